@@ -1,0 +1,71 @@
+# make help: what there is.  Needs make and Python 3.13, nothing else: everything else goes into .venv and .tools.
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DELETE_ON_ERROR:
+
+TOOLS := $(CURDIR)/.tools
+PYTHON := $(shell command -v python3.13 || command -v python3)
+UV := $(or $(shell command -v uv),$(TOOLS)/uv/bin/uv)
+RUN := .venv/bin/python -m
+SAM := env SAM_CLI_TELEMETRY=0 PATH="$(CURDIR)/.venv/bin:$$PATH" $(TOOLS)/sam/bin/sam
+# The architecture that `make build` builds for: this machine's, because the tests run what it made.
+ARCHITECTURE := $(if $(filter arm64 aarch64,$(shell uname -m)),arm64,x86_64)
+export LANGGRAPH_CONFIG LANGGRAPH_URL BIND
+
+.PHONY: help up down demo test check format build lock clean
+
+help: ## Show this list
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 10
+
+demo: .venv/.done $(TOOLS)/langgraph/.done ## See it work: launch runs of every kind and watch them land
+	$(RUN) local.demo
+
+up: .venv/.done $(TOOLS)/langgraph/.done ## Start the whole stack here (LANGGRAPH_CONFIG=… or LANGGRAPH_URL=… for your own graphs)
+	$(RUN) local.up
+
+down: .venv/.done ## Stop the stack that `make up` started
+	$(RUN) local.down
+
+test: .venv/.done $(TOOLS)/langgraph/.done $(TOOLS)/runtime/.done build ## Run every test
+	$(RUN) pytest
+
+check: .venv/.done $(TOOLS)/sam/.done ## Lint, format, types, template
+	$(RUN) ruff check .
+	$(RUN) ruff format --check .
+	$(RUN) mypy
+	$(SAM) validate --lint --region us-east-1
+
+format: .venv/.done ## Format the code and mend what the linter can
+	$(RUN) ruff check --fix .
+	$(RUN) ruff format .
+
+build: .venv/.done $(TOOLS)/sam/.done ## sam build, for this machine's architecture
+	$(SAM) build --parameter-overrides Architecture=$(ARCHITECTURE)
+
+lock: $(UV) ## Lock all dependencies anew, with hashes
+	$(LOCK) --group layer-runledger -o layers/runledger/requirements.txt
+	$(LOCK) --group layer-langgraph -c layers/runledger/requirements.txt -o layers/langgraph/requirements.txt
+	$(LOCK) --group dev -c layers/runledger/requirements.txt -c layers/langgraph/requirements.txt -o requirements-dev.txt
+	$(LOCK) --group langgraph -o local/langgraph/requirements.txt
+	$(LOCK) --group sam -o requirements-sam.txt
+	$(LOCK) --group runtime -o tests/artefact/requirements.txt
+LOCK := $(UV) pip compile -q --universal --generate-hashes --no-header --no-annotate --python-version 3.13
+
+clean: ## Remove everything that was made here
+	rm -rf .venv .tools .aws-sam .runledger .pytest_cache .mypy_cache .ruff_cache .hypothesis
+
+# ---- environments: each from its hashed lock ---------------------------------------------------------------------
+.venv/.done: requirements-dev.txt
+$(TOOLS)/langgraph/.done: local/langgraph/requirements.txt
+$(TOOLS)/sam/.done: requirements-sam.txt
+$(TOOLS)/runtime/.done: tests/artefact/requirements.txt
+
+%/.done: | $(UV)
+	@echo "setting up $*"
+	$(UV) venv -q --seed --clear --python 3.13 $*
+	VIRTUAL_ENV=$(abspath $*) $(UV) pip sync -q --require-hashes $(filter %.txt,$^)
+	touch $@
+
+$(TOOLS)/uv/bin/uv:
+	$(PYTHON) -m venv $(TOOLS)/uv
+	$(TOOLS)/uv/bin/pip install -q --disable-pip-version-check --require-hashes -r requirements-uv.txt

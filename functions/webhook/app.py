@@ -1,0 +1,146 @@
+"""POST /webhook?token=…: LangGraph tells how a run ended.
+
+Token first, then the body, then the ledger in one conditional write. A 4xx is only for what is proven bad, because
+LangGraph never repeats it; everything else that fails is a 5xx, which it does repeat (G6).
+"""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qs
+
+from runledger.adapters import aws, settings, telemetry
+from runledger.adapters.bucket import Bucket
+from runledger.adapters.gateway import Answer, Request, serve
+from runledger.adapters.secrets import REREAD_SECONDS, Secret, key_ring
+from runledger.adapters.tables import Table
+from runledger.core import ledger, tokens
+from runledger.core.deliveries import Delivery, NotADeliveryError, Trimmed, parse_delivery
+from runledger.core.ledger import Placed
+from runledger.core.outcomes import is_known
+from runledger.core.problems import FieldError, Problem, invalid_request, unavailable
+from runledger.core.tokens import Grant, TokenRefusedError, UnknownKeyError
+
+if TYPE_CHECKING:
+    from aws_lambda_powertools.utilities.typing import LambdaContext
+
+ACCEPT_SHARED_TOKENS = settings.flag("ACCEPT_SHARED_TOKENS")
+INLINE_PAYLOAD_BYTES = settings.whole_number("INLINE_PAYLOAD_BYTES")
+
+_dynamodb = aws.client("dynamodb")
+runs = Table(_dynamodb, settings.text("RUNS_TABLE"))
+launches = Table(_dynamodb, settings.text("LAUNCHES_TABLE"))
+bucket = Bucket(aws.client("s3"), settings.text("PAYLOAD_BUCKET"))
+ring = Secret(aws.client("secretsmanager"), settings.text("KEY_RING_SECRET"), key_ring)
+
+
+def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
+    """Answer one API Gateway event."""
+    return serve(event, context, receive)
+
+
+def receive(http: Request) -> Answer:
+    """Record one delivery: 200 when it is in the ledger, 202 when LangGraph must be asked instead, or a Problem."""
+    token = _token(http.query)
+    grant = _verify(token)
+    telemetry.about(launch_id=grant.launch_id)
+    try:
+        delivery = parse_delivery(http.content(), token)
+    except NotADeliveryError:
+        raise invalid_request(FieldError("", "not a JSON object")) from None
+    _check_launch(delivery.launch_id, grant)
+    if isinstance(delivery, Trimmed):
+        return _ask_instead(grant)
+    telemetry.about(run_id=delivery.run_id)
+    return _record(delivery, grant)
+
+
+def _token(query: str) -> str:
+    values = parse_qs(query, keep_blank_values=True).get("token", [])
+    if len(values) != 1 or not values[0]:
+        raise _refused("several" if len(values) > 1 else "missing")
+    return values[0]
+
+
+def _verify(token: str) -> Grant:
+    try:
+        try:
+            return tokens.verify(token, ring.value(), time.time(), accept_shared=ACCEPT_SHARED_TOKENS)
+        except UnknownKeyError:
+            newer = ring.fresh()
+            if newer is None:
+                raise unavailable("The token's key is not known here yet.", REREAD_SECONDS) from None
+            return tokens.verify(token, newer, time.time(), accept_shared=ACCEPT_SHARED_TOKENS)
+    except UnknownKeyError:
+        raise _refused("unknown-key") from None
+    except TokenRefusedError as refusal:
+        if refusal.launch_id:  # genuine once: something ended that this delivery may no longer tell
+            telemetry.about(launch_id=refusal.launch_id)
+            launches.apply(ledger.launch_due(refusal.launch_id, time.time()))
+        raise _refused(refusal.reason) from None
+
+
+def _refused(reason: str) -> Problem:
+    return Problem(
+        401,
+        f"token-{reason}",
+        "The token is not accepted",
+        f"The query must carry token= once, as the webhook URL was given out. The token is: {reason}.",
+    )
+
+
+def _check_launch(named: str | None, grant: Grant) -> None:
+    """Refuse a body that names another launch than the token; a body that names none is a trimmed one."""
+    if named is not None and named != grant.launch_id:
+        raise _other_launch()
+
+
+def _other_launch() -> Problem:
+    return Problem(
+        400, "other-launch", "The run belongs to another launch", "The token does not speak for this run's launch."
+    )
+
+
+def _ask_instead(grant: Grant) -> Answer:
+    telemetry.count("trimmed")
+    telemetry.logger.warning("a delivery without run_id or status; see webhooks.allowed_fields in langgraph.json")
+    if grant.launch_id:
+        launches.apply(ledger.launch_due(grant.launch_id, time.time()))
+    return Answer(202, {"recorded": False, "detail": "No run_id or status in the body: LangGraph will be asked."})
+
+
+def _record(delivery: Delivery, grant: Grant) -> Answer:
+    if not is_known(delivery.status):
+        telemetry.count("unknown_status")
+        telemetry.logger.warning("an unknown status is kept as settling", status=delivery.status)
+    placed = Placed(delivery.payload, None)
+    if delivery.payload.size > INLINE_PAYLOAD_BYTES:
+        placed = bucket.put(delivery.run_id, delivery.payload)
+        telemetry.count("spilled")
+    recorded = runs.apply(ledger.run_delivered(delivery, placed, grant.launch_id, time.time()))
+    if recorded is None:
+        telemetry.count("delivered")
+        telemetry.logger.info(
+            "delivered", status=delivery.status, outcome=delivery.outcome, bytes=delivery.payload.size
+        )
+        return Answer(200, {"run_id": delivery.run_id, "outcome": delivery.outcome, "duplicate": False})
+    return _repeated(delivery, recorded, grant)
+
+
+def _repeated(delivery: Delivery, recorded: dict[str, Any], grant: Grant) -> Answer:
+    """Answer a delivery about a run that is recorded already, or that belongs to somebody else."""
+    owner = recorded.get("launch_id")
+    if owner is not None and owner != grant.launch_id:
+        raise _other_launch()
+    if recorded["payload_sha256"] == delivery.payload.sha256:
+        telemetry.count("duplicate")
+        telemetry.logger.info("duplicate")
+    else:
+        placed = bucket.put(delivery.run_id, delivery.payload)
+        if runs.apply(ledger.run_contradicted(delivery, placed, time.time())) is None:
+            telemetry.count("contradicted")
+            telemetry.logger.error(
+                "a second delivery differs from the first; it is kept beside it", other_key=placed.key
+            )
+    return Answer(200, {"run_id": delivery.run_id, "outcome": recorded["outcome"], "duplicate": True})

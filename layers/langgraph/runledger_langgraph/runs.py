@@ -1,0 +1,139 @@
+"""Starting a run on LangGraph, in the background or streamed."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import aclosing
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import httpx
+import orjson
+from langgraph_sdk import get_client
+from langgraph_sdk.errors import APIStatusError
+
+from runledger_langgraph.refusals import fault, refusal, timed_out
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator
+
+    from langgraph_sdk.client import LangGraphClient
+    from langgraph_sdk.schema import StreamPart
+
+    from runledger.core.launches import LaunchRequest
+    from runledger.core.problems import Problem
+
+DEADLINE = 20.0  # seconds for all calls of one request, under the 30 s of the gateway
+
+
+class NotStartedError(Exception):
+    """LangGraph has made no run. `problem` is the answer for the caller."""
+
+    def __init__(self, problem: Problem) -> None:
+        """Keep the answer."""
+        super().__init__(problem.detail)
+        self.problem = problem
+
+
+class UnknownError(NotStartedError):
+    """LangGraph may have made the run: the request went out and no answer to it came back."""
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """One run to start. `webhook` carries a token, which `token` repeats so that it can be kept out of messages."""
+
+    request: LaunchRequest
+    launch_id: str
+    thread_id: str
+    own_thread: bool
+    webhook: str = field(repr=False)
+    token: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """The run that LangGraph made. `assistant_id` is the assistant's UUID where LangGraph told it."""
+
+    run_id: str
+    assistant_id: str
+
+
+class LangGraph:
+    """One LangGraph deployment, its connections kept between calls on one event loop."""
+
+    def __init__(self, url: str, deadline: float = DEADLINE) -> None:
+        """`deadline` is in seconds, for all the calls of one request together."""
+        self._url, self._deadline = url, deadline
+        self._runner = asyncio.Runner()
+        self._clients: dict[str | None, LangGraphClient] = {}
+
+    def start(self, start: Start, api_key: str | None) -> Started:
+        """Start a run and return its id; raise NotStartedError, or UnknownError where it may run all the same."""
+        return self._runner.run(self._start(start, api_key))
+
+    async def _start(self, start: Start, api_key: str | None) -> Started:
+        client = self._client(api_key)
+        asked = False  # whether the request that makes the run may have left
+        try:
+            async with asyncio.timeout(self._deadline):
+                if start.own_thread:
+                    await client.threads.create(
+                        thread_id=start.thread_id, if_exists="do_nothing", metadata={"launch_id": start.launch_id}
+                    )
+                asked = True
+                return await (_stream if start.request.stream else _create)(client, start)
+        except APIStatusError as error:
+            message = error.message.replace(start.token, "…")
+            problem = refusal(
+                error.status_code, message, error.response.headers.get("retry-after"), own_thread=start.own_thread
+            )
+            # A proxy's 5xx says nothing about the server behind it.
+            raise (UnknownError if asked and error.status_code >= 500 else NotStartedError)(problem) from None  # noqa: PLR2004
+        except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout) as error:
+            raise NotStartedError(fault(f"LangGraph can't be reached ({type(error).__name__}).")) from None
+        except (TimeoutError, httpx.TimeoutException):
+            raise (UnknownError if asked else NotStartedError)(timed_out(self._deadline)) from None
+        except (httpx.HTTPError, orjson.JSONDecodeError, KeyError, TypeError) as error:
+            problem = fault(f"The answer is not LangGraph's ({type(error).__name__}); is LangGraphUrl right?")
+            raise (UnknownError if asked else NotStartedError)(problem) from None
+
+    def _client(self, api_key: str | None) -> LangGraphClient:
+        if api_key not in self._clients:
+            # connect, read, write, pool; the deadline above ends whatever takes longer together
+            self._clients = {
+                api_key: get_client(url=self._url, api_key=api_key, timeout=(5.0, self._deadline, self._deadline, 5.0))
+            }
+        return self._clients[api_key]
+
+
+def _arguments(start: Start) -> dict[str, Any]:
+    request = start.request
+    arguments: dict[str, Any] = {
+        **request.options,
+        "thread_id": start.thread_id,
+        "assistant_id": request.assistant_id,
+        "metadata": {**request.metadata, "launch_id": start.launch_id},
+        "webhook": start.webhook,
+    }
+    if start.own_thread:
+        # Of two creations on one thread LangGraph then makes one run: the fence against a doubled launch (G2).
+        arguments["multitask_strategy"] = "reject"
+    return arguments
+
+
+async def _create(client: LangGraphClient, start: Start) -> Started:
+    run = await client.runs.create(**_arguments(start))
+    return Started(str(run["run_id"]), str(run["assistant_id"]))
+
+
+async def _stream(client: LangGraphClient, start: Start) -> Started:
+    """Read the run's id from the stream's first event, then let go: the run goes on, and anyone can join its stream."""
+    parts: AsyncGenerator[StreamPart] = client.runs.stream(  # type: ignore[assignment]
+        **{"stream_mode": "events", **_arguments(start)}, stream_resumable=True, on_disconnect="continue"
+    )
+    async with aclosing(parts):
+        async for part in parts:
+            if part.event == "metadata":
+                return Started(str(part.data["run_id"]), start.request.assistant_id)
+    raise KeyError("run_id")

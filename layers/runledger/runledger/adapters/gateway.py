@@ -1,0 +1,98 @@
+"""API Gateway HTTP APIs (payload format 2.0): events in, answers out, problems in one place."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from runledger.adapters import telemetry
+from runledger.core.problems import FieldError, Problem, internal, invalid_request
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from aws_lambda_powertools.utilities.typing import LambdaContext
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One HTTP request. `query` is the raw query string; header names are in lower case."""
+
+    path: str
+    query: str = field(repr=False)
+    headers: Mapping[str, str] = field(repr=False)
+    body: str | None = field(repr=False)
+    is_base64: bool
+
+    def content(self) -> bytes:
+        """Return the body's bytes; a 400 Problem where they can't be had."""
+        try:
+            if self.is_base64:
+                return base64.b64decode(self.body or "", validate=True)
+            return (self.body or "").encode()
+        except (binascii.Error, UnicodeEncodeError):
+            raise invalid_request(FieldError("", "neither UTF-8 text nor valid base64")) from None
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """One HTTP answer with a JSON body."""
+
+    status: int
+    body: Mapping[str, object]
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+def serve(event: dict[str, Any], context: LambdaContext, handle: Callable[[Request], Answer]) -> dict[str, Any]:
+    """Answer one event with `handle`.
+
+    A Problem becomes its RFC 9457 answer: 4xx is counted as `refused` with its reason, 5xx as `failed`. Any other
+    exception is a fault of ours: logged, counted as `failed`, answered 500 so that the sender repeats (G6).
+    """
+    telemetry.begin(context)
+    try:
+        answer = handle(_request(event))
+        return _response(answer.status, "application/json", answer.body, answer.headers)
+    except Problem as problem:
+        _report(problem)
+        return _problem_response(problem)
+    except Exception:  # noqa: BLE001 - the one place that keeps a bug from becoming a lost delivery
+        telemetry.logger.exception("unforeseen fault")
+        telemetry.count("failed")
+        return _problem_response(internal())
+    finally:
+        telemetry.end()
+
+
+def _request(event: dict[str, Any]) -> Request:
+    return Request(
+        path=event["rawPath"],
+        query=event.get("rawQueryString") or "",
+        headers={name.lower(): value for name, value in (event.get("headers") or {}).items()},
+        body=event.get("body"),
+        is_base64=bool(event.get("isBase64Encoded")),
+    )
+
+
+def _report(problem: Problem) -> None:
+    if problem.status < 500:  # noqa: PLR2004 - the line between the caller's fault and ours
+        telemetry.count_refused(problem.slug)
+        telemetry.logger.warning("refused", status=problem.status, reason=problem.slug, detail=problem.detail)
+    else:
+        telemetry.count("failed")
+        telemetry.logger.error("failed", status=problem.status, reason=problem.slug, detail=problem.detail)
+
+
+def _problem_response(problem: Problem) -> dict[str, Any]:
+    return _response(problem.status, "application/problem+json", problem.body(), problem.headers)
+
+
+def _response(status: int, content_type: str, body: Mapping[str, object], headers: Mapping[str, str]) -> dict[str, Any]:
+    return {
+        "statusCode": status,
+        "headers": {"Content-Type": content_type, "Cache-Control": "no-store", **headers},
+        "body": json.dumps(body),
+    }

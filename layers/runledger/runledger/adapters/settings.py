@@ -1,0 +1,33 @@
+"""Environment variables, which template.yaml sets. What is missing or wrong fails at start, by name."""
+
+from __future__ import annotations
+
+import os
+
+
+class SettingError(Exception):
+    """A setting is missing or unusable."""
+
+
+def text(name: str) -> str:
+    """Return the setting `name`, which must not be empty."""
+    value = os.environ.get(name, "").strip()
+    if not value:
+        raise SettingError(f"the environment variable {name} is not set; template.yaml sets it for each function")
+    return value
+
+
+def whole_number(name: str) -> int:
+    """Return the setting `name` as a whole number of 0 or more."""
+    value = text(name)
+    if not value.isdecimal():
+        raise SettingError(f"the environment variable {name} must be a whole number, not {value!r}")
+    return int(value)
+
+
+def flag(name: str) -> bool:
+    """Return the setting `name`, which must be `true` or `false`."""
+    value = text(name)
+    if value not in ("true", "false"):
+        raise SettingError(f"the environment variable {name} must be 'true' or 'false', not {value!r}")
+    return value == "true"

@@ -1,0 +1,48 @@
+"""CloudWatch: JSON log lines and embedded metrics, through Powertools.
+
+Log lines carry `launch_id` and `run_id` once `about` was told them. No event, header, query or URL is ever logged,
+because the webhook's carries its token (G5).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from aws_lambda_powertools import Logger, Metrics, single_metric
+from aws_lambda_powertools.metrics import MetricUnit
+
+if TYPE_CHECKING:
+    from aws_lambda_powertools.utilities.typing import LambdaContext
+
+logger = Logger()
+metrics = Metrics()
+
+
+def begin(context: LambdaContext) -> None:
+    """Start an invocation with clean keys."""
+    logger.clear_state()
+    logger.append_keys(request_id=context.aws_request_id)
+
+
+def about(**ids: str | None) -> None:
+    """Say what the following lines are about: `launch_id`, `run_id`."""
+    logger.append_keys(**{name: value for name, value in ids.items() if value is not None})
+
+
+def count(name: str) -> None:
+    """Add one to the metric `name` of this function."""
+    metrics.add_metric(name, MetricUnit.Count, 1)
+
+
+def count_refused(reason: str) -> None:
+    """Add one to `refused`, in all and by reason."""
+    count("refused")
+    with single_metric("refused", MetricUnit.Count, 1) as metric:
+        metric.add_dimension("service", logger.service)
+        metric.add_dimension("reason", reason)
+
+
+def end() -> None:
+    """Write the invocation's metrics out."""
+    if metrics.metric_set:
+        metrics.flush_metrics()

@@ -1,0 +1,1 @@
+"""Pure decisions: the standard library alone, no I/O."""

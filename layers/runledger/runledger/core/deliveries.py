@@ -1,0 +1,129 @@
+"""A delivery: one webhook POST about a run, as LangGraph sent it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from dataclasses import dataclass, field
+
+from runledger.core.outcomes import Outcome, outcome_of
+from runledger.core.times import normalised
+
+_UUID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}", re.ASCII)
+_MAX_NAME = 256
+_MAX_ERROR = 2_000  # characters of an error kept for lists; the payload has all of it
+
+
+class NotADeliveryError(Exception):
+    """The body is not a JSON object, which LangGraph never sends."""
+
+
+@dataclass(frozen=True, slots=True)
+class Payload:
+    """The received text with the token cut out, and what identifies it."""
+
+    text: str = field(repr=False)
+    size: int
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """What the ledger keeps of one delivery. Times are in the ledger's format, None where LangGraph gave none."""
+
+    run_id: str
+    status: str
+    outcome: Outcome
+    launch_id: str | None
+    thread_id: str | None
+    assistant_id: str | None
+    created_at: str | None
+    started_at: str | None
+    ended_at: str | None
+    error: dict[str, str] | None
+    payload: Payload = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Trimmed:
+    """A genuine delivery that doesn't say which run it is about, or how it ended.
+
+    `webhooks.allowed_fields` can trim bodies so, or the run isn't readable here; LangGraph must be asked instead.
+    """
+
+    launch_id: str | None
+
+
+def parse_delivery(body: bytes, token: str) -> Delivery | Trimmed:
+    """Read one webhook body; raise NotADeliveryError where it is no JSON object.
+
+    The text is kept as received (G3): only the token, which LangGraph echoes in `kwargs.webhook`, is cut out (G5).
+    Numbers are never converted, so no digit is lost and none can be too long.
+    """
+    try:
+        text = body.decode().replace(token, "")
+        members = json.loads(text, parse_int=str, parse_float=str, parse_constant=_refuse)
+    except RecursionError:
+        return Trimmed(None)  # thousands of levels: real, but nothing that Python reads
+    except ValueError:
+        raise NotADeliveryError from None
+    if not isinstance(members, dict):
+        raise NotADeliveryError
+    metadata, kwargs = _map(members.get("metadata")), _map(members.get("kwargs"))
+    launch_id = None if metadata.get("launch_id") is None else str(metadata["launch_id"])
+    run_id, status = members.get("run_id"), _name(members.get("status"))
+    if not isinstance(run_id, str) or not _UUID.fullmatch(run_id) or status is None:
+        return Trimmed(launch_id)
+    return Delivery(
+        run_id=run_id.lower(),
+        status=status,
+        outcome=outcome_of(status, temporary=kwargs.get("temporary") is True),
+        launch_id=launch_id,
+        thread_id=_name(members.get("thread_id")),
+        assistant_id=_name(members.get("assistant_id")),
+        created_at=normalised(members.get("created_at")),
+        started_at=normalised(members.get("run_started_at")),
+        ended_at=normalised(members.get("run_ended_at")),
+        error=_error(members.get("error")),
+        payload=_payload(text),
+    )
+
+
+def _payload(text: str) -> Payload:
+    stored = text.encode()
+    return Payload(text, len(stored), hashlib.sha256(stored).hexdigest())
+
+
+def _refuse(name: str) -> None:
+    raise ValueError(name)
+
+
+def _map(value: object) -> dict[str, object]:
+    return value if isinstance(value, dict) else {}
+
+
+def _name(value: object) -> str | None:
+    """A value short enough to be an index key: DynamoDB takes up to 2,048 bytes, and no empty text."""
+    if not isinstance(value, str) or not 0 < len(value) <= _MAX_NAME or not _is_text(value):
+        return None
+    return value
+
+
+def _error(value: object) -> dict[str, str] | None:
+    members = _map(value)
+    kept = {
+        name: _clean(text[:_MAX_ERROR])
+        for name, text in (("type", members.get("error")), ("message", members.get("message")))
+        if isinstance(text, str) and text
+    }
+    return kept or None
+
+
+def _clean(text: str) -> str:
+    """Replace lone surrogates, which JSON can escape and UTF-8 can't hold."""
+    return text.encode(errors="replace").decode()
+
+
+def _is_text(value: str) -> bool:
+    return _clean(value) == value

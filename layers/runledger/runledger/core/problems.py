@@ -1,0 +1,69 @@
+"""Every answer that is not a success, as RFC 9457 describes it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+@dataclass(frozen=True, slots=True)
+class FieldError:
+    """One bad field: an RFC 6901 pointer into the request body, and what to do about it."""
+
+    pointer: str
+    detail: str
+
+
+@dataclass(eq=False)  # not frozen: contextlib sets the traceback of an exception that passes through it
+class Problem(Exception):  # noqa: N818 - RFC 9457 calls it so
+    """Ends a request with an HTTP error.
+
+    `slug` becomes the problem type `urn:runledger:<slug>` and the `reason` of the metric `refused`. `extra` holds
+    further members of the body, such as the `launch_id` of a launch whose fate is unknown.
+    """
+
+    status: int
+    slug: str
+    title: str
+    detail: str
+    errors: tuple[FieldError, ...] = ()
+    headers: Mapping[str, str] = field(default_factory=dict)
+    extra: Mapping[str, str] = field(default_factory=dict)
+
+    def body(self) -> dict[str, object]:
+        """Return the members of the `application/problem+json` body."""
+        members: dict[str, object] = {
+            "type": f"urn:runledger:{self.slug}",
+            "title": self.title,
+            "status": self.status,
+            "detail": self.detail,
+            **self.extra,
+        }
+        if self.errors:
+            members["errors"] = [{"pointer": e.pointer, "detail": e.detail} for e in self.errors]
+        return members
+
+
+def invalid_request(*errors: FieldError) -> Problem:
+    """400 for a request whose fields are wrong, all of them named."""
+    detail = "; ".join(f"{e.pointer or 'body'}: {e.detail}" for e in errors)
+    return Problem(400, "invalid-request", "The request is not valid", detail, errors)
+
+
+def unavailable(what: str, retry_after: int = 5) -> Problem:
+    """503 for a fault of ours or of AWS: the same request, sent again, is meant to work."""
+    return Problem(
+        503,
+        "unavailable",
+        "Temporarily unavailable",
+        f"{what} Send the same request again.",
+        headers={"Retry-After": str(retry_after)},
+    )
+
+
+def internal() -> Problem:
+    """500 for a fault that nobody foresaw; the log has its traceback."""
+    return Problem(500, "internal", "Internal error", "The fault is logged. Send the same request again.")

@@ -1,0 +1,138 @@
+"""Lambda: each function in processes of its own, one event at a time in each, as many as are needed at once."""
+
+from __future__ import annotations
+
+import json
+import os
+import queue
+import socket
+import subprocess
+import sys
+import threading
+from typing import TYPE_CHECKING, Any
+
+from local.template import ROOT
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from local.template import Function
+
+MAX_EVENT_BYTES = 6_291_556
+_CONCURRENCY = 8
+_QUEUE_SECONDS = 30
+
+
+class InvocationError(Exception):
+    """The function did not answer: it raised, ended, or ran out of time."""
+
+
+class EventTooLargeError(Exception):
+    """The event is larger than Lambda takes."""
+
+
+class Environment:
+    """One process with the function imported."""
+
+    def __init__(self, function: Function, variables: dict[str, str], log: Callable[[str, str], None]) -> None:
+        """`log` gets the function's name and each line that the process prints."""
+        ours, theirs = socket.socketpair()
+        self._timeout, self._channel = function.timeout, ours
+        path = os.pathsep.join(str(folder) for folder in function.code)
+        with theirs:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "local.worker", function.handler, str(theirs.fileno())],
+                pass_fds=[theirs.fileno()],
+                cwd=ROOT,
+                env={"PATH": os.defpath, "PYTHONUNBUFFERED": "1", "PYTHONPATH": path, **variables},
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+                start_new_session=True,  # Ctrl-C is the stack's, which ends it in order
+            )
+        self._lines = ours.makefile("rwb")
+        ours.settimeout(function.timeout + 30)  # the first event waits for the import too
+        self._reader = threading.Thread(target=self._read_log, args=(function.name, log), daemon=True)
+        self._reader.start()
+
+    def invoke(self, event: bytes) -> Any:
+        """Return the handler's answer, or raise InvocationError."""
+        try:
+            self._lines.write(event + b"\n")
+            self._lines.flush()
+            line = self._lines.readline()
+            self._channel.settimeout(self._timeout)
+        except OSError as error:
+            raise InvocationError(f"the function did not answer: {error}") from None
+        if not line:
+            raise InvocationError("the function's process ended")
+        reply = json.loads(line)
+        if "error" in reply:
+            raise InvocationError(reply["error"])
+        return reply["answer"]
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether the process still runs."""
+        return self._process.poll() is None
+
+    def close(self) -> None:
+        """End the process."""
+        self._process.kill()
+        self._process.wait()
+        self._reader.join(timeout=5)
+        self._lines.close()
+        self._channel.close()
+        if self._process.stdout:
+            self._process.stdout.close()
+
+    def _read_log(self, name: str, log: Callable[[str, str], None]) -> None:
+        for line in self._process.stdout or ():
+            log(name, line.rstrip("\n"))
+
+
+class Pool:
+    """The environments of one function: one at the start, more as calls overlap."""
+
+    def __init__(self, function: Function, variables: dict[str, str], log: Callable[[str, str], None]) -> None:
+        """`variables` is the whole environment of the processes but for their path."""
+        self._new = lambda: Environment(function, variables, log)
+        self._all = [self._new()]
+        self._idle: queue.LifoQueue[Environment] = queue.LifoQueue()
+        self._idle.put(self._all[0])
+        self._lock = threading.Lock()
+
+    def invoke(self, event: dict[str, Any]) -> Any:
+        """Run the function once."""
+        line = json.dumps(event, separators=(",", ":")).encode()
+        if len(line) > MAX_EVENT_BYTES:
+            raise EventTooLargeError
+        environment = self._take()
+        try:
+            answer = environment.invoke(line)
+        except InvocationError:
+            environment.close()  # Lambda too starts afresh after a crash or a time-out
+            raise
+        else:
+            self._idle.put(environment)
+            return answer
+        finally:
+            if not environment.is_alive:
+                with self._lock:
+                    self._all.remove(environment)
+
+    def _take(self) -> Environment:
+        try:
+            return self._idle.get_nowait()
+        except queue.Empty:
+            with self._lock:
+                if len(self._all) < _CONCURRENCY:
+                    self._all.append(self._new())
+                    return self._all[-1]
+        return self._idle.get(timeout=_QUEUE_SECONDS)
+
+    def close(self) -> None:
+        """End all processes."""
+        for environment in self._all:
+            environment.close()

@@ -1,0 +1,108 @@
+"""A real LangGraph server (`langgraph dev`) with webhooks to loopback allowed."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from typing import TYPE_CHECKING, Any
+
+from local.template import ROOT
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+EXAMPLE = ROOT / "local" / "langgraph" / "langgraph.json"
+_OURS = ROOT / ".tools" / "langgraph" / "bin" / "langgraph"
+_START_SECONDS = 90
+
+
+class LangGraphServer:
+    """Runs the graphs of one langgraph.json until it is closed."""
+
+    def __init__(self, config: Path, host: str, folder: Path, **changes: Any) -> None:
+        """`folder` gets the config as it is run and the log; `changes` are merged into the config's top level."""
+        self._config, self._folder = config.resolve(), folder
+        self.url = f"http://{host}:{free_port(host)}"
+        self._host = host
+        self._changes = changes
+        self._process: subprocess.Popen[bytes] | None = None
+        self.start()
+
+    def start(self) -> None:
+        """Start the server, at the same address as before where it was stopped."""
+        log = self._folder / "langgraph.log"
+        with log.open("ab") as output:
+            self._process = subprocess.Popen(
+                [
+                    *(sys.executable, "-m", "local.leash", str(_executable(self._config)), "dev"),
+                    *("--config", str(self._write_config()), "--host", self._host),
+                    *("--port", self.url.rsplit(":", 1)[1]),
+                    *("--no-browser", "--no-reload", "--n-jobs-per-worker", "10"),
+                ],
+                cwd=self._working_folder(),
+                env={
+                    **os.environ,
+                    "PYTHONPATH": str(ROOT),  # for the leash
+                    "LANGGRAPH_CLI_NO_ANALYTICS": "1",
+                    "LANGSMITH_TRACING": os.environ.get("LANGSMITH_TRACING", "false"),
+                },
+                stdin=subprocess.PIPE,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        self._wait(log)
+
+    def close(self) -> None:
+        """Stop the server."""
+        if self._process is not None and self._process.stdin is not None:
+            self._process.stdin.close()
+            self._process.wait()
+
+    def _working_folder(self) -> Path:
+        """The config's own folder, which its paths start from; the example's state is kept out of the sources."""
+        return self._folder if self._config == EXAMPLE else self._config.parent
+
+    def _write_config(self) -> Path:
+        config = json.loads(self._config.read_text())
+        if self._config == EXAMPLE:
+            config["graphs"] = {"agent": f"{EXAMPLE.parent / 'graph.py'}:graph"}
+        webhooks = config.setdefault("webhooks", {})
+        webhooks["url"] = {**webhooks.get("url", {}), "disable_loopback": False, "require_https": False}
+        for name, change in self._changes.items():
+            config[name] = {**config.get(name, {}), **change}
+        path = self._folder / "langgraph.json"
+        path.write_text(json.dumps(config, indent=2))
+        return path
+
+    def _wait(self, log: Path) -> None:
+        ends = time.monotonic() + _START_SECONDS
+        while time.monotonic() < ends:
+            if self._process is not None and self._process.poll() is not None:
+                break
+            try:
+                with urllib.request.urlopen(f"{self.url}/ok", timeout=2):
+                    return
+            except (urllib.error.URLError, OSError):
+                time.sleep(0.1)
+        self.close()
+        raise RuntimeError(f"the LangGraph server did not start; its log {log} ends:\n{log.read_text()[-2000:]}")
+
+
+def _executable(config: Path) -> Path:
+    """The langgraph of a .venv beside the user's config, which has their packages; else our own."""
+    theirs = config.parent / ".venv" / "bin" / "langgraph"
+    return theirs if theirs.exists() else _OURS
+
+
+def free_port(host: str) -> int:
+    """Return a port of `host` that nothing listens on."""
+    with socket.socket() as probe:
+        probe.bind((host, 0))
+        return int(probe.getsockname()[1])

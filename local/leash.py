@@ -1,0 +1,41 @@
+"""Runs a command and ends it, with all that it started, as soon as whoever started this goes away.
+
+`python -m local.leash COMMAND…`: standard input is the leash. However the other end dies, it closes.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+
+
+def main() -> None:
+    """Run the command given as arguments; exit with its status."""
+    process = subprocess.Popen(sys.argv[1:], stdin=subprocess.DEVNULL, start_new_session=True)
+
+    def end() -> None:
+        sys.stdin.buffer.read()
+        try:
+            os.killpg(process.pid, signal.SIGTERM)
+            process.wait(timeout=5)
+        except (ProcessLookupError, subprocess.TimeoutExpired):
+            pass
+        finally:
+            _kill_group(process.pid)
+
+    threading.Thread(target=end, daemon=True).start()
+    sys.exit(process.wait())
+
+
+def _kill_group(group: int) -> None:
+    try:
+        os.killpg(group, signal.SIGKILL)
+    except ProcessLookupError:
+        pass
+
+
+if __name__ == "__main__":
+    main()

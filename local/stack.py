@@ -1,0 +1,136 @@
+"""Everything together: start it, write down where it is, stop it."""
+
+from __future__ import annotations
+
+import os
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+from moto.moto_server.threaded_moto_server import ThreadedMotoServer
+
+from local import resources
+from local.functions import Pool
+from local.http_api import HttpApi
+from local.langgraph_server import EXAMPLE, LangGraphServer, free_port
+from local.template import ROOT, Template
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from local.template import Function
+
+FOLDER = ROOT / ".runledger"
+
+
+@dataclass
+class Stack:
+    """The local stack, running inside `with`.
+
+    `langgraph_url` uses an existing server in place of starting one; `parameters` are template.yaml's; `log` gets a
+    function's name and each line that it prints.
+    """
+
+    config: Path = EXAMPLE
+    langgraph_url: str = ""
+    host: str = "127.0.0.1"
+    folder: Path = FOLDER
+    parameters: dict[str, str] = field(default_factory=dict)
+    langgraph_changes: dict[str, Any] = field(default_factory=dict)
+    api_key: str = " "
+    log: Callable[[str, str], None] = lambda _name, _line: None
+
+    def __enter__(self) -> Self:
+        """Start everything; what was started is stopped again where something fails."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        with ExitStack() as stack:
+            self.endpoint_url = self._start_aws(stack)
+            if not self.langgraph_url:
+                self.langgraph = LangGraphServer(self.config, self.host, self.folder, **self.langgraph_changes)
+                stack.callback(self.langgraph.close)
+                self.langgraph_url = self.langgraph.url
+            self._start_functions(stack)
+            self._exit = stack.pop_all()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Stop everything."""
+        self._exit.close()
+
+    def client(self, service: str) -> Any:
+        """Return a boto3 client for the stack's AWS."""
+        return resources.session().client(service, endpoint_url=self.endpoint_url)  # type: ignore[call-overload]
+
+    def table(self, name: str) -> Any:
+        """Return the boto3 table with the logical id `name`."""
+        return (
+            resources.session()
+            .resource("dynamodb", endpoint_url=self.endpoint_url)
+            .Table(self.template.names[name])
+        )
+
+    def describe(self) -> dict[str, Any]:
+        """Return what `.runledger/stack.json` says."""
+        return {
+            "pid": os.getpid(),
+            "api_url": self.apis["Api"].url,
+            "webhook_url": self.webhook_url,
+            "langgraph_url": self.langgraph_url,
+            "aws_endpoint_url": self.endpoint_url,
+            "resources": self.template.names,
+        }
+
+    def _start_aws(self, stack: ExitStack) -> str:
+        server = ThreadedMotoServer(self.host, 0, verbose=False)
+        server.start()
+        stack.callback(server.stop)
+        _, port = server.get_host_and_port()
+        return f"http://{self.host}:{port}"
+
+    def _start_functions(self, stack: ExitStack) -> None:
+        port = free_port(self.host)
+        self.webhook_url = f"http://{self.host}:{port}/webhook"
+        self.template = Template(
+            {"LangGraphUrl": self.langgraph_url, "WebhookUrl": self.webhook_url, **self.parameters}
+        )
+        resources.create(self.template, self.endpoint_url, self.api_key)
+        functions = self.template.functions()
+        pools = {}
+        for function in functions:
+            pools[function.name] = Pool(function, self.environment(function), self.log)
+            stack.callback(pools[function.name].close)
+        self.apis = {}
+        for api in self.template.resources("AWS::Serverless::HttpApi"):
+            routes = {r: pools[f.name] for f in functions for r in f.routes if r.api == api}
+            self.apis[api] = HttpApi(api, self.host, port if api == "WebhookApi" else 0, routes)
+            stack.callback(self.apis[api].close)
+
+    def environment(self, function: Function) -> dict[str, str]:
+        """Return the environment that Lambda would give to `function`."""
+        return {
+            "AWS_ACCESS_KEY_ID": "local",
+            "AWS_SECRET_ACCESS_KEY": "local",
+            "AWS_REGION": "us-east-1",
+            "AWS_DEFAULT_REGION": "us-east-1",
+            "AWS_LAMBDA_FUNCTION_NAME": function.name,
+            "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": str(function.memory),
+            "AWS_LAMBDA_FUNCTION_TIMEOUT": str(function.timeout),
+            **function.environment,
+            "AWS_ENDPOINT_URL": self.endpoint_url,
+        }
+
+    def container_environment(self) -> dict[str, dict[str, str]]:
+        """Return what `sam local --env-vars` takes, with this machine's servers as a container reaches them."""
+
+        def reach(url: str) -> str:
+            return url.replace(f"//{self.host}:", "//host.docker.internal:")
+
+        return {
+            function.name: {
+                **function.environment,
+                "AWS_ENDPOINT_URL": reach(self.endpoint_url),
+                **({"LANGGRAPH_URL": reach(self.langgraph_url)} if "LANGGRAPH_URL" in function.environment else {}),
+            }
+            for function in self.template.functions()
+        }
