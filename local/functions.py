@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import queue
@@ -97,7 +98,7 @@ class Pool:
 
     def __init__(self, function: Function, variables: dict[str, str], log: Callable[[str, str], None]) -> None:
         """`variables` is the whole environment of the processes but for their path."""
-        self._new = lambda: Environment(function, variables, log)
+        self._new = functools.partial(Environment, function, variables, log)
         self._all = [self._new()]
         self._idle: queue.LifoQueue[Environment] = queue.LifoQueue()
         self._idle.put(self._all[0])

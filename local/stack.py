@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from contextlib import ExitStack
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from moto.moto_server.threaded_moto_server import ThreadedMotoServer
@@ -18,6 +17,7 @@ from local.template import ROOT, Template
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from local.template import Function
 
@@ -64,11 +64,7 @@ class Stack:
 
     def table(self, name: str) -> Any:
         """Return the boto3 table with the logical id `name`."""
-        return (
-            resources.session()
-            .resource("dynamodb", endpoint_url=self.endpoint_url)
-            .Table(self.template.names[name])
-        )
+        return resources.session().resource("dynamodb", endpoint_url=self.endpoint_url).Table(self.template.names[name])
 
     def describe(self) -> dict[str, Any]:
         """Return what `.runledger/stack.json` says."""

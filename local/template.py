@@ -83,7 +83,9 @@ class Template:
     def _function(self, name: str, properties: dict[str, Any], common: dict[str, Any]) -> Function:
         variables = {**common["Environment"]["Variables"], **properties["Environment"]["Variables"]}
         events = [e["Properties"] for e in properties.get("Events", {}).values() if e["Type"] == "HttpApi"]
-        layers = [self.document["Resources"][layer["Ref"]]["Properties"]["ContentUri"] for layer in properties["Layers"]]
+        layers = [
+            self.document["Resources"][layer["Ref"]]["Properties"]["ContentUri"] for layer in properties["Layers"]
+        ]
         return Function(
             name=name,
             handler=properties["Handler"],
@@ -107,7 +109,7 @@ class Template:
         resolved = {key: self.resolve(item) for key, item in value.items()}
         return {key: item for key, item in resolved.items() if item is not _NOTHING}
 
-    def _call(self, name: str, argument: Any) -> Any:
+    def _call(self, name: str, argument: Any) -> Any:  # noqa: PLR0911 - one for each intrinsic function
         match name:
             case "Ref":
                 return self._ref(argument)

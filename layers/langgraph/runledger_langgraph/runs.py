@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import aclosing
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -128,12 +127,24 @@ async def _create(client: LangGraphClient, start: Start) -> Started:
 
 
 async def _stream(client: LangGraphClient, start: Start) -> Started:
-    """Read the run's id from the stream's first event, then let go: the run goes on, and anyone can join its stream."""
+    """Start a streamed run and let go of its stream: the run goes on, and anyone can join the stream.
+
+    The run's id is in the headers of LangGraph's answer (`Content-Location`), which come at once; the first event has
+    it too, but comes only when the run starts, which `after_seconds` or a busy thread puts off.
+    """
+    created: asyncio.Future[str] = asyncio.get_running_loop().create_future()
     parts: AsyncGenerator[StreamPart] = client.runs.stream(  # type: ignore[assignment]
-        **{"stream_mode": "events", **_arguments(start)}, stream_resumable=True, on_disconnect="continue"
+        **{"stream_mode": "events", **_arguments(start)},
+        stream_resumable=True,
+        on_disconnect="continue",
+        on_run_created=lambda run: created.set_result(run["run_id"]),
     )
-    async with aclosing(parts):
-        async for part in parts:
-            if part.event == "metadata":
-                return Started(str(part.data["run_id"]), start.request.assistant_id)
-    raise KeyError("run_id")
+    first: asyncio.Future[StreamPart] = asyncio.ensure_future(anext(parts))
+    try:
+        await asyncio.wait([created, first], return_when=asyncio.FIRST_COMPLETED)  # type: ignore[type-var]
+        run_id = created.result() if created.done() else str(first.result().data["run_id"])
+    finally:
+        first.cancel()
+        await asyncio.gather(first, return_exceptions=True)
+        await parts.aclose()
+    return Started(run_id, start.request.assistant_id)
