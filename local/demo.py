@@ -1,0 +1,243 @@
+"""`make demo`: launch a run of every kind on a stack of its own, watch them land, check the ledger, stop.
+
+Exits with 1 when anything is not as it must be.
+"""
+
+from __future__ import annotations
+
+import gzip
+import json
+import logging
+import sys
+import tempfile
+import time
+import urllib.error
+import urllib.request
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from rich import box
+from rich.console import Console
+from rich.json import JSON
+from rich.panel import Panel
+from rich.table import Table
+
+from local import logs
+from local.stack import Stack
+
+_LAND_SECONDS = 60
+console = Console(highlight=False, width=None if sys.stdout.isatty() else 110)
+
+
+@dataclass(frozen=True)
+class Kind:
+    """One kind of run: what is launched, and the outcome that must be in the ledger."""
+
+    name: str
+    request: dict[str, Any]
+    outcome: str
+
+
+@dataclass
+class Demo:
+    """The launches made and the checks done so far."""
+
+    stack: Stack
+    runs: dict[str, dict[str, Any]] = field(default_factory=dict)  # by kind: the answer to the launch
+    failures: list[str] = field(default_factory=list)
+
+    def launch(self, kind: Kind, **more: Any) -> None:
+        """Launch a run and show the answer."""
+        body = {"assistant_id": "agent", **kind.request, **more}
+        status, answer = _post(f"{self.stack.apis['Api'].url}/runs", body)
+        self.check(f"{kind.name}: launched", status == 202, f"{status} {answer}")  # noqa: PLR2004
+        if status == 202:  # noqa: PLR2004
+            self.runs[kind.name] = answer
+            console.print(
+                f"[bold blue]launch[/]   {kind.name:<22} [dim]launch[/] {logs.short(answer['launch_id'])}"
+                f"  [dim]run[/] {logs.short(answer['run_id'])}"
+            )
+
+    def check(self, what: str, holds: bool, otherwise: str = "") -> None:  # noqa: FBT001 - a check's own verdict
+        """Note what does not hold."""
+        if not holds:
+            self.failures.append(f"{what}: {otherwise}" if otherwise else what)
+
+    def items(self) -> dict[str, dict[str, Any]]:
+        """Return the Runs table by run_id."""
+        return {item["run_id"]: item for item in self.stack.table("RunsTable").scan()["Items"]}
+
+
+KINDS = (
+    Kind("answer", {"input": {"task": "answer"}}, "settling"),
+    Kind("answer, streamed", {"input": {"task": "answer"}, "stream": True}, "settling"),
+    Kind("asks a person", {"input": {"task": "ask"}}, "settling"),
+    Kind("fails", {"input": {"task": "fail"}}, "failed"),
+    Kind("returns 2 MB", {"input": {"task": "large", "bytes": 2_000_000}}, "settling"),
+    Kind("cancelled", {"input": {"task": "slow", "seconds": 60}}, "cancelled"),
+    Kind("superseded", {"input": {"task": "slow", "seconds": 60}}, "rolled_back"),
+)
+SUCCESSOR = Kind("its successor", {"input": {"task": "answer"}, "multitask_strategy": "rollback"}, "settling")
+
+
+def main() -> int:
+    """Run the demo; return the exit status."""
+    logging.getLogger("werkzeug").setLevel(logging.ERROR)
+    console.print("Starting a LangGraph server, an AWS of moto, and the functions of template.yaml …", style="dim")
+    try:
+        with (
+            tempfile.TemporaryDirectory(prefix="runledger-demo-") as folder,
+            Stack(folder=Path(folder), log=_show) as stack,
+        ):
+            demo = Demo(stack)
+            _run(demo)
+    except KeyboardInterrupt:
+        console.print("stopped")
+        return 130
+    for failure in demo.failures:
+        console.print(f"[bold red]✗[/] {failure}")
+    if demo.failures:
+        return 1
+    console.print(
+        f"[bold green]✓[/] {len(demo.runs)} launches, {len(demo.runs)} runs in the ledger, each as it must be."
+    )
+    return 0
+
+
+def _run(demo: Demo) -> None:
+    console.rule("launches, and deliveries as they land")
+    for kind in KINDS:
+        demo.launch(kind)
+    superseded = demo.runs.get("superseded", {})
+    _wait_until_running(demo, ("cancelled", "superseded"))
+    demo.launch(SUCCESSOR, thread_id=superseded.get("thread_id"))
+    if cancelled := demo.runs.get("cancelled"):
+        _post(f"{demo.stack.langgraph_url}/threads/{cancelled['thread_id']}/runs/{cancelled['run_id']}/cancel", {})
+    _wait_until_landed(demo)
+    items = demo.items()
+    _check_doors(demo, items)
+    _show_ledger(demo, items)
+    _show_result(demo, items)
+
+
+def _wait_until_running(demo: Demo, names: tuple[str, ...]) -> None:
+    """Wait for runs to have begun: a run that is cancelled before sends no webhook."""
+    for name in names:
+        run = demo.runs.get(name)
+        url = run and f"{demo.stack.langgraph_url}/threads/{run['thread_id']}/runs/{run['run_id']}"
+        ends = time.monotonic() + _LAND_SECONDS
+        while url and time.monotonic() < ends and _get(url)["status"] == "pending":
+            time.sleep(0.2)
+
+
+def _wait_until_landed(demo: Demo) -> None:
+    wanted = {run["run_id"] for run in demo.runs.values()}
+    ends = time.monotonic() + _LAND_SECONDS
+    while time.monotonic() < ends:
+        if all(demo.items().get(run_id, {}).get("source") == "webhook" for run_id in wanted):
+            return
+        time.sleep(0.2)
+
+
+def _check_doors(demo: Demo, items: dict[str, dict[str, Any]]) -> None:
+    """Try a forged delivery: it must be refused and change nothing."""
+    run = demo.runs.get("answer", {})
+    launch_id = run.get("launch_id", "")
+    forged = f"k0.{launch_id}.9999999999.{'A' * 43}"
+    body = {"run_id": run.get("run_id"), "status": "error", "metadata": {"launch_id": launch_id}}
+    status, _ = _post(f"{demo.stack.webhook_url}?token={forged}", body)
+    demo.check("a forged delivery is refused", status == 401, str(status))  # noqa: PLR2004
+    demo.check("a forged delivery changes nothing", demo.items() == items)
+
+
+def _show_ledger(demo: Demo, items: dict[str, dict[str, Any]]) -> None:
+    table = Table(title="the ledger", box=box.SIMPLE_HEAD, title_style="bold", expand=False)
+    for column in ("run", "what", "status", "outcome", "result", "error"):
+        table.add_column(column, no_wrap=True)
+    table.add_column("landed", justify="right")
+    for kind in (*KINDS, SUCCESSOR):
+        run_id = demo.runs.get(kind.name, {}).get("run_id", "")
+        item = items.get(run_id, {})
+        outcome = item.get("outcome", "missing")
+        demo.check(f"{kind.name}: outcome", outcome == kind.outcome, f"{outcome}, not {kind.outcome}")
+        text = _payload(demo, item)
+        demo.check(f"{kind.name}: payload", bool(text) and json.loads(text)["run_id"] == run_id, "not as it was sent")
+        demo.check(f"{kind.name}: no token", "token=" in text and "token=k" not in text, "the payload holds a token")
+        where = "bucket" if "payload_key" in item else "item"
+        table.add_row(
+            logs.short(run_id),
+            kind.name,
+            str(item.get("status", "")),
+            f"[green]{outcome}[/]" if outcome == kind.outcome else f"[red]{outcome}[/]",
+            f"{int(item.get('payload_bytes', 0)):,} B in the {where}",
+            str(item.get("error", {}).get("type", "")),
+            _seconds(item),
+        )
+    console.print(table)
+    console.print(
+        "[dim]settling: LangGraph says success also when a graph waits for a person; the payload is readable.[/]\n"
+    )
+
+
+def _show_result(demo: Demo, items: dict[str, dict[str, Any]]) -> None:
+    item = items.get(demo.runs.get("answer", {}).get("run_id", ""), {})
+    if text := _payload(demo, item):
+        values = text[text.index('"values":') + len('"values":') :].removesuffix("}")
+        demo.check("the result's digits are LangGraph's own", "0.30000000000000004" in values, values)
+        console.print(Panel(JSON(values), title="the result of the first run, from the table", expand=False))
+
+
+def _payload(demo: Demo, item: dict[str, Any]) -> str:
+    if "payload_key" in item:
+        bucket = demo.stack.template.names["PayloadBucket"]
+        stored = demo.stack.client("s3").get_object(Bucket=bucket, Key=item["payload_key"])["Body"].read()
+        return gzip.decompress(stored).decode()
+    return str(item.get("payload", ""))
+
+
+def _seconds(item: dict[str, Any]) -> str:
+    """Return how long after its end the run was in the ledger."""
+    if not {"ended_at", "delivered_at"} <= item.keys():
+        return ""
+    ended, delivered = (_epoch(str(item[name])) for name in ("ended_at", "delivered_at"))
+    return f"+{delivered - ended:.2f} s"
+
+
+def _epoch(text: str) -> float:
+    return datetime.fromisoformat(text).timestamp()
+
+
+def _show(function: str, line: str) -> None:
+    """Print deliveries as they land, and whatever went wrong."""
+    members = logs.parse(line)
+    if members is None:
+        return
+    if members["message"] == "delivered":
+        console.print(
+            f"[bold green]landed[/]   {members['outcome']:<22} [dim]launch[/] {logs.short(members['launch_id'])}"
+            f"  [dim]run[/] {logs.short(members['run_id'])}  [dim]{members['bytes']:,} bytes[/]"
+        )
+    elif members["level"] != "INFO" and (text := logs.render(function, line)) is not None:
+        console.print(text)
+
+
+def _post(url: str, body: dict[str, Any]) -> tuple[int, Any]:
+    content = json.dumps({name: value for name, value in body.items() if value is not None}).encode()
+    request = urllib.request.Request(url, content, {"content-type": "application/json"})
+    try:
+        with urllib.request.urlopen(request, timeout=30) as answer:
+            return answer.status, json.loads(answer.read() or b"null")
+    except urllib.error.HTTPError as error:
+        with error:
+            return error.code, error.read().decode()
+
+
+def _get(url: str) -> Any:
+    with urllib.request.urlopen(url, timeout=30) as answer:
+        return json.loads(answer.read())
+
+
+if __name__ == "__main__":
+    sys.exit(main())

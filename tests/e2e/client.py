@@ -1,0 +1,100 @@
+"""The running stack as its callers see it."""
+
+from __future__ import annotations
+
+import asyncio
+import gzip
+import json
+import time
+import urllib.error
+import urllib.request
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from langgraph_sdk import get_client
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from langgraph_sdk.client import LangGraphClient
+
+    from local.stack import Stack
+
+SHARED_KEY = "e2e-shared-key-that-is-long-enough-0123456789"
+JOB_SECONDS = 8  # the server's own limit for a run, so that one that takes longer ends as `timeout`
+
+
+@dataclass
+class Ledger:
+    """The stack as its callers see it."""
+
+    stack: Stack
+
+    def launch(self, **body: Any) -> dict[str, Any]:
+        """Launch a run that must be accepted; return the answer."""
+        status, answer = self.post_run(**body)
+        assert status == 202, answer
+        return answer
+
+    def post_run(self, **body: Any) -> tuple[int, dict[str, Any]]:
+        """POST /runs; return the status and the JSON answer."""
+        return post(f"{self.stack.apis['Api'].url}/runs", {"assistant_id": "agent", **body})
+
+    def run(self, run_id: str) -> dict[str, Any]:
+        """Return the item of a run, empty where there is none."""
+        item: dict[str, Any] = self.stack.table("RunsTable").get_item(Key={"run_id": run_id}).get("Item", {})
+        return item
+
+    def launch_item(self, launch_id: str) -> dict[str, Any]:
+        """Return the item of a launch."""
+        item: dict[str, Any] = self.stack.table("LaunchesTable").get_item(Key={"launch_id": launch_id})["Item"]
+        return item
+
+    def landed(self, run_id: str, seconds: float = 60) -> dict[str, Any]:
+        """Wait for a delivery about the run; return its item."""
+        return eventually(lambda: item if (item := self.run(run_id)).get("source") == "webhook" else None, seconds)
+
+    def payload(self, item: dict[str, Any]) -> str:
+        """Return the stored text of a run's payload, from wherever it stands."""
+        if "payload" in item:
+            return str(item["payload"])
+        bucket = self.stack.template.names["PayloadBucket"]
+        stored = self.stack.client("s3").get_object(Bucket=bucket, Key=item["payload_key"])
+        assert stored["ContentEncoding"] == "gzip"
+        return gzip.decompress(stored["Body"].read()).decode()
+
+    def langgraph[T](self, ask: Callable[[LangGraphClient], Awaitable[T]]) -> T:
+        """Ask the LangGraph server something, as another client would."""
+
+        async def run() -> T:
+            async with get_client(url=self.stack.langgraph_url) as client:
+                return await ask(client)
+
+        return asyncio.run(run())
+
+    @property
+    def shared_webhook(self) -> str:
+        """The webhook URL for runs that Runledger does not launch."""
+        return f"{self.stack.webhook_url}?token={SHARED_KEY}"
+
+
+def eventually[T](look: Callable[[], T | None], seconds: float = 60) -> T:
+    """Return what `look` finds, as soon as it finds something; fail after `seconds`."""
+    ends = time.monotonic() + seconds
+    while time.monotonic() < ends:
+        if (found := look()) is not None:
+            return found
+        time.sleep(0.1)
+    pytest.fail(f"nothing came within {seconds} s")
+
+
+def post(url: str, body: object) -> tuple[int, dict[str, Any]]:
+    """POST JSON; return the status and the JSON answer."""
+    request = urllib.request.Request(url, json.dumps(body).encode(), {"content-type": "application/json"})
+    try:
+        with urllib.request.urlopen(request, timeout=40) as answer:
+            return answer.status, json.loads(answer.read())
+    except urllib.error.HTTPError as error:
+        with error:
+            return error.code, json.loads(error.read())

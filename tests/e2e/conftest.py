@@ -1,0 +1,28 @@
+"""The local stack with a real LangGraph server, once for all end-to-end tests."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+
+from local.stack import Stack
+from tests.e2e.client import JOB_SECONDS, SHARED_KEY, Ledger
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+@pytest.fixture(scope="session")
+def ledger(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ledger]:
+    with Stack(
+        folder=tmp_path_factory.mktemp("stack"),
+        parameters={"AcceptSharedTokens": "true"},
+        langgraph_changes={"env": {"BG_JOB_TIMEOUT_SECS": str(JOB_SECONDS), "BG_JOB_MAX_RETRIES": "1"}},
+    ) as stack:
+        secrets = stack.client("secretsmanager")
+        ring = stack.template.names["KeyRingSecret"]
+        keys = json.loads(secrets.get_secret_value(SecretId=ring)["SecretString"])
+        secrets.put_secret_value(SecretId=ring, SecretString=json.dumps({**keys, "shared-e2e": SHARED_KEY}))
+        yield Ledger(stack)

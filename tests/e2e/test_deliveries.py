@@ -1,0 +1,132 @@
+"""Each way in which a real run ends and sends a webhook, and what the ledger then says (G1, G3, G4, G5)."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.e2e.client import JOB_SECONDS, eventually
+
+if TYPE_CHECKING:
+    from tests.e2e.client import Ledger
+
+
+@pytest.fixture(scope="module", autouse=True)
+def cron(ledger: Ledger) -> str:
+    """Create a cron as early as can be, because it runs on the next full minute."""
+    created: Any = ledger.langgraph(
+        lambda client: client.crons.create(
+            "agent", schedule="* * * * *", input={"task": "answer"}, webhook=ledger.shared_webhook
+        )
+    )
+    return str(created["cron_id"])
+
+
+def result_of(ledger: Ledger, item: dict[str, Any]) -> Any:
+    return json.loads(ledger.payload(item))["values"]
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_g1_finished_run_lands_with_its_result(ledger: Ledger, *, stream: bool) -> None:
+    launched = ledger.launch(input={"task": "answer"}, stream=stream)
+    item = ledger.landed(launched["run_id"])
+    assert (item["status"], item["outcome"], item["launch_id"]) == ("success", "settling", launched["launch_id"])
+    assert result_of(ledger, item)["result"]["sum"] == 0.1 + 0.2
+    assert "9223372036854775807" in ledger.payload(item)
+
+
+def test_g1_run_that_asks_a_person_is_settling_not_succeeded(ledger: Ledger) -> None:
+    item = ledger.landed(ledger.launch(input={"task": "ask"})["run_id"])
+    assert (item["status"], item["outcome"]) == ("success", "settling")
+    assert item["due_shard"]
+
+
+def test_g1_failed_run_lands_with_its_error(ledger: Ledger) -> None:
+    item = ledger.landed(ledger.launch(input={"task": "fail"})["run_id"])
+    assert (item["status"], item["outcome"]) == ("error", "failed")
+    assert item["error"] == {"type": "ValueError", "message": "the task was to fail"}
+
+
+def test_g1_run_over_the_servers_limit_lands_as_timed_out(ledger: Ledger) -> None:
+    item = ledger.landed(ledger.launch(input={"task": "slow", "seconds": JOB_SECONDS * 20})["run_id"], JOB_SECONDS * 8)
+    assert (item["status"], item["outcome"]) == ("timeout", "timed_out")
+
+
+def test_g1_cancelled_run_lands_as_cancelled(ledger: Ledger) -> None:
+    launched = ledger.launch(input={"task": "slow", "seconds": 60})
+    wait_until_running(ledger, launched)
+    ledger.langgraph(lambda client: client.runs.cancel(launched["thread_id"], launched["run_id"]))
+    item = ledger.landed(launched["run_id"])
+    assert (item["status"], item["outcome"]) == ("interrupted", "cancelled")
+
+
+@pytest.mark.parametrize(
+    ("strategy", "status", "outcome"),
+    [("interrupt", "interrupted", "cancelled"), ("rollback", "rollback", "rolled_back")],
+)
+def test_g1_superseded_run_and_its_successor_both_land(
+    ledger: Ledger, strategy: str, status: str, outcome: str
+) -> None:
+    first = ledger.launch(input={"task": "slow", "seconds": 60})
+    wait_until_running(ledger, first)
+    second = ledger.launch(input={"task": "answer"}, thread_id=first["thread_id"], multitask_strategy=strategy)
+    assert [ledger.landed(first["run_id"])[name] for name in ("status", "outcome")] == [status, outcome]
+    assert ledger.landed(second["run_id"])["outcome"] == "settling"
+
+
+def test_g1_stateless_run_with_a_shared_token_lands_as_succeeded(ledger: Ledger) -> None:
+    run = ledger.langgraph(
+        lambda client: client.runs.create(None, "agent", input={"task": "answer"}, webhook=ledger.shared_webhook)
+    )
+    item = ledger.landed(run["run_id"])
+    assert (item["status"], item["outcome"]) == ("success", "succeeded")
+    assert "launch_id" not in item
+    assert result_of(ledger, item) is None
+
+
+@pytest.mark.parametrize(("size", "place"), [(10_000, "payload"), (3_000_000, "payload_key")])
+def test_g3_small_results_stand_in_the_item_and_large_ones_in_the_bucket(ledger: Ledger, size: int, place: str) -> None:
+    item = ledger.landed(ledger.launch(input={"task": "large", "bytes": size})["run_id"])
+    assert place in item
+    text = ledger.payload(item)
+    assert len(text.encode()) == item["payload_bytes"]
+    assert json.loads(text)["values"]["result"] == "x" * size
+
+
+def test_g5_token_is_neither_in_the_ledger_nor_in_the_answer(ledger: Ledger) -> None:
+    launched = ledger.launch(input={"task": "answer"})
+    item = ledger.landed(launched["run_id"])
+    stored = f"{item} {ledger.payload(item)} {ledger.launch_item(launched['launch_id'])} {launched}"
+    run = ledger.langgraph(lambda client: client.runs.get(launched["thread_id"], launched["run_id"]))
+    sent: Any = run
+    token = sent["kwargs"]["webhook"].partition("token=")[2]
+    assert token.split(".")[1] == launched["launch_id"]
+    assert token.split(".")[3] not in stored
+    assert json.loads(ledger.payload(item))["kwargs"]["webhook"] == f"{ledger.stack.webhook_url}?token="
+
+
+def test_g1_cron_with_a_shared_token_lands(ledger: Ledger, cron: str) -> None:
+    """The last test here, so that the minute is over."""
+
+    def of_the_cron() -> dict[str, Any] | None:
+        for item in ledger.stack.table("RunsTable").scan()["Items"]:
+            if "launch_id" not in item and cron in ledger.payload(item):
+                return dict(item)
+        return None
+
+    item = eventually(of_the_cron, 90)
+    assert (item["status"], item["outcome"]) == ("success", "succeeded")
+
+
+def wait_until_running(ledger: Ledger, launched: dict[str, Any]) -> None:
+    """A run that is cancelled before it begins sends no webhook."""
+
+    def running() -> bool | None:
+        run = ledger.langgraph(lambda client: client.runs.get(launched["thread_id"], launched["run_id"]))
+        return run["status"] == "running" or None
+
+    assert eventually(running)
+    assert uuid.UUID(launched["run_id"])
