@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 EXAMPLE = ROOT / "local" / "langgraph" / "langgraph.json"
 _OURS = ROOT / ".tools" / "langgraph" / "bin" / "langgraph"
 _START_SECONDS = 90
+_NOT_FOR_THE_SERVER = ("LANGGRAPH_CONFIG",)  # it reads that name too, and means something else
 
 
 class LangGraphServer:
@@ -47,7 +48,7 @@ class LangGraphServer:
                 ],
                 cwd=self._working_folder(),
                 env={
-                    **os.environ,
+                    **{name: value for name, value in os.environ.items() if name not in _NOT_FOR_THE_SERVER},
                     "PYTHONPATH": str(ROOT),  # for the leash
                     "LANGGRAPH_CLI_NO_ANALYTICS": "1",
                     "LANGSMITH_TRACING": os.environ.get("LANGSMITH_TRACING", "false"),

@@ -18,7 +18,8 @@ def main() -> None:
     process = subprocess.Popen(sys.argv[1:], stdin=subprocess.DEVNULL, start_new_session=True)
 
     def end() -> None:
-        sys.stdin.buffer.read()
+        while os.read(0, 1024):  # not sys.stdin, whose lock would be in the way of the interpreter's end
+            pass
         with contextlib.suppress(ProcessLookupError, subprocess.TimeoutExpired):
             os.killpg(process.pid, signal.SIGTERM)
             process.wait(timeout=5)

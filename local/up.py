@@ -39,7 +39,8 @@ def main() -> int:
     if not config.is_file():
         console.print(f"LANGGRAPH_CONFIG: there is no file {config}")
         return 1
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # make down is as good as Ctrl-C
+    for number in (signal.SIGINT, signal.SIGTERM):  # make down is as good as Ctrl-C
+        signal.signal(number, signal.default_int_handler)
     try:
         with console.status("starting"):
             stack = Stack(
@@ -52,7 +53,8 @@ def main() -> int:
     except KeyboardInterrupt:
         return 130
     except (RuntimeError, OSError, ValueError) as error:
-        console.print(f"[bold red]The stack did not start:[/] {error}")
+        console.print("[bold red]The stack did not start:[/]", end=" ")
+        console.print(str(error), markup=False, soft_wrap=True)
         return 1
     try:
         running.write(stack)

@@ -70,7 +70,7 @@ def _verify(token: str) -> Grant:
         except UnknownKeyError:
             newer = ring.fresh()
             if newer is None:
-                raise unavailable("The token's key is not known here yet.", REREAD_SECONDS) from None
+                raise _key_not_known_yet() from None
             return tokens.verify(token, newer, time.time(), accept_shared=ACCEPT_SHARED_TOKENS)
     except UnknownKeyError:
         raise _refused("unknown-key") from None
@@ -88,6 +88,13 @@ def _refused(reason: str) -> Problem:
         "The token is not accepted",
         f"The query must carry token= once, as the webhook URL was given out. The token is: {reason}.",
     )
+
+
+def _key_not_known_yet() -> Problem:
+    """503, so that a genuine sender repeats: the key may be newer than this copy of the ring, read moments ago."""
+    problem = unavailable("The token's key is not known here yet.", REREAD_SECONDS)
+    problem.slug, problem.refusal = "token-unknown-key", True
+    return problem
 
 
 def _check_launch(named: str | None, grant: Grant) -> None:

@@ -78,7 +78,7 @@ def _request(event: dict[str, Any]) -> Request:
 
 
 def _report(problem: Problem) -> None:
-    if problem.status < 500:  # noqa: PLR2004 - the line between the caller's fault and ours
+    if problem.status < 500 or problem.refusal:  # noqa: PLR2004 - the line between the caller's fault and ours
         telemetry.count_refused(problem.slug)
         telemetry.logger.warning("refused", status=problem.status, reason=problem.slug, detail=problem.detail)
     else:

@@ -22,7 +22,8 @@ class Problem(Exception):  # noqa: N818 - RFC 9457 calls it so
     """Ends a request with an HTTP error.
 
     `slug` becomes the problem type `urn:runledger:<slug>` and the `reason` of the metric `refused`. `extra` holds
-    further members of the body, such as the `launch_id` of a launch whose fate is unknown.
+    further members of the body, such as the `launch_id` of a launch whose fate is unknown. A 5xx counts as
+    `failed`, which raises an alarm, unless `refusal` says that nothing is wrong here; all else counts as `refused`.
     """
 
     status: int
@@ -32,6 +33,7 @@ class Problem(Exception):  # noqa: N818 - RFC 9457 calls it so
     errors: tuple[FieldError, ...] = ()
     headers: Mapping[str, str] = field(default_factory=dict)
     extra: Mapping[str, str] = field(default_factory=dict)
+    refusal: bool = False
 
     def body(self) -> dict[str, object]:
         """Return the members of the `application/problem+json` body."""
