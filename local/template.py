@@ -121,6 +121,8 @@ class Template:
             case "Fn::Equals":
                 left, right = self.resolve(argument)
                 return str(left) == str(right)
+            case "Fn::Or":
+                return any(self.resolve(argument))
             case "Fn::Not":
                 return not self.resolve(argument)[0]
             case "Fn::Join":
