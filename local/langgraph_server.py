@@ -20,16 +20,17 @@ if TYPE_CHECKING:
 EXAMPLE = ROOT / "local" / "langgraph" / "langgraph.json"
 _OURS = ROOT / ".tools" / "langgraph" / "bin" / "langgraph"
 _START_SECONDS = 90
-_NOT_FOR_THE_SERVER = ("LANGGRAPH_CONFIG",)  # it reads that name too, and means something else
+# Settings of `make up`; the server reads some of these names too, and means something else by them.
+_NOT_FOR_THE_SERVER = ("LANGGRAPH_CONFIG", "LANGGRAPH_URL", "LANGGRAPH_API_KEY")
 
 
 class LangGraphServer:
     """Runs the graphs of one langgraph.json until it is closed."""
 
-    def __init__(self, config: Path, host: str, folder: Path, **changes: Any) -> None:
+    def __init__(self, config: Path, host: str, port: int, folder: Path, **changes: Any) -> None:
         """`folder` gets the config as it is run and the log; `changes` are merged into the config's top level."""
         self._config, self._folder = config.resolve(), folder
-        self.url = f"http://{host}:{free_port(host)}"
+        self.url = f"http://{host}:{port}"
         self._host = host
         self._changes = changes
         self._process: subprocess.Popen[bytes] | None = None

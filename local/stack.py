@@ -28,14 +28,16 @@ FOLDER = ROOT / ".runledger"
 class Stack:
     """The local stack, running inside `with`.
 
-    `langgraph_url` uses an existing server in place of starting one; `parameters` are template.yaml's; `log` gets a
-    function's name and each line that it prints.
+    `langgraph_url` uses an existing server in place of starting one; `ports` are by name (`Api`, `WebhookApi`,
+    `LangGraph`, `AWS`), free ones where not given; `parameters` are template.yaml's; `log` gets a function's name and
+    each line that it prints.
     """
 
     config: Path = EXAMPLE
     langgraph_url: str = ""
     host: str = "127.0.0.1"
     folder: Path = FOLDER
+    ports: dict[str, int] = field(default_factory=dict)
     parameters: dict[str, str] = field(default_factory=dict)
     langgraph_changes: dict[str, Any] = field(default_factory=dict)
     api_key: str = " "
@@ -47,7 +49,9 @@ class Stack:
         with ExitStack() as stack:
             self.endpoint_url = self._start_aws(stack)
             if not self.langgraph_url:
-                self.langgraph = LangGraphServer(self.config, self.host, self.folder, **self.langgraph_changes)
+                self.langgraph = LangGraphServer(
+                    self.config, self.host, self._port("LangGraph"), self.folder, **self.langgraph_changes
+                )
                 stack.callback(self.langgraph.close)
                 self.langgraph_url = self.langgraph.url
             self._start_functions(stack)
@@ -77,16 +81,19 @@ class Stack:
             "resources": self.template.names,
         }
 
+    def _port(self, name: str) -> int:
+        return self.ports.get(name) or free_port(self.host)
+
     def _start_aws(self, stack: ExitStack) -> str:
-        server = ThreadedMotoServer(self.host, 0, verbose=False)
+        server = ThreadedMotoServer(self.host, self._port("AWS"), verbose=False)
         server.start()
         stack.callback(server.stop)
         _, port = server.get_host_and_port()
         return f"http://{self.host}:{port}"
 
     def _start_functions(self, stack: ExitStack) -> None:
-        port = free_port(self.host)
-        self.webhook_url = f"http://{self.host}:{port}/webhook"
+        ports = {name: self._port(name) for name in ("Api", "WebhookApi")}
+        self.webhook_url = f"http://{self.host}:{ports['WebhookApi']}/webhook"
         self.template = Template(
             {"LangGraphUrl": self.langgraph_url, "WebhookUrl": self.webhook_url, **self.parameters}
         )
@@ -99,7 +106,7 @@ class Stack:
         self.apis = {}
         for api in self.template.resources("AWS::Serverless::HttpApi"):
             routes = {r: pools[f.name] for f in functions for r in f.routes if r.api == api}
-            self.apis[api] = HttpApi(api, self.host, port if api == "WebhookApi" else 0, routes)
+            self.apis[api] = HttpApi(api, self.host, ports[api], routes)
             stack.callback(self.apis[api].close)
 
     def environment(self, function: Function) -> dict[str, str]:

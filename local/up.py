@@ -1,7 +1,8 @@
 """`make up`: the stack, until Ctrl-C or `make down`.
 
 Settings, all optional, from the environment: LANGGRAPH_CONFIG (a langgraph.json of your own), LANGGRAPH_URL (a server
-that runs already), LANGGRAPH_API_KEY (its key), BIND (the address to listen on, 127.0.0.1).
+that runs already), LANGGRAPH_API_KEY (its key), BIND (the address to listen on, 127.0.0.1), API_PORT, WEBHOOK_PORT,
+LANGGRAPH_PORT, AWS_PORT (free ones).
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from local import logs, running
 from local.langgraph_server import EXAMPLE
 from local.stack import Stack
 
+_PORTS = {"Api": "API_PORT", "WebhookApi": "WEBHOOK_PORT", "LangGraph": "LANGGRAPH_PORT", "AWS": "AWS_PORT"}
 console = Console(highlight=False)
 
 
@@ -48,6 +50,9 @@ def main() -> int:
                 langgraph_url=(os.environ.get("LANGGRAPH_URL") or "").rstrip("/"),
                 api_key=os.environ.get("LANGGRAPH_API_KEY") or " ",
                 host=os.environ.get("BIND") or "127.0.0.1",
+                ports={
+                    name: int(os.environ[variable]) for name, variable in _PORTS.items() if os.environ.get(variable)
+                },
                 log=show,
             ).__enter__()
     except KeyboardInterrupt:
