@@ -50,9 +50,7 @@ def main() -> int:
                 langgraph_url=(os.environ.get("LANGGRAPH_URL") or "").rstrip("/"),
                 api_key=os.environ.get("LANGGRAPH_API_KEY") or " ",
                 host=os.environ.get("BIND") or "127.0.0.1",
-                ports={
-                    name: int(os.environ[variable]) for name, variable in _PORTS.items() if os.environ.get(variable)
-                },
+                ports=_ports(),
                 log=show,
             ).__enter__()
     except KeyboardInterrupt:
@@ -73,6 +71,14 @@ def main() -> int:
         stack.__exit__()
         running.forget()
     return 0
+
+
+def _ports() -> dict[str, int]:
+    given = {name: os.environ.get(variable) for name, variable in _PORTS.items()}
+    for name, port in given.items():
+        if port and not port.isdecimal():
+            raise ValueError(f"{_PORTS[name]} must be a port number, not {port!r}")
+    return {name: int(port) for name, port in given.items() if port}
 
 
 def _welcome(stack: Stack) -> Panel:
