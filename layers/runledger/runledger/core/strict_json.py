@@ -29,44 +29,49 @@ class InvalidJsonError(Exception):
 def parse(text: str) -> Json:
     """Parse `text`, or raise InvalidJsonError with an RFC 6901 pointer to the first value that can't be passed on."""
     try:
-        value: Json = json.loads(text, parse_constant=_refuse_constant)
+        value: Json = json.loads(text)
     except json.JSONDecodeError as error:
         raise InvalidJsonError("", f"not JSON: {error}") from None
     except RecursionError:
         raise InvalidJsonError("", f"nested deeper than {MAX_DEPTH} levels") from None
     except ValueError as error:  # an integer of more than 4,300 digits
         raise InvalidJsonError("", f"a number can't be read: {error}") from None
-    _check(value)
+    _check(value, [])
     return value
 
 
-def _refuse_constant(name: str) -> None:
-    raise InvalidJsonError("", f"{name} is not JSON")
+def _check(value: Json, path: list[str]) -> None:
+    """Look at `value`, which stands at `path`. A pointer can be long, so it is made for a complaint alone."""
+    if len(path) > MAX_DEPTH:
+        raise _complaint(path, f"nested deeper than {MAX_DEPTH} levels")
+    if isinstance(value, dict):
+        for key, item in value.items():
+            _check_text(key, path)
+            _check_member(key, item, path)
+    elif isinstance(value, list):
+        for index, item in enumerate(value):
+            _check_member(str(index), item, path)
+    elif isinstance(value, str):
+        _check_text(value, path)
+    elif isinstance(value, float) and not math.isfinite(value):
+        raise _complaint(path, "not a finite 64-bit floating-point number")
+    elif isinstance(value, int) and not _INT_MIN <= value <= _INT_MAX:
+        raise _complaint(path, "an integer of more than 64 bits; send it as a string")
 
 
-def _check(root: Json) -> None:
-    stack: list[tuple[str, int, Json]] = [("", 0, root)]
-    while stack:
-        pointer, depth, value = stack.pop()
-        if depth > MAX_DEPTH:
-            raise InvalidJsonError(pointer, f"nested deeper than {MAX_DEPTH} levels")
-        if isinstance(value, dict):
-            for key in value:
-                _check_text(pointer, key)
-            stack.extend((f"{pointer}/{escape(key)}", depth + 1, item) for key, item in value.items())
-        elif isinstance(value, list):
-            stack.extend((f"{pointer}/{index}", depth + 1, item) for index, item in enumerate(value))
-        elif isinstance(value, str):
-            _check_text(pointer, value)
-        elif isinstance(value, float) and not math.isfinite(value):
-            raise InvalidJsonError(pointer, "too large for a 64-bit floating-point number")
-        elif isinstance(value, int) and not _INT_MIN <= value <= _INT_MAX:
-            raise InvalidJsonError(pointer, "an integer of more than 64 bits; send it as a string")
+def _check_member(name: str, value: Json, path: list[str]) -> None:
+    path.append(name)
+    _check(value, path)
+    path.pop()
 
 
-def _check_text(pointer: str, text: str) -> None:
+def _check_text(text: str, path: list[str]) -> None:
     if not text.isascii() and any("\ud800" <= char <= "\udfff" for char in text):
-        raise InvalidJsonError(pointer, "holds half of a surrogate pair, which is not valid Unicode")
+        raise _complaint(path, "holds half of a surrogate pair, which is not valid Unicode")
+
+
+def _complaint(path: list[str], detail: str) -> InvalidJsonError:
+    return InvalidJsonError("".join(f"/{escape(name)}" for name in path), detail)
 
 
 def escape(key: str) -> str:
