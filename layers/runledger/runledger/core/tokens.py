@@ -59,7 +59,7 @@ class KeyRing:
         """Read the secret: `{"current": "<kid>", "<kid>": "<key>", "shared-<name>": "<key>", …}`."""
         try:
             members = json.loads(secret)
-        except ValueError:
+        except (ValueError, RecursionError):
             raise KeyRingUnusableError("it is not JSON") from None
         if not isinstance(members, dict):
             raise KeyRingUnusableError("it is not a JSON object")
@@ -67,14 +67,12 @@ class KeyRing:
         signing: dict[str, bytes] = {}
         shared: dict[str, bytes] = {}
         for name, key in members.items():
+            is_kid = re.fullmatch(_KID, name, re.ASCII)
+            if not is_kid and not _SHARED_NAME.fullmatch(name):  # perhaps a key in the wrong place: not to be quoted
+                raise KeyRingUnusableError("a name in it is neither 'k<time>' nor 'shared-<name>'")
             if not isinstance(key, str) or not _KEY.fullmatch(key):
                 raise KeyRingUnusableError(f"{name!r} is not 32 to 128 letters, digits, '_' or '-'")
-            if re.fullmatch(_KID, name, re.ASCII):
-                signing[name] = key.encode()
-            elif _SHARED_NAME.fullmatch(name):
-                shared[name] = key.encode()
-            else:
-                raise KeyRingUnusableError(f"{name!r} is neither 'k<time>' nor 'shared-<name>'")
+            (signing if is_kid else shared)[name] = key.encode()
         if not isinstance(current, str) or current not in signing:
             raise KeyRingUnusableError("'current' does not name one of its keys")
         return cls(current, signing, shared)
