@@ -11,14 +11,15 @@ def iso(epoch_seconds: float) -> str:
 
 
 def normalised(text: object) -> str | None:
-    """Return a time of LangGraph's (ISO 8601, any offset) in the ledger's format; None where it isn't one."""
+    """Return a time of LangGraph's (ISO 8601; UTC where it has no offset) in the ledger's format; else None."""
     if not isinstance(text, str):
         return None
     try:
-        return _format(datetime.fromisoformat(text).astimezone(UTC))
+        time = datetime.fromisoformat(text)
+        return _format(time.astimezone(UTC) if time.tzinfo else time.replace(tzinfo=UTC))
     except (ValueError, OverflowError):
         return None
 
 
 def _format(time: datetime) -> str:
-    return time.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    return time.isoformat(timespec="microseconds").removesuffix("+00:00") + "Z"  # strftime doesn't pad the year
