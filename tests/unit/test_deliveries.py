@@ -1,0 +1,219 @@
+"""What is read out of a delivery, and what is done with everything strange."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from runledger.core.deliveries import Delivery, NotADeliveryError, Trimmed, parse_delivery
+
+TOKEN = "t" * 40
+RUN = "01a201d6-a0dc-7321-8df4-30b90bcfb9f8"
+NOT_A_RUN_ID = ["", "x", RUN[:-1], f"{RUN}\n", f" {RUN}", RUN.replace("-", ""), RUN.replace("0", "٣"), f"{{{RUN}}}"]
+
+
+def delivery_of(**members: Any) -> Delivery:
+    body = {"run_id": RUN, "status": "success", **members}
+    delivery = parse_delivery(json.dumps(body).encode(), TOKEN)
+    assert isinstance(delivery, Delivery)
+    return delivery
+
+
+@pytest.mark.parametrize(
+    ("status", "outcome"),
+    [
+        ("success", "settling"),
+        ("error", "failed"),
+        ("timeout", "timed_out"),
+        ("interrupted", "cancelled"),
+        ("rollback", "rolled_back"),
+        ("paused", "settling"),
+        ("S" * 256, "settling"),
+    ],
+)
+def test_g6_each_status_gives_its_outcome_and_stays_beside_it(status: str, outcome: str) -> None:
+    delivery = delivery_of(status=status)
+    assert (delivery.status, delivery.outcome) == (status, outcome)
+
+
+@pytest.mark.parametrize(
+    ("kwargs", "outcome"),
+    [
+        ({"temporary": True}, "succeeded"),
+        ({"temporary": False}, "settling"),
+        ({"temporary": 1}, "settling"),
+        ({"temporary": "true"}, "settling"),
+        ({}, "settling"),
+        (None, "settling"),
+        ([{"temporary": True}], "settling"),
+    ],
+)
+def test_only_a_temporary_success_has_succeeded_at_once(kwargs: object, outcome: str) -> None:
+    assert delivery_of(kwargs=kwargs).outcome == outcome
+
+
+def test_a_delivery_of_nothing_else_is_recorded_too() -> None:
+    delivery = delivery_of()
+    assert delivery == Delivery(
+        RUN, "success", "settling", None, None, None, None, None, None, None, payload=delivery.payload
+    )
+
+
+def test_a_run_id_is_kept_in_lower_case() -> None:
+    assert delivery_of(run_id=RUN.upper()).run_id == RUN
+
+
+@pytest.mark.parametrize(
+    "members",
+    [
+        {},
+        {"run_id": RUN},
+        {"status": "success"},
+        *({"run_id": odd, "status": "success"} for odd in [*NOT_A_RUN_ID, None, 1, [RUN], {"id": RUN}, True]),
+        *({"run_id": RUN, "status": odd} for odd in ["", "s" * 257, "\ud800", None, ["success"], True]),
+    ],
+)
+def test_g6_without_a_usable_run_id_and_status_a_delivery_is_trimmed(members: dict[str, object]) -> None:
+    assert parse_delivery(json.dumps(members).encode(), TOKEN) == Trimmed(None)
+    named = {**members, "metadata": {"launch_id": "L"}}
+    assert parse_delivery(json.dumps(named).encode(), TOKEN) == Trimmed("L")
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b" ",
+        b"null",
+        b"true",
+        b"1",
+        b"[]",
+        b'[{"run_id": "x"}]',
+        b'"text"',
+        b'{"a": 1',
+        b'{"a": 1}}',
+        b"{'a': 1}",
+        b'{"a": NaN}',
+        b'{"a": [Infinity]}',
+        b'{"a": -Infinity}',
+        b'{"a": "\n"}',
+        b'{"a": "\xff"}',
+        b'{"a": "\xed\xa0\x80"}',
+        b'\xef\xbb\xbf{"a": 1}',
+        b"token=x",
+        b"\x1f\x8b\x08\x00",
+        TOKEN.encode(),
+    ],
+)
+def test_g6_what_is_no_json_object_is_no_delivery(body: bytes) -> None:
+    with pytest.raises(NotADeliveryError) as caught:
+        parse_delivery(body, TOKEN)
+    assert str(caught.value) == ""
+    assert caught.value.__cause__ is None
+    assert caught.value.__suppress_context__ or caught.value.__context__ is None
+
+
+@pytest.mark.parametrize("field", ["thread_id", "assistant_id"])
+@pytest.mark.parametrize(
+    ("value", "kept"),
+    [
+        ("78c621d4-39d0-5fbb-a58a-152ab2eee8be", True),
+        ("x", True),
+        ("😀" * 256, True),
+        ("x" * 257, False),
+        ("", False),
+        ("a\ud800", False),
+        (None, False),
+        (True, False),
+        (["x"], False),
+    ],
+)
+def test_an_id_that_no_index_can_hold_is_dropped_and_the_delivery_kept(
+    field: str, value: object, *, kept: bool
+) -> None:
+    assert getattr(delivery_of(**{field: value}), field) == (value if kept else None)
+
+
+@pytest.mark.parametrize(
+    ("metadata", "launch_id"),
+    [
+        ({"launch_id": "L-1"}, "L-1"),
+        ({"launch_id": ""}, ""),
+        ({"launch_id": 17}, "17"),
+        ({"launch_id": 1.50}, "1.5"),
+        ({"launch_id": False}, "False"),
+        ({"launch_id": ["L-1"]}, "['L-1']"),
+        ({"launch_id": {"L-1": None}}, "{'L-1': None}"),
+        ({"launch_id": None}, None),
+        ({}, None),
+        (None, None),
+        ("launch_id", None),
+        ([{"launch_id": "L-1"}], None),
+    ],
+)
+def test_any_launch_id_that_a_body_names_is_seen_so_that_none_passes_as_absent(
+    metadata: object, launch_id: str | None
+) -> None:
+    assert delivery_of(metadata=metadata).launch_id == launch_id
+
+
+@pytest.mark.parametrize(
+    ("sent", "kept"),
+    [
+        (
+            {"error": "ValueError", "message": "boom", "more": "…"},
+            {"type": "ValueError", "message": "boom"},
+        ),
+        ({"error": "ValueError"}, {"type": "ValueError"}),
+        ({"error": "", "message": "boom"}, {"message": "boom"}),
+        ({"error": None, "message": ["boom"]}, None),
+        ({"message": "m" * 2000}, {"message": "m" * 2000}),
+        ({"error": "E" * 2001, "message": "😀" * 5000}, {"type": "E" * 2000, "message": "😀" * 2000}),
+        ({"message": "half \ud800 of \udc00 a pair"}, {"message": "half ? of ? a pair"}),
+        ({"message": "\ud800" * 2001}, {"message": "?" * 2000}),
+        ({"message": "nul \0, 😀"}, {"message": "nul \0, 😀"}),
+        ({}, None),
+        (None, None),
+        ("boom", None),
+        ([], None),
+    ],
+)
+def test_an_error_is_kept_short_and_storable(sent: object, kept: dict[str, str] | None) -> None:
+    delivery = delivery_of(error=sent)
+    assert delivery.error == kept
+    if isinstance(sent, dict):
+        assert json.loads(delivery.payload.text)["error"] == sent, "the payload has all of it"
+
+
+@pytest.mark.parametrize(
+    ("member", "field"), [("created_at", "created_at"), ("run_started_at", "started_at"), ("run_ended_at", "ended_at")]
+)
+@pytest.mark.parametrize(
+    ("sent", "kept"),
+    [
+        ("2026-11-22T05:59:32.829296+00:00", "2026-11-22T05:59:32.829296Z"),
+        ("2026-11-22T07:29:32+01:30", "2026-11-22T05:59:32.000000Z"),
+        ("yesterday", None),
+        (1_795_327_172, None),
+        (None, None),
+    ],
+)
+def test_a_time_is_kept_in_the_ledgers_format_or_not_at_all(
+    member: str, field: str, sent: object, kept: str | None
+) -> None:
+    assert getattr(delivery_of(**{member: sent}), field) == kept
+
+
+def test_g6_a_number_for_a_word_is_kept_as_its_digits() -> None:
+    delivery = delivery_of(status=1, thread_id=7)
+    assert (delivery.status, delivery.outcome, delivery.thread_id) == ("1", "settling", "7")
+
+
+@pytest.mark.parametrize("number", ["9" * 5000, "-0", "1e400", "0." + "3" * 5000])
+@pytest.mark.parametrize("place", ['"run_id"', '"status"', '"metadata"', '"thread_id"', '"created_at"', '"error"'])
+def test_g6_a_number_of_any_length_in_any_place_does_no_harm(number: str, place: str) -> None:
+    body = f'{{"run_id": "{RUN}", "status": "error", {place}: {number}, "metadata": {{"launch_id": {number}}}}}'
+    delivery = parse_delivery(body.encode(), TOKEN)
+    assert delivery.launch_id == number

@@ -1,0 +1,201 @@
+"""What a caller may ask for, and the complaint for everything else."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from typing import Any
+
+import pytest
+
+from runledger.core.launches import MAX_AFTER_SECONDS, MAX_BODY_BYTES, STREAM_MODES, LaunchRequest, own_thread_id
+from runledger.core.launches import parse_launch as parse
+from runledger.core.problems import Problem
+
+ID = "6f1c7c0e-3c4b-4a53-9a57-0d3f8f1f6a10"
+LEAST = {"assistant_id": "agent", "input": {}}
+RESUME = {"assistant_id": "agent", "thread_id": ID, "command": {"resume": "yes"}}
+STREAM = {**LEAST, "stream": True}
+NAMED_NODES = [0, "", [], [""], ["a", 1], {"a": 1}, None, "node"]
+NO_UUIDS = ["", "x", ID[:-1], f"{ID}\n", ID.replace("-", ""), f"{{{ID}}}", ID.replace("1", "٣"), 1, None, [ID]]
+
+
+def launch(**members: Any) -> LaunchRequest:
+    return parse(json.dumps({**LEAST, **members}).encode())
+
+
+def refusal(body: bytes | None) -> Problem:
+    with pytest.raises(Problem) as caught:
+        parse(body)
+    return caught.value
+
+
+def pointers(members: dict[str, Any]) -> list[str]:
+    problem = refusal(json.dumps(members).encode())
+    assert problem.status == 400
+    assert all(error.detail for error in problem.errors)
+    return [error.pointer for error in problem.errors]
+
+
+def test_the_least_that_can_be_asked() -> None:
+    assert launch() == LaunchRequest("agent", None, {}, stream=False, after_seconds=0, options={"input": {}})
+
+
+def test_all_that_can_be_asked_goes_on_as_it_is() -> None:
+    options = {
+        "input": {"n": [0.1, None]},
+        "config": {"recursion_limit": 5},
+        "context": {},
+        "checkpoint_id": ID,
+        "interrupt_before": "*",
+        "interrupt_after": ["a", "b"],
+        "multitask_strategy": "enqueue",
+        "after_seconds": 60,
+        "durability": "exit",
+        "stream_mode": ["values", "custom"],
+        "stream_subgraphs": False,
+    }
+    ours = {"assistant_id": ID, "thread_id": ID.upper(), "metadata": {"tenant": "a"}, "stream": True}
+    asked = parse(json.dumps({**options, **ours}).encode())
+    assert asked == LaunchRequest(ID, ID, {"tenant": "a"}, stream=True, after_seconds=60, options=options)
+
+
+@pytest.mark.parametrize(
+    ("field", "values"),
+    [
+        ("assistant_id", ["a", "x" * 256, "é", ID]),
+        ("thread_id", [ID, ID.upper()]),
+        ("input", [None, False, 0, "", [], {"a": None}]),
+        ("config", [{}, {"configurable": {}}]),
+        ("context", [{}, {"a": 1}]),
+        ("metadata", [{}, {"launch": "x", "nested": {"launch_id": "mine"}}]),
+        ("stream", [True, False]),
+        ("interrupt_before", ["*", ["*"], ["node"]]),
+        ("interrupt_after", ["*", ["a", "b"]]),
+        ("multitask_strategy", ["reject", "interrupt", "rollback", "enqueue"]),
+        ("after_seconds", [0, 1, MAX_AFTER_SECONDS]),
+        ("durability", ["sync", "async", "exit"]),
+    ],
+)
+def test_each_good_value_is_taken(field: str, values: list[Any]) -> None:
+    for value in values:
+        asked = launch(**{field: value})
+        taken = asked.options[field] if field in asked.options else getattr(asked, field)
+        assert taken == (value.lower() if field == "thread_id" else value)
+
+
+@pytest.mark.parametrize(
+    "command", [{"resume": False}, {"resume": {}}, {"update": []}, {"goto": "a"}, {"goto": "a", "update": {}}]
+)
+def test_each_good_command_is_taken_on_its_thread(command: dict[str, Any]) -> None:
+    assert parse(json.dumps({**RESUME, "command": command}).encode()).options == {"command": command}
+
+
+@pytest.mark.parametrize("mode", [*STREAM_MODES, ["updates"], list(STREAM_MODES)])
+def test_each_stream_mode_is_taken(mode: object) -> None:
+    assert launch(stream=True, stream_mode=mode, stream_subgraphs=True).options["stream_mode"] == mode
+
+
+@pytest.mark.parametrize(
+    ("base", "field", "values"),
+    [
+        (LEAST, "assistant_id", ["", "x" * 257, 1, None, ["agent"], {}]),
+        (LEAST, "thread_id", NO_UUIDS),
+        (LEAST, "config", [None, [], "", 1, True]),
+        (LEAST, "context", [None, [], "", 1, True]),
+        (LEAST, "metadata", [None, [], "", 1, True]),
+        (LEAST, "stream", [None, 0, 1, "true", []]),
+        (STREAM, "stream_mode", [None, "", "value", [], ["values", "nope"], [["values"]], 1, {}]),
+        (STREAM, "stream_subgraphs", [None, 0, 1, "true", []]),
+        (RESUME, "checkpoint_id", NO_UUIDS),
+        (LEAST, "interrupt_before", NAMED_NODES),
+        (LEAST, "interrupt_after", NAMED_NODES),
+        (LEAST, "multitask_strategy", ["", "Reject", None, 1, ["reject"], {}]),
+        (LEAST, "after_seconds", [-1, MAX_AFTER_SECONDS + 1, 2**63, 1.0, 0.5, True, False, "1", None, []]),
+        (LEAST, "durability", ["", "Sync", None, 1, ["sync"], {}]),
+        (RESUME, "command", [None, {}, [], "resume", {"resume": 1, "send": 2}, {"resume": None}, {"goto": None}]),
+    ],
+)
+def test_each_bad_value_is_refused_by_its_pointer(base: dict[str, Any], field: str, values: list[Any]) -> None:
+    for value in values:
+        assert pointers({**base, field: value}) == [f"/{field}"], value
+
+
+@pytest.mark.parametrize(
+    ("members", "expected"),
+    [
+        ({}, ["/assistant_id", "/input"]),
+        ({"assistant_id": "a"}, ["/input"]),
+        ({"input": {}}, ["/assistant_id"]),
+        ({**RESUME, "input": {}}, ["/command"]),
+        ({**RESUME, "input": None}, ["/command"]),
+        ({"assistant_id": "a", "command": {"resume": 1}}, ["/thread_id"]),
+        ({**LEAST, "checkpoint_id": ID}, ["/thread_id"]),
+        ({**LEAST, "metadata": {"launch_id": ID}}, ["/metadata/launch_id"]),
+        ({**LEAST, "metadata": {"launch_id": None}}, ["/metadata/launch_id"]),
+        ({**LEAST, "stream_mode": "values"}, ["/stream_mode"]),
+        ({**LEAST, "stream": False, "stream_mode": "values"}, ["/stream_mode"]),
+        ({**LEAST, "stream_subgraphs": True}, ["/stream_subgraphs"]),
+        ({**LEAST, "webhook": "https://example.org"}, ["/webhook"]),
+        ({**LEAST, "": 1, "a/b~c": 2}, ["/", "/a~1b~0c"]),
+        ({**LEAST, "Input": {}}, ["/Input"]),
+        (
+            {"thread_id": "x", "after_seconds": -1, "more": 1, "metadata": {"launch_id": "L"}, "stream_mode": "?"},
+            [
+                "/more",
+                "/thread_id",
+                "/stream_mode",
+                "/after_seconds",
+                "/assistant_id",
+                "/input",
+                "/metadata/launch_id",
+                "/stream_mode",
+            ],
+        ),
+    ],
+)
+def test_every_bad_field_is_named_at_once(members: dict[str, Any], expected: list[str]) -> None:
+    assert pointers(members) == expected
+
+
+@pytest.mark.parametrize(
+    ("body", "pointer", "detail"),
+    [
+        (None, "", "empty"),
+        (b"", "", "empty"),
+        (b" ", "", "not JSON"),
+        (b"{", "", "not JSON"),
+        (b"assistant_id=agent", "", "not JSON"),
+        (b"\xef\xbb\xbf{}", "", "not JSON"),
+        (b'{"a": "\xff"}', "", "not UTF-8"),
+        (b"[]", "", "not a JSON object"),
+        (b"null", "", "not a JSON object"),
+        (b'"agent"', "", "not a JSON object"),
+        (b'{"input": {"a": NaN}}', "/input/a", "not a finite"),
+        (b'{"input": ["\\ud800"]}', "/input/0", "surrogate"),
+        (b'{"input": ' + b"[" * 300 + b"]" * 300 + b"}", "/input" + "/0" * 200, "nested deeper"),
+        (b'{"input": ' + b"[" * 99_999, "", "nested deeper"),
+    ],
+)
+def test_a_body_that_is_no_json_object_is_refused(body: bytes | None, pointer: str, detail: str) -> None:
+    problem = refusal(body)
+    assert (problem.status, problem.slug) == (400, "invalid-request")
+    assert [error.pointer for error in problem.errors] == [pointer]
+    assert detail in problem.errors[0].detail
+
+
+def test_a_body_may_be_as_long_as_the_limit_and_no_longer() -> None:
+    start, end = b'{"assistant_id": "a", "input": "', b'"}'
+    longest = start + b"x" * (MAX_BODY_BYTES - len(start) - len(end)) + end
+    assert parse(longest).assistant_id == "a"
+    problem = refusal(longest + b" ")
+    assert (problem.status, problem.slug) == (413, "body-too-large")
+    assert str(MAX_BODY_BYTES) in problem.detail
+
+
+def test_g2_the_own_thread_of_an_attempt_is_the_same_for_ever() -> None:
+    """A launcher that takes a launch over names the same thread, also after an update of Runledger."""
+    assert own_thread_id(ID, 1) == "161bf591-98d0-59bf-b41d-af5e3bd39858"
+    assert uuid.UUID(own_thread_id(ID, 1)).version == 5
+    others = {own_thread_id(ID, 2), own_thread_id(ID.replace("6", "7"), 1), own_thread_id(ID, 11)}
+    assert len(others | {own_thread_id(ID, 1)}) == 4
