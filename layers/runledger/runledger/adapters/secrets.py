@@ -33,12 +33,13 @@ class Secret[T]:
     ) -> None:
         """`clock` counts seconds."""
         self._client, self._secret_id, self._read, self._clock = client, secret_id, read, clock
-        self._value: T | None = None
+        self._value: T
+        self._known = False
         self._read_at = float("-inf")
 
     def value(self) -> T:
         """Return the secret, at most CACHE_SECONDS old; raise a 503 Problem when it can't be read."""
-        if self._value is None or self._clock() - self._read_at >= CACHE_SECONDS:
+        if not self._known or self._clock() - self._read_at >= CACHE_SECONDS:
             return self._fetch()
         return self._value
 
@@ -50,7 +51,7 @@ class Secret[T]:
 
     def forget(self) -> None:
         """Read anew next time, as after an answer that says the secret is wrong."""
-        self._value = None
+        self._known = False
 
     def _fetch(self) -> T:
         try:
@@ -58,7 +59,7 @@ class Secret[T]:
         except (BotoCoreError, ClientError, KeyError) as error:
             raise unavailable(f"A secret can't be read ({type(error).__name__}).") from error
         self._value = self._read(text)
-        self._read_at = self._clock()
+        self._known, self._read_at = True, self._clock()
         return self._value
 
 

@@ -1,0 +1,190 @@
+"""Secrets are read seldom, never kept too long, and never the sender's fault."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from botocore.exceptions import ClientError, ConnectTimeoutError, EndpointConnectionError
+
+from runledger.adapters.secrets import (
+    API_KEY_PLACEHOLDER,
+    CACHE_SECONDS,
+    REREAD_SECONDS,
+    Secret,
+    api_key,
+    key_ring,
+)
+from runledger.core.problems import Problem
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+KEY = "K" * 64
+RING = json.dumps({"current": "k0", "k0": KEY})
+
+
+class SecretsManager:
+    """Counts its reads; answers with `secret`, or raises it where it is a fault."""
+
+    def __init__(self, secret: str | Exception | dict[str, Any]) -> None:
+        self.secret, self.reads = secret, 0
+
+    def get_secret_value(self, *, SecretId: str) -> dict[str, Any]:  # noqa: N803 - boto3's name
+        assert SecretId == "the-id"
+        self.reads += 1
+        if isinstance(self.secret, Exception):
+            raise self.secret
+        return self.secret if isinstance(self.secret, dict) else {"SecretString": self.secret}
+
+
+class Clock:
+    """Stands still until told."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+def secret_of[T](manager: SecretsManager, clock: Clock, read: Callable[[str], T]) -> Secret[T]:
+    client: Any = manager
+    return Secret(client, "the-id", read, clock)
+
+
+def refused(act: Callable[[], object]) -> Problem:
+    with pytest.raises(Problem) as caught:
+        act()
+    return caught.value
+
+
+def test_nothing_is_read_before_it_is_needed(clock: Clock) -> None:
+    manager = SecretsManager("one")
+    secret_of(manager, clock, str)
+    assert manager.reads == 0
+
+
+def test_g10_a_secret_is_read_once_in_its_cache_time(clock: Clock) -> None:
+    manager = SecretsManager("one")
+    secret = secret_of(manager, clock, str)
+    assert [secret.value() for _ in range(3)] == ["one"] * 3
+    manager.secret, clock.now = "two", clock.now + CACHE_SECONDS - 0.1
+    assert (secret.value(), manager.reads) == ("one", 1)
+    clock.now += 0.1
+    assert (secret.value(), secret.value(), manager.reads) == ("two", "two", 2)
+
+
+def test_g10_a_blank_api_key_is_kept_as_any_other(clock: Clock) -> None:
+    manager = SecretsManager(" ")
+    secret = secret_of(manager, clock, api_key)
+    assert [secret.value() for _ in range(3)] == [None] * 3
+    assert manager.reads == 1
+
+
+def test_g7_a_fresh_copy_is_read_at_most_every_30_seconds(clock: Clock) -> None:
+    manager = SecretsManager("one")
+    secret = secret_of(manager, clock, str)
+    secret.value()
+    manager.secret, clock.now = "two", clock.now + REREAD_SECONDS - 0.1
+    assert (secret.fresh(), manager.reads) == (None, 1)
+    clock.now += 0.1
+    assert (secret.fresh(), manager.reads) == ("two", 2)
+    assert [secret.fresh() for _ in range(100)] == [None] * 100
+    assert (secret.value(), manager.reads) == ("two", 2)
+
+
+def test_a_fresh_copy_starts_the_cache_time_anew(clock: Clock) -> None:
+    manager = SecretsManager("one")
+    secret = secret_of(manager, clock, str)
+    secret.value()
+    clock.now += CACHE_SECONDS - 1
+    secret.fresh()
+    clock.now += CACHE_SECONDS - 1
+    secret.value()
+    assert manager.reads == 2
+
+
+def test_a_forgotten_secret_is_read_anew_when_next_needed(clock: Clock) -> None:
+    manager = SecretsManager("one")
+    secret = secret_of(manager, clock, str)
+    secret.value()
+    manager.secret = "two"
+    secret.forget()
+    assert manager.reads == 1
+    assert (secret.value(), secret.value(), manager.reads) == ("two", "two", 2)
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        ClientError({"Error": {"Code": "ThrottlingException", "Message": KEY}}, "GetSecretValue"),
+        ClientError({"Error": {"Code": "AccessDeniedException"}}, "GetSecretValue"),
+        EndpointConnectionError(endpoint_url="https://secretsmanager.example"),
+        ConnectTimeoutError(endpoint_url="https://secretsmanager.example"),
+        {"SecretBinary": b"x"},
+    ],
+)
+def test_g7_a_secret_that_cant_be_read_is_a_503_and_the_repeat_works(
+    fault: Exception | dict[str, Any], clock: Clock
+) -> None:
+    manager = SecretsManager(fault)
+    secret = secret_of(manager, clock, str)
+    for act in (secret.value, secret.fresh):
+        problem = refused(act)
+        assert (problem.status, problem.slug) == (503, "unavailable")
+        assert "Retry-After" in problem.headers
+        assert KEY not in problem.detail
+    manager.secret = "one"
+    assert secret.value() == "one"
+
+
+def test_g7_a_failed_read_keeps_the_copy_while_it_is_young_and_no_longer(clock: Clock) -> None:
+    manager = SecretsManager("one")
+    secret = secret_of(manager, clock, str)
+    secret.value()
+    manager.secret, clock.now = EndpointConnectionError(endpoint_url="x"), clock.now + REREAD_SECONDS
+    assert refused(secret.fresh).status == 503
+    assert secret.value() == "one"
+    clock.now += CACHE_SECONDS - REREAD_SECONDS
+    assert refused(secret.value).status == 503
+
+
+def test_g7_an_unusable_ring_is_a_503_and_mended_as_soon_as_the_secret_is(clock: Clock) -> None:
+    manager = SecretsManager(json.dumps({"current": "k0", "k0": KEY, KEY: "k0"}))
+    secret = secret_of(manager, clock, key_ring)
+    problem = refused(secret.value)
+    assert (problem.status, problem.slug) == (503, "key-ring-unusable")
+    assert KEY not in json.dumps(problem.body())
+    manager.secret = RING
+    assert secret.value().signing == {"k0": KEY.encode()}
+
+
+@pytest.mark.parametrize(
+    ("text", "key"),
+    [("lsv2_abc", "lsv2_abc"), ("lsv2_abc\n", "lsv2_abc"), (" a b\t", "a b"), ("", None), (" ", None), ("\r\n", None)],
+)
+def test_an_api_key_is_what_is_not_blank(text: str, key: str | None) -> None:
+    assert api_key(text) == key
+
+
+@pytest.mark.parametrize("text", [API_KEY_PLACEHOLDER, f" {API_KEY_PLACEHOLDER}\n"])
+def test_the_untouched_placeholder_says_what_to_do(text: str) -> None:
+    problem = refused(lambda: api_key(text))
+    assert (problem.status, problem.slug) == (503, "api-key-missing")
+    assert "LangGraphApiKeySecret" in problem.detail
+
+
+@pytest.mark.parametrize(
+    "text", ["kéy-secret", "secret\nkey", "secret\0", "\x7fsecret", "sec\tret", "secret😀", "\ud800"]
+)
+def test_g5_a_key_that_no_header_carries_is_refused_unquoted(text: str) -> None:
+    problem = refused(lambda: api_key(text))
+    assert (problem.status, problem.slug) == (503, "api-key-unusable")
+    assert "sec" not in problem.detail.replace("secret LangGraphApiKeySecret", "")
