@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import binascii
 import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -33,7 +32,7 @@ class Request:
             if self.is_base64:
                 return base64.b64decode(self.body or "", validate=True)
             return (self.body or "").encode()
-        except (binascii.Error, UnicodeEncodeError):
+        except ValueError:
             raise invalid_request(FieldError("", "neither UTF-8 text nor valid base64")) from None
 
 
