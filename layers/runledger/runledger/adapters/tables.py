@@ -66,7 +66,7 @@ def request(update: Update) -> dict[str, Any]:
         "Key": {name: _serialize(value) for name, value in update.key.items()},
         "UpdateExpression": text,
         "ConditionExpression": condition,
-        "ExpressionAttributeNames": {f"#{name}": name for name in _NAME.findall(text + condition)},
+        "ExpressionAttributeNames": {f"#{name}": name for name in _NAME.findall(f"{text} {condition}")},
         "ExpressionAttributeValues": {f":{name}": _serialize(value) for name, value in values.items()},
         "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
     }

@@ -1,0 +1,162 @@
+"""Updates as DynamoDB takes them: it refuses a name or value that is missing, unused, empty or set twice."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, cast
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from runledger.adapters.tables import request
+from runledger.core import ledger
+from runledger.core.deliveries import Delivery, Payload
+from runledger.core.ledger import Placed, Update
+
+if TYPE_CHECKING:
+    from runledger.core.outcomes import Outcome
+
+LAUNCH, RUN, NOW = "6f1c7c0e-3c4b-4a53-9a57-0d3f8f1f6a10", "01a201d6-a0dc-7321-8df4-30b90bcfb9f8", 1_795_327_172.75
+TIME = "2026-11-22T05:59:32.750000Z"
+OUTCOMES: tuple[Outcome, ...] = ("settling", "succeeded", "failed", "timed_out", "cancelled", "rolled_back")
+PAYLOAD = Payload("{}", 2, "5" * 64)
+PLACES = {"inline": Placed(PAYLOAD, None), "spilled": Placed(PAYLOAD, "key")}
+
+
+def delivery(outcome: Outcome, *, bare: bool) -> Delivery:
+    empty = Delivery(RUN, "status", outcome, None, None, None, None, None, None, None, PAYLOAD)
+    if bare:
+        return empty
+    error = {"type": "ValueError", "message": "boom"}
+    told = replace(empty, thread_id="thread", assistant_id="assistant", error=error)
+    return replace(told, created_at=TIME, started_at=TIME, ended_at=TIME)
+
+
+TRANSITIONS = {
+    "claim": ledger.claim(
+        launch_id=LAUNCH, assistant_id="a", thread_id="t", own_thread=True, stream=False, langgraph_url="u", now=NOW
+    ),
+    "started": ledger.launch_started(LAUNCH, RUN, NOW),
+    "refused": ledger.launch_refused(LAUNCH, "thread-busy", NOW),
+    "due": ledger.launch_due(LAUNCH, NOW),
+    "pending": ledger.run_pending(
+        run_id=RUN, launch_id=LAUNCH, thread_id="t", assistant_id="a", after_seconds=0, now=NOW
+    ),
+    "contradicted": ledger.run_contradicted(delivery("failed", bare=False), PLACES["spilled"], NOW),
+    **{
+        f"{outcome}, {place}{', bare' * bare}{', shared' * (launch is None)}": ledger.run_delivered(
+            delivery(outcome, bare=bare), PLACES[place], launch, NOW
+        )
+        for outcome in OUTCOMES
+        for place in PLACES
+        for bare in (False, True)
+        for launch in (LAUNCH, None)
+    },
+}
+_NAMES = st.sampled_from(["a", "aa", "a_b", "set", "by", "status", "size"])
+_VALUES = st.one_of(st.text(min_size=1), st.integers(-9, 9), st.booleans(), st.just({"type": "E"}))
+
+
+@st.composite
+def updates(draw: st.DrawFn) -> Update:
+    """Any update that sets something; a name is set once and used in one clause."""
+    names = draw(st.permutations(["a", "aa", "a_b", "set", "by", "status", "size"]))
+    cuts = [draw(st.integers(1, 3)), draw(st.integers(3, 4)), draw(st.integers(4, 5))]
+    given = draw(st.dictionaries(_NAMES, _VALUES, max_size=2))
+    return Update(
+        key={"id": "x"},
+        condition=" AND ".join(["attribute_exists(#id)", *(f"#{name} <> :{name}" for name in given)]),
+        given=given,
+        set={names[0]: "always", **{name: draw(st.none() | _VALUES) for name in names[1 : cuts[0]]}},
+        once={name: draw(st.none() | _VALUES) for name in names[cuts[0] : cuts[1]]},
+        add={name: draw(st.integers(1, 9)) for name in names[cuts[1] : cuts[2]]},
+        remove=tuple(names[cuts[2] :]),
+    )
+
+
+def well_formed(made: dict[str, Any]) -> None:
+    """What DynamoDB checks before it looks at any item."""
+    expressions = f"{made['UpdateExpression']} {made['ConditionExpression']}"
+    assert set(re.findall(r"#\w+", expressions)) == set(made["ExpressionAttributeNames"])
+    assert set(re.findall(r":\w+", expressions)) == set(made["ExpressionAttributeValues"])
+    assert all(f"#{name}" == alias for alias, name in made["ExpressionAttributeNames"].items())
+    assert not any("NULL" in value for value in made["ExpressionAttributeValues"].values())
+    clauses = re.fullmatch(
+        r"SET (?P<set>.+?)(?: REMOVE (?P<remove>.+?))?(?: ADD (?P<add>.+?))?", made["UpdateExpression"]
+    )
+    assert clauses
+    targets = [
+        part.split()[0] for clause in clauses.groups() if clause for part in re.split(r", (?=#)", clause) if part
+    ]
+    assert len(targets) == len(set(targets)), "two clauses for one attribute"
+    assert not set(made["Key"]) & {target[1:] for target in targets}, "a key can't be changed"
+
+
+@pytest.mark.parametrize("update", TRANSITIONS.values(), ids=TRANSITIONS)
+def test_every_transition_is_well_formed(update: Update) -> None:
+    well_formed(request(update))
+
+
+@given(updates())
+def test_any_update_is_well_formed_and_says_what_it_means(update: Update) -> None:
+    made = request(update)
+    well_formed(made)
+    said = made["UpdateExpression"]
+    for name, value in update.set.items():
+        assert (f"#{name} = :{name}" in re.split(r", | REMOVE | ADD |SET ", said)) == (value is not None)
+    for name, value in update.once.items():
+        assert (f"#{name} = if_not_exists(#{name}, :{name})" in said) == (value is not None)
+    for name, count in update.add.items():
+        assert re.search(rf"ADD .*#{name} :{name}\b", said)
+        assert made["ExpressionAttributeValues"][f":{name}"] == {"N": str(count)}
+    for name, value in update.given.items():
+        assert f"#{name} <> :if_{name}" in made["ConditionExpression"]
+        assert made["ExpressionAttributeValues"][f":if_{name}"] == typed(value)
+
+
+def typed(value: object) -> dict[str, object]:
+    match value:
+        case bool():
+            return {"BOOL": value}
+        case int():
+            return {"N": str(value)}
+        case str():
+            return {"S": value}
+    return {"M": {name: {"S": text} for name, text in cast("dict[str, str]", value).items()}}
+
+
+def test_a_request_reads_as_it_should() -> None:
+    update = Update(
+        key={"run_id": RUN},
+        condition="#state = :state",
+        given={"state": "starting"},
+        set={"state": "started", "count": 3, "nothing": None, "own": True, "error": {"type": "E"}},
+        once={"created_at": TIME, "never": None},
+        add={"tries": 1},
+        remove=("due_at", "due_shard"),
+    )
+    assert request(update) == {
+        "Key": {"run_id": {"S": RUN}},
+        "UpdateExpression": (
+            "SET #state = :state, #count = :count, #own = :own, #error = :error,"
+            " #created_at = if_not_exists(#created_at, :created_at)"
+            " REMOVE #due_at, #due_shard ADD #tries :tries"
+        ),
+        "ConditionExpression": "#state = :if_state",
+        "ExpressionAttributeNames": {
+            f"#{name}": name
+            for name in ("state", "count", "own", "error", "created_at", "due_at", "due_shard", "tries")
+        },
+        "ExpressionAttributeValues": {
+            ":state": {"S": "started"},
+            ":if_state": {"S": "starting"},
+            ":count": {"N": "3"},
+            ":own": {"BOOL": True},
+            ":error": {"M": {"type": {"S": "E"}}},
+            ":created_at": {"S": TIME},
+            ":tries": {"N": "1"},
+        },
+        "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
+    }
