@@ -42,7 +42,7 @@ def test_the_least_that_can_be_asked() -> None:
 
 
 def test_all_that_can_be_asked_goes_on_as_it_is() -> None:
-    options = {
+    options: dict[str, Any] = {
         "input": {"n": [0.1, None]},
         "config": {"recursion_limit": 5},
         "context": {},
