@@ -1,0 +1,209 @@
+"""The built functions and layers hold everything that they need, and work."""
+
+from __future__ import annotations
+
+import filecmp
+import gzip
+import json
+import threading
+import time
+from dataclasses import replace
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import TYPE_CHECKING, Any, ClassVar
+from urllib.request import Request, urlopen
+
+import pytest
+import yaml
+from moto.moto_server.threaded_moto_server import ThreadedMotoServer
+
+from local import event, resources
+from local.template import ROOT
+from runledger.core.tokens import KeyRing, sign
+from tests.artefact.emulator import BUILT, Emulator, built_path, built_template, missing
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from local.template import Function, Template
+
+type Asked = tuple[str, dict[str, Any]]  # path and body
+
+pytestmark = pytest.mark.skipif(missing() is not None, reason=missing() or "")
+
+NOWHERE = "http://127.0.0.1:9"  # AWS, where the function ends before it is asked
+ASSISTANT = "fe096781-5601-53d2-b2f6-0d3403f7e9ca"
+RUN = "01a201d6-a0d4-71ed-b1cb-bd7f037d2e51"
+
+
+@pytest.fixture
+def aws() -> Iterator[str]:
+    server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
+    server.start()
+    _, port = server.get_host_and_port()
+    with urlopen(Request(f"http://127.0.0.1:{port}/moto-api/reset", method="POST")):
+        yield f"http://127.0.0.1:{port}"
+    server.stop()
+
+
+class LangGraph(BaseHTTPRequestHandler):
+    """Answers as LangGraph does to the making of a thread and of a run."""
+
+    asked: ClassVar[list[Asked]] = []
+
+    def do_POST(self) -> None:
+        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        self.asked.append((self.path, body))
+        answer = {"thread_id": body["thread_id"]} if self.path == "/threads" else {}
+        content = json.dumps({"run_id": RUN, "assistant_id": ASSISTANT, **answer}).encode()
+        self.send_response(200)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        self.wfile.write(content)
+
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the base class's name
+        """Say nothing."""
+
+
+@pytest.fixture
+def langgraph() -> Iterator[str]:
+    LangGraph.asked.clear()
+    with ThreadingHTTPServer(("127.0.0.1", 0), LangGraph) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+
+
+def stack(aws: str, **parameters: str) -> Template:
+    """Return the built template with its resources made."""
+    template = built_template(**parameters)
+    resources.create(template, aws)
+    return template
+
+
+def function(template: Template, name: str) -> Function:
+    return next(function for function in template.functions() if function.name == name)
+
+
+def run(function: Function, aws: str, folder: Path, path: list[Path] | None = None) -> Emulator:
+    variables = {**function.environment, "AWS_ENDPOINT_URL": aws}
+    return Emulator(function, variables, path or built_path(function), folder / "function.log")
+
+
+def item(template: Template, aws: str, table: str, key: dict[str, str]) -> dict[str, Any]:
+    database = resources.session().resource("dynamodb", endpoint_url=aws)
+    found: dict[str, Any] = database.Table(template.names[table]).get_item(Key=key).get("Item", {})
+    return found
+
+
+def real_delivery(template: Template, aws: str) -> dict[str, Any]:
+    delivery: dict[str, Any] = json.loads(event.webhook({"aws_endpoint_url": aws, "resources": template.names}))
+    return delivery
+
+
+@pytest.mark.parametrize("inline", ["32768", "0"])
+def test_g3_webhook_records_a_real_delivery(aws: str, tmp_path: Path, inline: str) -> None:
+    template = stack(aws, InlinePayloadBytes=inline)
+    delivery = real_delivery(template, aws)
+    token = delivery["queryStringParameters"]["token"]
+    with run(function(template, "WebhookFunction"), aws, tmp_path) as webhook:
+        answer = webhook.invoke(json.dumps(delivery))
+    assert answer["statusCode"] == 200, answer
+    recorded = item(template, aws, "RunsTable", {"run_id": RUN})
+    assert (recorded["status"], recorded["outcome"]) == ("success", "settling")
+    payload = recorded.get("payload")
+    if inline == "0":
+        bucket = resources.session().client("s3", endpoint_url=aws)
+        stored = bucket.get_object(Bucket=template.names["PayloadBucket"], Key=recorded["payload_key"])
+        payload = gzip.decompress(stored["Body"].read()).decode()
+    assert payload == delivery["body"].replace(token, "")
+    assert token not in webhook.log, "G5"
+
+
+def test_g6_webhook_refuses_a_forged_token(aws: str, tmp_path: Path) -> None:
+    template = stack(aws)
+    text = event.FILE.read_text()
+    launch_id = json.loads(json.loads(text)["body"])["metadata"]["launch_id"]
+    forged = sign(KeyRing("k0", {"k0": b"x" * 64}, {}), launch_id, int(time.time()) + 60)
+    with run(function(template, "WebhookFunction"), aws, tmp_path) as webhook:
+        answer = webhook.invoke(text.replace(event.PLACEHOLDER, forged))
+    assert (answer["statusCode"], json.loads(answer["body"])["type"]) == (401, "urn:runledger:token-forged")
+    assert item(template, aws, "RunsTable", {"run_id": RUN}) == {}
+
+
+def test_launch_starts_a_run_and_records_it(aws: str, langgraph: str, tmp_path: Path) -> None:
+    template = stack(aws, LangGraphUrl=langgraph, WebhookUrl="https://hooks.example.org/webhook")
+    with run(function(template, "LaunchFunction"), aws, tmp_path) as launch:
+        answer = launch.invoke((ROOT / "events" / "launch.json").read_text())
+    assert answer["statusCode"] == 202, (answer, launch.log)
+    body = json.loads(answer["body"])
+    assert item(template, aws, "RunsTable", {"run_id": RUN})["outcome"] == "pending"
+    assert item(template, aws, "LaunchesTable", {"launch_id": body["launch_id"]})["state"] == "started"
+    (threads, _), (runs, sent) = LangGraph.asked
+    assert (threads, runs) == ("/threads", f"/threads/{body['thread_id']}/runs")
+    assert sent["webhook"].startswith("https://hooks.example.org/webhook?token=k0.")
+
+
+@pytest.mark.parametrize("name", ["LaunchFunction", "WebhookFunction"])
+def test_a_missing_setting_fails_the_start_by_name(tmp_path: Path, name: str) -> None:
+    whole = function(built_template(), name)
+    left = replace(whole, environment={k: v for k, v in whole.environment.items() if k != "RUNS_TABLE"})
+    with run(left, NOWHERE, tmp_path) as emulator:
+        answer = emulator.invoke("{}")
+    assert answer["errorType"] == "SettingError", answer
+    assert "RUNS_TABLE" in answer["errorMessage"]
+
+
+@pytest.mark.parametrize(
+    ("name", "layer", "package"),
+    [
+        ("LaunchFunction", "LangGraphLayer", "langgraph_sdk"),
+        ("LaunchFunction", "LangGraphLayer", "orjson"),
+        ("WebhookFunction", "RunledgerLayer", "aws_lambda_powertools"),
+        ("WebhookFunction", "RunledgerLayer", "jmespath"),
+    ],
+)
+def test_a_package_missing_from_a_layer_is_noticed(tmp_path: Path, name: str, layer: str, package: str) -> None:
+    """What this suite proves about packaging it proves only while nothing else is on the path."""
+    whole = function(built_template(), name)
+    without = tmp_path / "python"
+    without.mkdir()
+    for entry in (BUILT.parent / layer / "python").iterdir():
+        if entry.name != package:
+            (without / entry.name).symlink_to(entry)
+    path = [without if layer in folder.parts else folder for folder in built_path(whole)]
+    with run(whole, NOWHERE, tmp_path, path) as emulator:
+        answer = emulator.invoke("{}")
+    assert answer["errorType"] == "Runtime.ImportModuleError", answer
+    assert f"No module named '{package}'" in answer["errorMessage"]
+
+
+def test_the_build_is_of_this_source() -> None:
+    for name in ("LaunchFunction", "WebhookFunction"):
+        task, *layers = built_path(function(built_template(), name))
+        sources = {ROOT / "functions": task, **{ROOT / "layers" / _folder(layer): layer for layer in layers}}
+        for source, built in sources.items():
+            files = [str(path.relative_to(source)) for path in source.rglob("*.py")]
+            _, differing, absent = filecmp.cmpfiles(source, built, files, shallow=False)
+            assert (differing, absent) == ([], []), "the build is old; make build"
+
+
+def _folder(built_layer: Path) -> str:
+    return built_layer.parent.name.removesuffix("Layer").lower()
+
+
+def test_the_built_template_has_no_yaml_alias() -> None:
+    tokens = list(yaml.scan(BUILT.read_text()))
+    assert tokens
+    assert not [token for token in tokens if isinstance(token, yaml.AliasToken | yaml.AnchorToken)]
+
+
+def test_code_and_layers_fit_into_lambda() -> None:
+    for built in built_template().functions():
+        size = sum(file.stat().st_size for folder in built.code for file in folder.rglob("*") if file.is_file())
+        assert 0 < size < 250 * 1024 * 1024, built.name
+
+
+def test_no_bytecode_is_written_beside_the_code() -> None:
+    assert not list(BUILT.parent.rglob("*.pyc"))
