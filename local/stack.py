@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import urllib.request
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Self
@@ -89,7 +90,10 @@ class Stack:
         server.start()
         stack.callback(server.stop)
         _, port = server.get_host_and_port()
-        return f"http://{self.host}:{port}"
+        url = f"http://{self.host}:{port}"
+        # moto's state is the process's: what an earlier stack left is in the way of this one.
+        with urllib.request.urlopen(urllib.request.Request(f"{url}/moto-api/reset", method="POST")):
+            return url
 
     def _start_functions(self, stack: ExitStack) -> None:
         ports = {name: self._port(name) for name in ("Api", "WebhookApi")}
