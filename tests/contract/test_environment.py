@@ -1,0 +1,95 @@
+"""What the functions need of template.yaml is there, and what is there they need."""
+
+from __future__ import annotations
+
+import ast
+import os
+import subprocess
+import sys
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from aws_lambda_powertools.shared import constants
+
+from tests.contract.source import FUNCTIONS, TEMPLATE, calls, modules, named, reached, text_argument
+
+if TYPE_CHECKING:
+    from local.template import Function
+
+POWERTOOLS = {"POWERTOOLS_METRICS_NAMESPACE", "POWERTOOLS_SERVICE_NAME", "POWERTOOLS_LOG_LEVEL"}
+
+
+def alarms(namespace: str) -> list[dict[str, Any]]:
+    return [a for a in TEMPLATE.resources("AWS::CloudWatch::Alarm").values() if a["Namespace"] == namespace]
+
+
+@pytest.mark.parametrize("function", FUNCTIONS, ids=named)
+def test_the_handler_imports_to_a_callable_with_what_the_template_sets(function: Function) -> None:
+    module, name = function.handler.rsplit(".", 1)
+    code = f"import importlib; print(callable(getattr(importlib.import_module({module!r}), {name!r})))"
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env={
+            "PATH": os.defpath,
+            "PYTHONPATH": os.pathsep.join(map(str, function.code)),
+            "AWS_DEFAULT_REGION": "us-east-1",  # Lambda's own
+            **function.environment,
+        },
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stdout) == (0, "True\n"), done.stderr
+
+
+@pytest.mark.parametrize("function", FUNCTIONS, ids=named)
+def test_a_function_has_the_settings_that_its_code_reads_and_no_others(function: Function) -> None:
+    read = {text_argument(call) for _, call in calls(reached(function), "settings")}
+    assert read
+    assert set(function.environment) == read | POWERTOOLS
+
+
+def test_settings_are_read_in_one_module_alone() -> None:
+    """Else the test above looks in the wrong place."""
+    readers = {
+        name
+        for name, tree in modules().items()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Attribute | ast.Name | ast.alias)
+        and getattr(node, "attr", getattr(node, "id", getattr(node, "name", ""))) in {"environ", "getenv"}
+    }
+    assert readers == {"runledger.adapters.settings"}
+
+
+def test_powertools_knows_the_names_that_are_its_own() -> None:
+    assert {value for value in vars(constants).values() if isinstance(value, str)} >= POWERTOOLS
+
+
+def test_sam_local_may_pass_the_endpoint_on_and_aws_never_gets_one() -> None:
+    """`sam local` drops what `--env-vars` sets unless the template names it."""
+    variables = TEMPLATE.document["Globals"]["Function"]["Environment"]["Variables"]
+    assert variables["AWS_ENDPOINT_URL"] == {"Ref": "AWS::NoValue"}
+
+
+def test_each_function_has_a_service_name_of_its_own() -> None:
+    names = [function.environment["POWERTOOLS_SERVICE_NAME"] for function in FUNCTIONS]
+    assert len(set(names)) == len(FUNCTIONS)
+
+
+@pytest.mark.parametrize("function", FUNCTIONS, ids=named)
+def test_alarms_watch_metrics_that_the_function_counts(function: Function) -> None:
+    """Metrics that exist, under the names and dimensions that Powertools writes."""
+    counted = {text_argument(call) for method, call in calls(reached(function), "telemetry") if method == "count"}
+    service = {"Name": "service", "Value": function.environment["POWERTOOLS_SERVICE_NAME"]}
+    watched = [a for a in alarms(function.environment["POWERTOOLS_METRICS_NAMESPACE"]) if service in a["Dimensions"]]
+    assert "failed" in {alarm["MetricName"] for alarm in watched}
+    assert {alarm["MetricName"] for alarm in watched} <= counted
+    assert all(alarm["Dimensions"] == [service] for alarm in watched)
+
+
+def test_every_alarm_is_some_functions() -> None:
+    ours = alarms("Runledger/local")
+    assert {a["Dimensions"][0]["Value"] for a in ours} <= {f.environment["POWERTOOLS_SERVICE_NAME"] for f in FUNCTIONS}
+    crashes = alarms("AWS/Lambda")
+    assert {a["Dimensions"][0]["Value"] for a in crashes if a["MetricName"] == "Errors"} == {f.name for f in FUNCTIONS}
+    assert len(ours) + len(crashes) == len(TEMPLATE.resources("AWS::CloudWatch::Alarm"))

@@ -1,0 +1,61 @@
+"""events/ holds one real event for each route, as API Gateway sends it."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from local import event
+from local.template import ROOT
+from runledger.core.deliveries import Delivery, parse_delivery
+from runledger.core.launches import parse_launch
+from tests.contract.source import FUNCTIONS
+
+EVENTS = sorted((ROOT / "events").glob("*.json"))
+ROUTES = {f"{route.method} {route.path}" for function in FUNCTIONS for route in function.routes}
+ALWAYS = {
+    *("version", "routeKey", "rawPath", "rawQueryString", "headers", "requestContext"),
+    *("isBase64Encoded", "body"),
+}
+
+
+def read(name: str) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads((ROOT / "events" / f"{name}.json").read_text())
+    return found
+
+
+def test_every_route_has_an_event() -> None:
+    assert {read(path.stem)["routeKey"] for path in EVENTS} == ROUTES
+
+
+@pytest.mark.parametrize("name", [path.stem for path in EVENTS])
+def test_an_event_is_whole_and_agrees_with_itself(name: str) -> None:
+    sent = read(name)
+    context = sent["requestContext"]
+    assert set(sent) - {"queryStringParameters"} == ALWAYS
+    assert sent["version"] == "2.0"
+    assert sent["routeKey"] == context["routeKey"] == f"{context['http']['method']} {sent['rawPath']}"
+    assert sent["rawPath"] == context["http"]["path"]
+    assert int(sent["headers"]["content-length"]) == len(sent["body"].encode())
+    assert all(header == header.lower() for header in sent["headers"])
+    assert sent["headers"]["host"] == context["domainName"]
+    assert ("authorizer" in context) == (name != "webhook")
+
+
+@pytest.mark.parametrize(("name", "stream"), [("launch", False), ("launch-stream", True)])
+def test_a_launch_event_is_a_launch_of_the_example_graph(name: str, *, stream: bool) -> None:
+    request = parse_launch(read(name)["body"].encode())
+    assert (request.assistant_id, request.stream) == ("agent", stream)
+    assert request.options["input"] == {"task": "answer"}
+
+
+def test_the_webhook_event_is_a_delivery_of_a_launch() -> None:
+    sent = read("webhook")
+    assert sent["queryStringParameters"] == {"token": event.PLACEHOLDER}
+    assert sent["rawQueryString"] == f"token={event.PLACEHOLDER}"
+    delivery = parse_delivery(sent["body"].encode(), event.PLACEHOLDER)
+    assert isinstance(delivery, Delivery)
+    assert (delivery.status, delivery.outcome) == ("success", "settling")
+    assert event.PLACEHOLDER not in delivery.payload.text

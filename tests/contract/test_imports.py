@@ -1,0 +1,100 @@
+"""Imports point inward: functions, adapters, core; and each function loads no more than it needs."""
+
+from __future__ import annotations
+
+import ast
+import os
+import subprocess
+import sys
+
+import pytest
+
+from local.template import ROOT
+from tests.contract.source import FUNCTIONS, imports, modules, reached
+
+CORE, ADAPTERS = "runledger.core", "runledger.adapters"
+SDK = {"langgraph_sdk", "langchain_core", "langsmith", "pydantic", "httpx", "orjson"}
+
+
+def within(package: str) -> list[str]:
+    found = [name for name in modules() if name == package or name.startswith(f"{package}.")]
+    assert found
+    return found
+
+
+def outside_stdlib(module: str, *, typing: bool = True) -> set[str]:
+    return {name for name in imports(module, typing=typing) if name.split(".")[0] not in sys.stdlib_module_names}
+
+
+def packages(names: set[str]) -> set[str]:
+    return {name.split(".")[0] for name in names}
+
+
+@pytest.mark.parametrize("module", within(CORE))
+def test_core_imports_the_standard_library_and_itself(module: str) -> None:
+    assert outside_stdlib(module) <= set(within(CORE))
+
+
+@pytest.mark.parametrize("module", within(ADAPTERS))
+def test_adapters_import_boto3_powertools_and_core(module: str) -> None:
+    left = outside_stdlib(module, typing=False) - set(within(CORE)) - set(within(ADAPTERS))
+    assert packages(left) <= {"boto3", "botocore", "aws_lambda_powertools"}
+    typed = outside_stdlib(module) - set(within(CORE)) - set(within(ADAPTERS))
+    assert not packages(typed) & {*packages({f.handler for f in FUNCTIONS}), "runledger_langgraph"}
+
+
+@pytest.mark.parametrize("module", within("runledger_langgraph"))
+def test_the_langgraph_layer_imports_the_sdk_and_core(module: str) -> None:
+    left = outside_stdlib(module) - set(within(CORE)) - set(within("runledger_langgraph"))
+    assert packages(left) <= {"langgraph_sdk", "httpx", "orjson"}
+
+
+def test_only_the_langgraph_layer_imports_the_sdk() -> None:
+    importers = {name.split(".")[0] for name in modules() if packages(imports(name)) & SDK}
+    assert importers == {"runledger_langgraph"}
+
+
+def test_functions_never_import_each_other() -> None:
+    own = {function.handler.split(".")[0] for function in FUNCTIONS}
+    assert own == {path.name for path in (ROOT / "functions").iterdir() if (path / "app.py").exists()}
+    for name in own:
+        assert not packages({other for module in within(name) for other in imports(module)}) & (own - {name})
+
+
+def test_a_function_has_the_layers_that_its_code_imports_and_no_others() -> None:
+    packaged = {"layers/runledger": "runledger", "layers/langgraph": "runledger_langgraph"}
+    for function in FUNCTIONS:
+        _, *layers = (str(folder.relative_to(ROOT)).rstrip("/") for folder in function.code)
+        assert {packaged[layer] for layer in layers} == packages(reached(function)) - packages({function.handler})
+
+
+def test_nobody_edits_the_import_path() -> None:
+    for name, tree in modules().items():
+        assert not [node for node in ast.walk(tree) if ast.unparse(node) == "sys.path"], name
+
+
+def loaded(code: str, *flags: str, path: str, **variables: str) -> set[str]:
+    """Return the top-level modules that a fresh Python has after `code`."""
+    done = subprocess.run(
+        [sys.executable, *flags, "-c", f"{code}\nimport sys\nprint(*sys.modules)"],
+        env={"PATH": os.defpath, "PYTHONPATH": path, "AWS_DEFAULT_REGION": "us-east-1", **variables},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return packages(set(done.stdout.split()))
+
+
+def test_the_webhook_loads_nothing_of_the_sdk() -> None:
+    (webhook,) = [function for function in FUNCTIONS if function.name == "WebhookFunction"]
+    everything = os.pathsep.join(str(folder) for function in FUNCTIONS for folder in function.code)
+    names = loaded("import webhook.app", path=everything, **webhook.environment)
+    assert {"webhook", "boto3", "aws_lambda_powertools"} <= names
+    assert not names & {*SDK, "runledger_langgraph", "launch"}
+
+
+def test_core_works_where_nothing_is_installed() -> None:
+    code = "\n".join(f"import {module}" for module in within(CORE))
+    names = loaded(code, "-S", path=str(ROOT / "layers" / "runledger"))
+    assert names - set(sys.stdlib_module_names) <= {"runledger", "__main__"}

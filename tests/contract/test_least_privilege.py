@@ -1,0 +1,165 @@
+"""G9: each function has its own role, with the calls that it makes on the resources that it uses; G5 at the gateway."""
+
+from __future__ import annotations
+
+import ast
+import json
+import re
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from local.template import Route
+from runledger.core.ledger import payload_key
+from tests.contract.source import FUNCTIONS, OPTIONS, TEMPLATE, calls, modules, named, reached, template
+
+if TYPE_CHECKING:
+    from local.template import Function
+
+ANYWHERE = {  # what has no resource to be named, and why
+    "xray:PutTraceSegments": "X-Ray knows no resources",
+    "xray:PutTelemetryRecords": "X-Ray knows no resources",
+    "ec2:CreateNetworkInterface": "Lambda makes the interfaces, under names that nobody knows before",
+    "ec2:DescribeNetworkInterfaces": "as above",
+    "ec2:DescribeSubnets": "as above",
+    "ec2:DeleteNetworkInterface": "as above",
+    "ec2:AssignPrivateIpAddresses": "as above",
+    "ec2:UnassignPrivateIpAddresses": "as above",
+}
+SERVICES = {"update_item": "dynamodb", "get_secret_value": "secretsmanager", "put_object": "s3"}
+LOGGED = {
+    "requestId",
+    "requestTime",
+    "identity.sourceIp",
+    "routeKey",
+    "status",
+    "responseLatency",
+    "responseLength",
+    "error.message",
+    "integrationErrorMessage",
+}
+
+
+def properties(function: Function) -> dict[str, Any]:
+    found: dict[str, Any] = TEMPLATE.resources("AWS::Serverless::Function")[function.name]
+    return found
+
+
+def statements(function: Function, **parameters: str) -> list[tuple[set[str], set[str]]]:
+    """Return the actions and resources of each statement."""
+    role = template(**parameters).resources("AWS::IAM::Role")[properties(function)["Role"].removesuffix(".Arn")]
+    assert "ManagedPolicyArns" not in role
+    return [
+        (_set(statement["Action"]), _set(statement["Resource"]))
+        for policy in role["Policies"]
+        for statement in policy["PolicyDocument"]["Statement"]
+        if statement["Effect"] == "Allow"
+    ]
+
+
+def _set(value: str | list[str]) -> set[str]:
+    return {value} if isinstance(value, str) else set(value)
+
+
+@pytest.mark.parametrize("key", ["Role", "LoggingConfig"])
+def test_g9_roles_and_log_groups_are_not_shared(key: str) -> None:
+    own = [json.dumps(properties(function)[key]) for function in FUNCTIONS]
+    assert len(set(own)) == len(FUNCTIONS)
+
+
+@pytest.mark.parametrize("function", FUNCTIONS, ids=named)
+def test_g9_only_lambda_may_take_the_role(function: Function) -> None:
+    role = TEMPLATE.resources("AWS::IAM::Role")[properties(function)["Role"].removesuffix(".Arn")]
+    (statement,) = role["AssumeRolePolicyDocument"]["Statement"]
+    assert statement["Principal"] == {"Service": "lambda.amazonaws.com"}
+
+
+@pytest.mark.parametrize("function", FUNCTIONS, ids=named)
+def test_g9_a_role_allows_the_calls_of_its_function_and_no_others(function: Function) -> None:
+    made = {f"{SERVICES[method]}:{_action(method)}" for method, _ in calls(reached(function), "_client")}
+    assert made
+    allowed = set.union(*(actions for actions, _ in statements(function)))
+    assert allowed == made | {"logs:CreateLogStream", "logs:PutLogEvents"}
+
+
+def test_g9_aws_is_called_by_the_clients_of_the_adapters_alone() -> None:
+    """Else the test above looks in the wrong place."""
+    makers = {
+        name
+        for name, tree in modules().items()
+        if any(isinstance(node, ast.Name) and node.id == "boto3" for node in ast.walk(tree))
+    }
+    assert makers == {"runledger.adapters.aws"}
+
+
+@pytest.mark.parametrize("function", FUNCTIONS, ids=named)
+def test_g9_a_role_reaches_what_the_environment_names_and_its_log(function: Function) -> None:
+    resources = set.union(*(resources for _, resources in statements(function)))
+    reachable = {re.sub(r"^\$\{|[.}].*$", "", resource) for resource in resources}
+    stored = {"AWS::DynamoDB::Table", "AWS::S3::Bucket", "AWS::SecretsManager::Secret"}
+    used = {name for kind in stored for name in TEMPLATE.resources(kind) if name in function.environment.values()}
+    assert reachable == used | {properties(function)["LoggingConfig"]["LogGroup"]}
+
+
+def test_g9_payloads_are_written_where_the_role_allows_it() -> None:
+    (webhook,) = [function for function in FUNCTIONS if function.name == "WebhookFunction"]
+    (objects,) = [resources for actions, resources in statements(webhook) if "s3:PutObject" in actions]
+    assert objects == {"${PayloadBucket.Arn}/runs/*"}
+    assert payload_key("a-run", "a-digest").startswith("runs/")
+
+
+@pytest.mark.parametrize("function", FUNCTIONS, ids=named)
+def test_g9_no_wildcard_but_where_there_is_nothing_to_name(function: Function) -> None:
+    for actions, resources in statements(function, **OPTIONS):
+        assert not [action for action in actions if "*" in action]
+        if "*" in resources:
+            assert actions <= set(ANYWHERE)
+        assert not [resource for resource in resources if resource.startswith("*") and resource != "*"]
+
+
+@pytest.mark.parametrize("function", FUNCTIONS, ids=named)
+def test_the_vpc_is_for_those_who_call_langgraph(function: Function) -> None:
+    chosen = template(**OPTIONS)
+    calls_langgraph = any(name.startswith("runledger_langgraph") for name in reached(function))
+    vpc = chosen.resources("AWS::Serverless::Function")[function.name].get("VpcConfig")
+    assert (vpc is not None) == calls_langgraph
+    allowed = set.union(*(actions for actions, _ in statements(function, **OPTIONS)))
+    assert ("ec2:CreateNetworkInterface" in allowed) == calls_langgraph
+    assert "VpcConfig" not in properties(function)
+
+
+def test_every_log_group_forgets_in_time() -> None:
+    groups = TEMPLATE.resources("AWS::Logs::LogGroup")
+    assert {group["RetentionInDays"] for group in groups.values()} == {TEMPLATE.parameters["LogRetentionDays"]}
+    used = {properties(function)["LoggingConfig"]["LogGroup"] for function in FUNCTIONS}
+    used |= {
+        api["AccessLogSettings"]["DestinationArn"].removesuffix(".Arn")
+        for api in TEMPLATE.resources("AWS::Serverless::HttpApi").values()
+    }
+    assert used == set(groups)
+
+
+@pytest.mark.parametrize("api", ["Api", "WebhookApi"])
+def test_g5_the_access_log_has_no_place_for_a_query(api: str) -> None:
+    logged = TEMPLATE.resources("AWS::Serverless::HttpApi")[api]["AccessLogSettings"]["Format"]
+    assert set(re.findall(r"\$context\.([\w.]+)", logged)) == LOGGED
+    line = json.loads(re.sub(r"\$context\.[\w.]+", "-", logged))
+    assert set(line.values()) == {"-"}
+
+
+def test_the_routes_are_those_of_the_design() -> None:
+    assert {route: function.name for function in FUNCTIONS for route in function.routes} == {
+        Route("Api", "POST", "/runs"): "LaunchFunction",
+        Route("WebhookApi", "POST", "/webhook"): "WebhookFunction",
+    }
+
+
+@pytest.mark.parametrize("api", ["Api", "WebhookApi"])
+def test_both_doors_are_throttled(api: str) -> None:
+    settings = TEMPLATE.resources("AWS::Serverless::HttpApi")[api]["DefaultRouteSettings"]
+    assert int(settings["ThrottlingRateLimit"]) > 0
+    assert int(settings["ThrottlingBurstLimit"]) > 0
+
+
+def _action(method: str) -> str:
+    return "".join(word.capitalize() for word in method.split("_"))

@@ -1,0 +1,167 @@
+"""The tables of template.yaml and the writes of core/ledger.py agree, name by name."""
+
+from __future__ import annotations
+
+import inspect
+import json
+from typing import Any
+
+import pytest
+
+from runledger.core import ledger
+from runledger.core.deliveries import Delivery, Payload, parse_delivery
+from runledger.core.ledger import Placed, Update
+from tests.contract.source import TEMPLATE
+
+NOW = 1_795_327_173.6
+LAUNCH, RUN = "6f1c7c0e-3c4b-4a53-9a57-0d3f8f1f6a10", "01a201d6-a0d4-71ed-b1cb-bd7f037d2e51"
+LONGEST = "\U0001f389" * 256  # names are cut by characters, stored by bytes
+MAX_ITEM_BYTES = 400 * 1024
+MAX_INLINE = int(TEMPLATE.document["Parameters"]["InlinePayloadBytes"]["MaxValue"])
+
+
+def delivery(status: str) -> Delivery:
+    """Return a delivery with everything in it, each as long as it may be."""
+    body = {
+        "run_id": RUN,
+        "status": status,
+        "thread_id": LONGEST,
+        "assistant_id": LONGEST,
+        "created_at": "2026-11-22T05:59:32.822367+00:00",
+        "run_started_at": "2026-11-22T05:59:33.636297+00:00",
+        "run_ended_at": "2026-11-22T05:59:33.653878+00:00",
+        "error": {"error": "\U0001f389" * 50_000, "message": "\U0001f389" * 50_000},
+    }
+    parsed = parse_delivery(json.dumps(body).encode(), "token")
+    assert isinstance(parsed, Delivery)
+    return parsed
+
+
+def updates() -> dict[str, list[Update]]:
+    """Return every write of the ledger, by table."""
+    inline = Placed(Payload("x" * MAX_INLINE, MAX_INLINE, "0" * 64), None)
+    spilled = Placed(inline.payload, ledger.payload_key(RUN, "0" * 64))
+    pending = {"run_id": RUN, "launch_id": LAUNCH, "thread_id": LONGEST, "assistant_id": LONGEST, "after_seconds": 0}
+    claim = {"launch_id": LAUNCH, "assistant_id": LONGEST, "thread_id": LONGEST, "langgraph_url": "https://x.org"}
+    return {
+        "LaunchesTable": [
+            ledger.claim(**claim, own_thread=True, stream=False, now=NOW),
+            ledger.launch_started(LAUNCH, RUN, NOW),
+            ledger.launch_refused(LAUNCH, "thread-busy", NOW),
+            ledger.launch_due(LAUNCH, NOW),
+        ],
+        "RunsTable": [
+            ledger.run_pending(**pending, now=NOW),  # type: ignore[arg-type]
+            ledger.run_delivered(delivery("error"), inline, LAUNCH, NOW),
+            ledger.run_delivered(delivery("success"), spilled, None, NOW),
+            ledger.run_contradicted(delivery(LONGEST), spilled, NOW),
+        ],
+    }
+
+
+def written(update: Update) -> dict[str, Any]:
+    whole: dict[str, Any] = {**update.once, **update.set, **update.add, **update.key}
+    return {name: value for name, value in whole.items() if value is not None}
+
+
+def table(name: str) -> dict[str, Any]:
+    found: dict[str, Any] = TEMPLATE.resources("AWS::DynamoDB::Table")[name]
+    return found
+
+
+def keys(schema: list[dict[str, str]]) -> list[str]:
+    return [key["AttributeName"] for key in schema]
+
+
+TABLES = pytest.mark.parametrize("name", list(TEMPLATE.resources("AWS::DynamoDB::Table")))
+
+
+def test_every_write_of_the_ledger_is_looked_at() -> None:
+    defined = {
+        name
+        for name, made in inspect.getmembers(ledger, inspect.isfunction)
+        if made.__annotations__.get("return") == "Update"
+    }
+    called = {name for name in defined if f"ledger.{name}(" in inspect.getsource(updates)}
+    assert called == defined
+
+
+@TABLES
+def test_keys_are_written_under_the_names_and_types_that_the_table_declares(name: str) -> None:
+    declared = {a["AttributeName"]: a["AttributeType"] for a in table(name)["AttributeDefinitions"]}
+    types: dict[str, set[str]] = {}
+    for update in updates()[name]:
+        for attribute, value in written(update).items():
+            types.setdefault(attribute, set()).add("N" if type(value) is int else type(value).__name__)
+    assert {attribute: types.get(attribute) for attribute in declared} == {
+        attribute: {"N" if kind == "N" else "str"} for attribute, kind in declared.items()
+    }
+
+
+@TABLES
+def test_every_write_names_the_tables_key(name: str) -> None:
+    for update in updates()[name]:
+        assert list(update.key) == keys(table(name)["KeySchema"])
+
+
+@TABLES
+def test_an_index_key_is_written_whole_and_removed_whole(name: str) -> None:
+    """Half a key hides the item from the index; half a removal leaves nothing to query for."""
+    for index in table(name)["GlobalSecondaryIndexes"]:
+        if index["IndexName"] == "due":
+            own = set(keys(index["KeySchema"]))
+            for update in updates()[name]:
+                assert own & set(written(update)) in (set(), own)
+                assert own & set(update.remove) in (set(), own)
+                assert not own & set(update.remove) & set(written(update))
+
+
+def test_every_run_is_in_the_indexes_by_thread_and_outcome() -> None:
+    makes = [update for update in updates()["RunsTable"] if "outcome" in written(update)]
+    assert makes
+    for index in table("RunsTable")["GlobalSecondaryIndexes"]:
+        if index["IndexName"] in ("by-thread", "by-outcome"):
+            assert all(set(keys(index["KeySchema"])) <= set(written(update)) for update in makes)
+
+
+@TABLES
+def test_indexes_hold_a_summary_and_no_payload(name: str) -> None:
+    known = {attribute for update in updates()[name] for attribute in written(update)}
+    for index in table(name)["GlobalSecondaryIndexes"]:
+        projection = index["Projection"]
+        assert projection["ProjectionType"] in ("KEYS_ONLY", "INCLUDE")
+        projected = set(projection.get("NonKeyAttributes", []))
+        assert projected <= known
+        assert not projected & {"payload", "error", "questions", "callback"}
+
+
+def test_g10_the_indexes_that_take_every_write_are_sharded() -> None:
+    for name in TEMPLATE.resources("AWS::DynamoDB::Table"):
+        hashes = {index["IndexName"]: keys(index["KeySchema"])[0] for index in table(name)["GlobalSecondaryIndexes"]}
+        assert hashes["due"] == "due_shard"
+        assert hashes.get("by-outcome", "outcome_shard") == "outcome_shard"
+    assert {ledger.shard(f"{number}") for number in range(200)} == set(range(ledger.SHARDS))
+
+
+@TABLES
+def test_nothing_that_expires_is_spelt_otherwise_than_in_the_template(name: str) -> None:
+    specification = table(name)["TimeToLiveSpecification"]
+    assert specification == {"AttributeName": "expires_at", "Enabled": True}
+    attributes = {attribute for update in updates()[name] for attribute in written(update)}
+    assert {a for a in attributes if "expir" in a.lower() or "ttl" in a.lower()} <= {"expires_at"}
+
+
+def test_the_largest_run_fits_into_an_item() -> None:
+    item: dict[str, Any] = {}
+    for update in updates()["RunsTable"]:
+        item |= written(update)
+    size = sum(len(attribute) + _size(value) for attribute, value in item.items())
+    assert MAX_INLINE < size <= MAX_ITEM_BYTES
+
+
+def _size(value: object) -> int:
+    if isinstance(value, str):
+        return len(value.encode())
+    if isinstance(value, dict):
+        return 3 + sum(1 + len(name) + _size(member) for name, member in value.items())
+    return 21  # a number of 38 digits; a boolean is one

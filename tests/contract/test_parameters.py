@@ -1,0 +1,179 @@
+"""Parameters refuse what can't work and take their own defaults; secrets and stored data are as the code needs them."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import boto3
+import pytest
+from moto import mock_aws
+
+from runledger.adapters.secrets import API_KEY_PLACEHOLDER
+from runledger.core.tokens import KeyRing
+from tests.contract.source import OPTIONS, TEMPLATE, template
+
+PARAMETERS: dict[str, dict[str, Any]] = TEMPLATE.document["Parameters"]
+STORED = ("AWS::DynamoDB::Table", "AWS::S3::Bucket", "AWS::SecretsManager::Secret")
+RULE_FUNCTIONS = {
+    *("Fn::And", "Fn::Contains", "Fn::EachMemberEquals", "Fn::EachMemberIn", "Fn::Equals", "Fn::Not", "Fn::Or"),
+    *("Fn::RefAll", "Fn::ValueOf", "Fn::ValueOfAll", "Ref"),
+}
+
+
+def takes(name: str, value: str) -> bool:
+    """Return whether CloudFormation would take the value."""
+    spec = PARAMETERS[name]
+    if spec["Type"] == "Number":
+        number = float(value)
+        if not spec.get("MinValue", number) <= number <= spec.get("MaxValue", number):
+            return False
+    if "AllowedValues" in spec and value not in map(str, spec["AllowedValues"]):
+        return False
+    return re.search(spec.get("AllowedPattern", ""), value) is not None
+
+
+@pytest.mark.parametrize("name", [name for name, spec in PARAMETERS.items() if "Default" in spec])
+def test_a_default_satisfies_its_own_constraints(name: str) -> None:
+    assert takes(name, str(PARAMETERS[name]["Default"]))
+
+
+def test_only_what_nobody_can_guess_has_no_default() -> None:
+    assert {name for name, spec in PARAMETERS.items() if "Default" not in spec} == {"LangGraphUrl"}
+
+
+@pytest.mark.parametrize("name", [name for name, spec in PARAMETERS.items() if spec["Type"] == "Number"])
+def test_no_number_is_negative(name: str) -> None:
+    assert not takes(name, "-1")
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("LangGraphUrl", "https://agents-0a1b2c.us.langgraph.app"),
+        ("LangGraphUrl", "http://10.0.0.7:8123"),
+        ("LangGraphUrl", "https://internal.example.org/agents/v1"),
+        ("WebhookUrl", "https://hooks.example.org/webhook"),
+        ("WebhookUrl", "http://127.0.0.1:3001/webhook"),
+        ("AlarmTopicArn", "arn:aws-us-gov:sns:us-gov-west-1:123456789012:On_call-1"),
+        ("MaxRunSeconds", "60"),
+        ("InlinePayloadBytes", "0"),
+        *OPTIONS.items(),
+    ],
+)
+def test_a_good_value_is_taken(name: str, value: str) -> None:
+    assert takes(name, value)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("LangGraphUrl", ""),
+        ("LangGraphUrl", "agents.example.org"),
+        ("LangGraphUrl", "ftp://agents.example.org"),
+        ("LangGraphUrl", "https://"),
+        ("LangGraphUrl", "https://agents.example.org/"),
+        ("LangGraphUrl", "https://agents.example.org/v1/"),
+        ("LangGraphUrl", "https://user:secret@agents.example.org"),
+        ("LangGraphUrl", "https://agents.example.org?key=secret"),
+        ("LangGraphUrl", "https://agents.example.org/#top"),
+        ("LangGraphUrl", "https://agents.example.org /v1"),
+        ("WebhookUrl", "hooks.example.org/webhook"),
+        ("WebhookUrl", "https://hooks.example.org/webhook?token=mine"),
+        ("WebhookUrl", "https://user@hooks.example.org/webhook"),
+        ("WebhookUrl", "https://hooks.example.org/webhook#there"),
+        ("AlarmTopicArn", "alarms"),
+        ("AlarmTopicArn", "arn:aws:sqs:us-east-1:123456789012:alarms"),
+        ("AcceptSharedTokens", "yes"),
+        ("Tracing", "Disabled"),
+        ("Architecture", "arm"),
+        ("LogRetentionDays", "8"),
+        ("MaxRunSeconds", "59"),
+        ("InlinePayloadBytes", "409600"),
+    ],
+)
+def test_a_bad_value_is_refused(name: str, value: str) -> None:
+    assert not takes(name, value)
+
+
+@pytest.mark.parametrize(("subnets", "groups"), [("", ""), ("s", "g"), ("s,t", ""), ("", "g")])
+def test_a_vpc_is_given_whole_or_not_at_all(subnets: str, groups: str) -> None:
+    given = template(SubnetIds=subnets, SecurityGroupIds=groups)
+    (assertion,) = given.document["Rules"]["VpcIsWhole"]["Assertions"]
+
+    def judge(rule: Any) -> bool:
+        ((name, argument),) = rule.items()
+        match name:
+            case "Fn::Or":
+                return any(map(judge, argument))
+            case "Fn::And":
+                return all(map(judge, argument))
+            case "Fn::Not":
+                return not judge(argument[0])
+            case "Fn::EachMemberEquals":
+                return set(given.resolve(argument[0])) == {argument[1]}
+        raise AssertionError(name)
+
+    assert judge(assertion["Assert"]) is (bool(subnets) == bool(groups))
+
+
+def test_rules_use_the_functions_of_rules_alone() -> None:
+    """CloudFormation refuses others, such as Fn::Join, and no linter sees it."""
+
+    def used(rule: Any) -> set[str]:
+        if isinstance(rule, dict):
+            return set(rule) | {name for value in rule.values() for name in used(value)}
+        return {name for item in rule for name in used(item)} if isinstance(rule, list) else set()
+
+    for rule in TEMPLATE.document["Rules"].values():
+        for assertion in rule["Assertions"]:
+            assert used(assertion["Assert"]) <= RULE_FUNCTIONS
+
+
+def test_the_generated_ring_is_one_and_its_recipe_never_changes() -> None:
+    """Another recipe would make CloudFormation generate the secret anew: every token of every run would be refused."""
+    recipe = TEMPLATE.resources("AWS::SecretsManager::Secret")["KeyRingSecret"]["GenerateSecretString"]
+    assert recipe == {
+        "SecretStringTemplate": '{"current": "k0"}',
+        "GenerateStringKey": "k0",
+        "PasswordLength": 64,
+        "ExcludePunctuation": True,
+    }
+    with mock_aws():
+        client = boto3.client("secretsmanager", "us-east-1")
+        made = client.get_random_password(PasswordLength=64, ExcludePunctuation=True)["RandomPassword"]
+    ring = KeyRing.parse(f'{{"current": "k0", "{recipe["GenerateStringKey"]}": "{made}"}}')
+    assert (ring.current, list(ring.signing), ring.shared) == ("k0", ["k0"], {})
+
+
+def test_the_untouched_api_key_is_the_placeholder_that_the_code_knows() -> None:
+    secret = TEMPLATE.resources("AWS::SecretsManager::Secret")["LangGraphApiKeySecret"]
+    assert secret["SecretString"] == API_KEY_PLACEHOLDER
+
+
+@pytest.mark.parametrize("name", [name for kind in STORED for name in TEMPLATE.resources(kind)])
+def test_what_is_stored_outlives_the_stack_under_no_name_that_could_collide(name: str) -> None:
+    resource = TEMPLATE.document["Resources"][name]
+    assert (resource["DeletionPolicy"], resource["UpdateReplacePolicy"]) == ("Retain", "Retain")
+    assert not {"TableName", "BucketName", "Name"} & set(resource["Properties"])
+
+
+@pytest.mark.parametrize("table", TEMPLATE.resources("AWS::DynamoDB::Table").values())
+def test_tables_can_be_taken_back_in_time_and_cost_what_is_used(table: dict[str, Any]) -> None:
+    assert table["PointInTimeRecoverySpecification"] == {"PointInTimeRecoveryEnabled": True}
+    assert table["BillingMode"] == "PAY_PER_REQUEST"
+
+
+def test_the_bucket_is_encrypted_private_and_tls_only() -> None:
+    bucket = TEMPLATE.resources("AWS::S3::Bucket")["PayloadBucket"]
+    (encryption,) = bucket["BucketEncryption"]["ServerSideEncryptionConfiguration"]
+    assert encryption["ServerSideEncryptionByDefault"]["SSEAlgorithm"] in ("AES256", "aws:kms")
+    assert len(bucket["PublicAccessBlockConfiguration"]) == 4
+    assert all(bucket["PublicAccessBlockConfiguration"].values())
+    assert bucket["OwnershipControls"]["Rules"] == [{"ObjectOwnership": "BucketOwnerEnforced"}]
+    (policy,) = TEMPLATE.resources("AWS::S3::BucketPolicy").values()
+    assert policy["Bucket"] == "PayloadBucket"
+    (statement,) = policy["PolicyDocument"]["Statement"]
+    assert (statement["Effect"], statement["Principal"], statement["Action"]) == ("Deny", "*", "s3:*")
+    assert statement["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
+    assert statement["Resource"] == ["PayloadBucket.Arn", "${PayloadBucket.Arn}/*"]

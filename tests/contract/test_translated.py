@@ -1,0 +1,118 @@
+"""What CloudFormation gets: template.yaml as the SAM translator turns it out."""
+
+from __future__ import annotations
+
+import functools
+import graphlib
+import json
+import os
+import re
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from cfnlint.api import lint
+from samtranslator.translator.transform import transform
+
+from tests.contract.source import FUNCTIONS, OPTIONS, named, template
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from local.template import Function
+
+CASES = {"defaults": {}, "everything": OPTIONS}
+PACKAGED = "s3://packaged-by-sam/code.zip"
+
+
+class NoManagedPolicies:
+    """Every policy is written out, so none has to be looked up in IAM."""
+
+    def load(self) -> dict[str, str]:
+        return {}
+
+
+@functools.cache
+def translated(case: str) -> dict[str, Any]:
+    source = template(**CASES[case])
+    source.document["Globals"]["Function"]["CodeUri"] = PACKAGED
+    for resource in source.document["Resources"].values():
+        if resource["Type"] == "AWS::Serverless::LayerVersion":
+            resource["Properties"]["ContentUri"] = PACKAGED
+    with pytest.MonkeyPatch.context() as environment:
+        environment.setenv("AWS_DEFAULT_REGION", os.environ.get("AWS_DEFAULT_REGION", "us-east-1"))
+        # A plain copy: the parser marks its text with line numbers, which only a linter of the source wants.
+        document = json.loads(json.dumps(source.document))
+        result: dict[str, Any] = transform(document, dict(source.parameters), NoManagedPolicies())
+    return result
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_the_translation_lints_clean(case: str) -> None:
+    found = lint(json.dumps(translated(case)), regions=["us-east-1"])
+    assert [f"{match.rule.id} {match.message} at {match.path}" for match in found] == []
+
+
+def names(value: Any) -> Iterator[str]:
+    """Yield the logical ids and parameters that a value depends on."""
+    if isinstance(value, list):
+        for item in value:
+            yield from names(item)
+    elif isinstance(value, dict):
+        for key, argument in value.items():
+            if key in ("Ref", "DependsOn"):
+                yield from [argument] if isinstance(argument, str) else argument
+            elif key == "Fn::GetAtt":
+                yield (argument.split(".") if isinstance(argument, str) else argument)[0]
+            elif key == "Fn::Sub":
+                text, given = (argument, {}) if isinstance(argument, str) else argument
+                yield from (name for name in re.findall(r"\$\{([\w:]+)[.\w]*\}", text) if name not in given)
+                yield from names(given)
+            else:
+                yield from names(argument)
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_no_resource_waits_for_itself(case: str) -> None:
+    """A cycle is refused at deployment; `sam validate --lint` does not see one."""
+    resources = translated(case)["Resources"]
+    graph = {name: set(names(resource)) & set(resources) for name, resource in resources.items()}
+    assert sum(map(len, graph.values())) > len(resources)
+    graphlib.TopologicalSorter(graph).prepare()
+
+
+@pytest.mark.parametrize("function", FUNCTIONS, ids=named)
+def test_no_environment_names_the_api_that_invokes_the_function(function: Function) -> None:
+    variables = translated("defaults")["Resources"][function.name]["Properties"]["Environment"]["Variables"]
+    assert not set(names(variables)) & {route.api for route in function.routes}
+
+
+def operation(api: str, path: str) -> dict[str, Any]:
+    found: dict[str, Any] = translated("defaults")["Resources"][api]["Properties"]["Body"]["paths"][path]["post"]
+    return found
+
+
+def test_callers_sign_their_requests_and_langgraph_need_not() -> None:
+    assert operation("Api", "/runs")["security"] == [{"AWS_IAM": []}]
+    assert "security" not in operation("WebhookApi", "/webhook")
+
+
+@pytest.mark.parametrize(("api", "path"), [("Api", "/runs"), ("WebhookApi", "/webhook")])
+def test_events_come_in_the_format_that_the_code_reads(api: str, path: str) -> None:
+    integration = operation(api, path)["x-amazon-apigateway-integration"]
+    assert (integration["type"], integration["payloadFormatVersion"]) == ("aws_proxy", "2.0")
+
+
+@pytest.mark.parametrize("api", ["Api", "WebhookApi"])
+def test_an_api_has_the_routes_of_the_template_and_no_default(api: str) -> None:
+    paths = translated("defaults")["Resources"][api]["Properties"]["Body"]["paths"]
+    routes = {route for function in FUNCTIONS for route in function.routes if route.api == api}
+    assert {(method.upper(), path) for path, methods in paths.items() for method in methods} == {
+        (route.method, route.path) for route in routes
+    }
+
+
+@pytest.mark.parametrize("function", FUNCTIONS, ids=named)
+def test_functions_run_on_the_python_that_is_tested(function: Function) -> None:
+    properties = translated("defaults")["Resources"][function.name]["Properties"]
+    assert properties["Runtime"] == "python3.13"
+    assert "AWS_ENDPOINT_URL" not in template().resolve(properties["Environment"]["Variables"])
