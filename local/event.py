@@ -1,4 +1,4 @@
-"""Prints events/webhook.json with a token that the local stack takes: `python -m local.event | sam local invoke …`."""
+"""`make event`: events/webhook.json with a token that the running stack takes, for `sam local invoke`."""
 
 from __future__ import annotations
 
