@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import json
 import os
-import socket
 import subprocess
 import sys
-import time
-import urllib.error
-import urllib.request
 from typing import TYPE_CHECKING, Any
 
+from local.servers import end, wait_for
 from local.template import ROOT
 
 if TYPE_CHECKING:
@@ -19,7 +16,6 @@ if TYPE_CHECKING:
 
 EXAMPLE = ROOT / "local" / "langgraph" / "langgraph.json"
 _OURS = ROOT / ".tools" / "langgraph" / "bin" / "langgraph"
-_START_SECONDS = 90
 # Settings of `make up`; the server reads some of these names too, and means something else by them.
 _NOT_FOR_THE_SERVER = ("LANGGRAPH_CONFIG", "LANGGRAPH_URL", "LANGGRAPH_API_KEY")
 
@@ -59,13 +55,15 @@ class LangGraphServer:
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
             )
-        self._wait(log)
+        try:
+            wait_for(f"{self.url}/ok", self._process)
+        except TimeoutError as error:
+            raise RuntimeError(f"{error}; its log {log} ends:\n{log.read_text()[-2000:]}") from None
 
     def close(self) -> None:
         """Stop the server."""
-        if self._process is not None and self._process.stdin is not None:
-            self._process.stdin.close()
-            self._process.wait()
+        if self._process is not None:
+            end(self._process)
 
     def _working_folder(self) -> Path:
         """The config's own folder, which its paths start from; the example's state is kept out of the sources."""
@@ -83,28 +81,8 @@ class LangGraphServer:
         path.write_text(json.dumps(config, indent=2))
         return path
 
-    def _wait(self, log: Path) -> None:
-        ends = time.monotonic() + _START_SECONDS
-        while time.monotonic() < ends:
-            if self._process is not None and self._process.poll() is not None:
-                break
-            try:
-                with urllib.request.urlopen(f"{self.url}/ok", timeout=2):
-                    return
-            except (urllib.error.URLError, OSError):
-                time.sleep(0.1)
-        self.close()
-        raise RuntimeError(f"the LangGraph server did not start; its log {log} ends:\n{log.read_text()[-2000:]}")
-
 
 def _executable(config: Path) -> Path:
     """The langgraph of a .venv beside the user's config, which has their packages; else our own."""
     theirs = config.parent / ".venv" / "bin" / "langgraph"
     return theirs if theirs.exists() else _OURS
-
-
-def free_port(host: str) -> int:
-    """Return a port of `host` that nothing listens on."""
-    with socket.socket() as probe:
-        probe.bind((host, 0))
-        return int(probe.getsockname()[1])

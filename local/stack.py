@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import os
-import urllib.request
+import subprocess
+import sys
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Self
 
-from moto.moto_server.threaded_moto_server import ThreadedMotoServer
-
 from local import resources
 from local.functions import Pool
 from local.http_api import HttpApi
-from local.langgraph_server import EXAMPLE, LangGraphServer, free_port
+from local.langgraph_server import EXAMPLE, LangGraphServer
+from local.servers import end, free_port, wait_for
 from local.template import ROOT, Template
 
 if TYPE_CHECKING:
@@ -86,14 +86,25 @@ class Stack:
         return self.ports.get(name) or free_port(self.host)
 
     def _start_aws(self, stack: ExitStack) -> str:
-        server = ThreadedMotoServer(self.host, self._port("AWS"), verbose=False)
-        server.start()
-        stack.callback(server.stop)
-        _, port = server.get_host_and_port()
+        port = self._port("AWS")
+        server = subprocess.Popen(
+            [
+                *(sys.executable, "-m", "local.leash", sys.executable, "-m", "moto.server"),
+                "-H",
+                self.host,
+                "-p",
+                str(port),
+            ],
+            cwd=ROOT,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+        stack.callback(end, server)
         url = f"http://{self.host}:{port}"
-        # moto's state is the process's: what an earlier stack left is in the way of this one.
-        with urllib.request.urlopen(urllib.request.Request(f"{url}/moto-api/reset", method="POST")):
-            return url
+        wait_for(f"{url}/moto-api/", server)
+        return url
 
     def _start_functions(self, stack: ExitStack) -> None:
         ports = {name: self._port(name) for name in ("Api", "WebhookApi")}

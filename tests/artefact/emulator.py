@@ -11,7 +11,7 @@ import subprocess
 import time
 from typing import TYPE_CHECKING, Any, Self
 
-from local.langgraph_server import free_port
+from local.servers import free_port
 from local.template import ROOT, Template
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from local import event
-from local.langgraph_server import free_port
+from local.servers import free_port
 from local.stack import Stack
 from local.template import ROOT
 
