@@ -1,0 +1,127 @@
+"""The handlers, imported as Lambda would: on moto, with the resources and the environment that template.yaml gives."""
+
+from __future__ import annotations
+
+import functools
+import importlib
+import io
+import logging
+import sys
+from contextlib import ExitStack, redirect_stdout
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Protocol
+
+import pytest
+from aws_lambda_powertools import Metrics
+from local import resources
+from local.template import Template
+from moto import mock_aws  # before any boto3 client is made, else its calls go to AWS
+
+from tests.integration.faults import Faults
+from tests.integration.langgraph_double import LangGraphDouble
+from tests.integration.support import NOW, Aws, Door, Output
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+# Powertools writes to the standard output that it met first, and counts in one place for all.
+_STATEFUL = ("launch.app", "webhook.app", "runledger.adapters.gateway", "runledger.adapters.telemetry")
+_session = functools.cache(resources.session)
+
+
+class Load(Protocol):
+    """Imports one function afresh, with parameters of template.yaml."""
+
+    def __call__(self, name: str, /, **parameters: str) -> Door: ...
+
+
+@pytest.fixture(autouse=True)
+def _region(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+    monkeypatch.setattr(resources, "session", _session)  # one reading of boto3's service descriptions for all tests
+
+
+@pytest.fixture
+def langgraph() -> Iterator[LangGraphDouble]:
+    """LangGraph, answering as told."""
+    with LangGraphDouble() as double:
+        yield double
+
+
+@pytest.fixture
+def aws(_region: None) -> Iterator[Aws]:
+    with mock_aws():
+        template = Template({"LangGraphUrl": "http://127.0.0.1:9"}, names={"WebhookApi": "webhookapi"})
+        resources.create(template)
+        yield Aws(template)
+
+
+@pytest.fixture
+def output(capsys: pytest.CaptureFixture[str]) -> Output:
+    return Output(capsys)
+
+
+@pytest.fixture
+def load(aws: Aws, output: Output, monkeypatch: pytest.MonkeyPatch) -> Iterator[Load]:
+    """Import functions; what they were given is cleared away after the test."""
+    assert output
+    with ExitStack() as exits:
+
+        def load(name: str, /, **parameters: str) -> Door:
+            aws.template.parameters |= parameters
+            (function,) = (f for f in aws.template.functions() if f.handler == f"{name}.app.handler")
+            for variable, value in function.environment.items():
+                monkeypatch.setenv(variable, value)
+            _forget()
+            with redirect_stdout(_Stdout()):
+                app = importlib.import_module(f"{name}.app")
+            monkeypatch.setattr(app, "time", SimpleNamespace(time=lambda: NOW))
+            if name == "launch":
+                exits.callback(_close, app.langgraph)
+            return Door(app, function)
+
+        yield load
+    _forget()
+
+
+@pytest.fixture
+def webhook(load: Load) -> Door:
+    return load("webhook")
+
+
+@pytest.fixture
+def launch(load: Load, langgraph: LangGraphDouble) -> Door:
+    return load("launch", LangGraphUrl=langgraph.url)
+
+
+@pytest.fixture
+def faults(monkeypatch: pytest.MonkeyPatch) -> Faults:
+    """AWS out of order, on request; boto3's pauses between its tries are noted, not waited for."""
+    pauses: list[float] = []
+    monkeypatch.setattr("botocore.endpoint.time", SimpleNamespace(sleep=pauses.append))
+    return Faults(pauses)
+
+
+class _Stdout(io.TextIOBase):
+    """Whatever is the standard output when something is written: pytest's is another in a fixture than in its test."""
+
+    def write(self, text: str, /) -> int:
+        return sys.stdout.write(text)
+
+
+def _forget() -> None:
+    for name in _STATEFUL:
+        package, _, module = name.rpartition(".")
+        if sys.modules.pop(name, None):
+            delattr(sys.modules[package], module)
+    for service in ("launch", "webhook"):
+        logging.Logger.manager.loggerDict.pop(service, None)
+    Metrics().clear_metrics()
+
+
+def _close(langgraph: object) -> None:
+    """Close LangGraph's connections and loop, which in Lambda end with the process."""
+    runner, clients = langgraph._runner, langgraph._clients  # type: ignore[attr-defined]  # noqa: SLF001
+    for client in clients.values():
+        runner.run(client.http.client.aclose())
+    runner.close()

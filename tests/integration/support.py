@@ -1,0 +1,238 @@
+"""What the tests of the handlers share: events as the gateway sends them, AWS as moto holds it, output as printed."""
+
+from __future__ import annotations
+
+import base64
+import gzip
+import json
+import uuid
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qs, quote
+
+from boto3.dynamodb.types import TypeDeserializer
+from local import resources
+from local.worker import Context
+from runledger.core import tokens
+
+if TYPE_CHECKING:
+    from types import ModuleType
+
+    import pytest
+    from local.template import Function, Template
+
+NOW = 1_795_327_200.0  # 2026-11-22T06:00:00Z, when every handler here runs
+LATER = int(NOW) + 3600
+CHECK = int(NOW) + 120  # when a launch or run is looked at first
+
+
+def new_id() -> str:
+    return str(uuid.uuid4())
+
+
+def sha_key(run_id: str, sha256: str) -> str:
+    return f"runs/{run_id}/{sha256}.json.gz"
+
+
+@dataclass
+class Reply:
+    """One answer of a handler."""
+
+    status: int
+    headers: dict[str, str]
+    text: str
+
+    @property
+    def body(self) -> Any:
+        return json.loads(self.text)
+
+    @property
+    def problem(self) -> str:
+        """The problem's name, the answer being one in every other respect too."""
+        assert self.headers["Content-Type"] == "application/problem+json"
+        assert self.body["status"] == self.status
+        assert self.body["title"]
+        assert self.body["detail"]
+        return str(self.body["type"].removeprefix("urn:runledger:"))
+
+
+@dataclass
+class Door:
+    """One handler behind its route."""
+
+    app: ModuleType
+    function: Function
+
+    def call(
+        self, body: str | None, query: str = "", headers: dict[str, str] | None = None, *, is_base64: bool = False
+    ) -> Reply:
+        """Call the handler as the gateway does."""
+        route = self.function.routes[0]
+        event = http_event(route.method, route.path, body, query, headers or {}, is_base64=is_base64)
+        context = Context(self.function.timeout, function_name=self.function.name)
+        answer = self.app.handler(event, context)
+        assert answer["headers"]["Cache-Control"] == "no-store"
+        return Reply(answer["statusCode"], answer["headers"], answer["body"])
+
+
+def http_event(  # noqa: PLR0913 - the parts of an HTTP request
+    method: str, path: str, body: str | None, query: str, headers: dict[str, str], *, is_base64: bool
+) -> dict[str, Any]:
+    """Return an event in API Gateway's payload format 2.0."""
+    sent = {"accept": "*/*", "content-type": "application/json", "user-agent": "python-httpx/0.28.1", **headers}
+    event: dict[str, Any] = {
+        "version": "2.0",
+        "routeKey": f"{method} {path}",
+        "rawPath": path,
+        "rawQueryString": query,
+        "headers": sent,
+        "requestContext": {
+            "accountId": "123456789012",
+            "apiId": "a1b2c3d4e5",
+            "http": {"method": method, "path": path, "protocol": "HTTP/1.1", "sourceIp": "203.0.113.7"},
+            "requestId": "JKJaXmPLvHcESHA=",
+            "routeKey": f"{method} {path}",
+            "stage": "$default",
+            "timeEpoch": int(NOW * 1000),
+        },
+        "isBase64Encoded": is_base64,
+    }
+    if query:
+        parameters = parse_qs(query, keep_blank_values=True)
+        event["queryStringParameters"] = {name: ",".join(values) for name, values in parameters.items()}
+    if body is not None:
+        event["body"] = body
+    return event
+
+
+@dataclass
+class Aws:
+    """moto, holding the resources of template.yaml."""
+
+    template: Template
+    _deserialize: Any = field(default_factory=lambda: TypeDeserializer().deserialize)
+
+    def client(self, service: str) -> Any:
+        return resources.session().client(service)  # type: ignore[call-overload]
+
+    def items(self, table: str) -> list[dict[str, Any]]:
+        """Return every item of the table with that logical id."""
+        found = self.client("dynamodb").scan(TableName=self.template.names[table], ConsistentRead=True)["Items"]
+        return [{name: self._deserialize(value) for name, value in item.items()} for item in found]
+
+    def run(self, run_id: str) -> dict[str, Any] | None:
+        return next((item for item in self.items("RunsTable") if item["run_id"] == run_id), None)
+
+    def launch(self, launch_id: str) -> dict[str, Any] | None:
+        return next((item for item in self.items("LaunchesTable") if item["launch_id"] == launch_id), None)
+
+    def objects(self) -> dict[str, dict[str, Any]]:
+        """Return every object of the payload bucket by key, `Body` unpacked."""
+        s3, bucket = self.client("s3"), self.template.names["PayloadBucket"]
+        keys = [entry["Key"] for entry in s3.list_objects_v2(Bucket=bucket).get("Contents", [])]
+        found = {key: s3.get_object(Bucket=bucket, Key=key) for key in keys}
+        return {key: {**it, "Body": gzip.decompress(it["Body"].read()).decode()} for key, it in found.items()}
+
+    def is_empty(self) -> bool:
+        return not (self.items("RunsTable") or self.items("LaunchesTable") or self.objects())
+
+    def secret(self, name: str) -> str:
+        secret_id = self.template.names[name]
+        return str(self.client("secretsmanager").get_secret_value(SecretId=secret_id)["SecretString"])
+
+    def put_secret(self, name: str, text: str) -> None:
+        self.client("secretsmanager").put_secret_value(SecretId=self.template.names[name], SecretString=text)
+
+    def add_key(self, name: str, key: str) -> None:
+        self.put_secret("KeyRingSecret", json.dumps({**json.loads(self.secret("KeyRingSecret")), name: key}))
+
+    def token(self, launch_id: str, expiry: int = LATER, kid: str | None = None) -> str:
+        """Sign a token with the ring in the secret."""
+        ring = tokens.KeyRing.parse(self.secret("KeyRingSecret"))
+        return tokens.sign(tokens.KeyRing(kid or ring.current, ring.signing, ring.shared), launch_id, expiry)
+
+
+@dataclass
+class Output:
+    """What the handlers printed: log lines and metrics in CloudWatch's embedded format."""
+
+    capsys: pytest.CaptureFixture[str]
+    text: str = ""
+
+    def _lines(self) -> list[dict[str, Any]]:
+        captured = self.capsys.readouterr()
+        self.text += captured.out + captured.err
+        return [json.loads(line) for line in self.text.splitlines()]
+
+    @property
+    def logs(self) -> list[dict[str, Any]]:
+        return [line for line in self._lines() if "_aws" not in line]
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """Return the counters; one with a reason also as `name:reason`."""
+        counts: Counter[str] = Counter()
+        for line in self._lines():
+            for metrics in line.get("_aws", {}).get("CloudWatchMetrics", []):
+                assert metrics["Namespace"] == "Runledger/local"
+                (dimensions,) = metrics["Dimensions"]
+                assert set(dimensions) <= {"service", "reason"}
+                assert line["service"] in ("launch", "webhook")
+                for metric in metrics["Metrics"]:
+                    name = metric["Name"] + (f":{line['reason']}" if "reason" in dimensions else "")
+                    counts[name] += int(sum(line[metric["Name"]]))
+        return dict(counts)
+
+
+def delivery(  # noqa: PLR0913 - the parts of a body that tests vary
+    run_id: str,
+    launch_id: str | None,
+    token: str = "",
+    *,
+    status: str = "success",
+    values: str = '{"answer":42}',
+    **changes: Any,
+) -> str:
+    """Return a webhook body as LangGraph writes it; `values` is JSON text, taken as it is. None leaves a member out."""
+    metadata = {"created_by": "system", "graph_id": "agent"}
+    members = {
+        "run_id": run_id,
+        "thread_id": "01a201d6-a0d1-70a4-a07d-24d5b1a571e8",
+        "assistant_id": "fe096781-5601-53d2-b2f6-0d3403f7e9ca",
+        "metadata": metadata | ({"launch_id": launch_id} if launch_id else {}),
+        "status": status,
+        "kwargs": {
+            "input": {"mode": "ok"},
+            "config": {"configurable": {"run_id": run_id, "__after_seconds__": 0}},
+            "webhook": f"https://webhook.example/webhook?token={token}",
+            "temporary": False,
+        },
+        "multitask_strategy": "enqueue",
+        "created_at": "2026-11-22T05:59:32.822367+00:00",
+        "updated_at": "2026-11-22T05:59:33.654899+00:00",
+        "run_started_at": "2026-11-22T05:59:33.636297+00:00",
+        "run_ended_at": "2026-11-22T06:59:33.653878+01:00",
+        "webhook_sent_at": "2026-11-22T05:59:33.655405+00:00",
+        **changes,
+    }
+    kept = {name: member for name, member in members.items() if member is not None}
+    return json.dumps(kept, separators=(",", ":"), ensure_ascii=False)[:-1] + f',"values":{values}}}'
+
+
+def spellings(secret: str) -> set[str]:
+    """Return `secret` as it may be written: plain, percent-encoded, and inside base64 at any of three offsets."""
+    encoded = {base64.b64encode(b"x" * offset + secret.encode()).decode()[4 * bool(offset) : -4] for offset in range(3)}
+    return {secret, quote(secret, safe=""), percent_encoded(secret), percent_encoded(secret).lower(), *encoded}
+
+
+def percent_encoded(text: str) -> str:
+    return "".join(f"%{byte:02X}" for byte in text.encode())
+
+
+def assert_nowhere(secret: str, *places: object) -> None:
+    """Fail where `secret` stands in any of `places`, however it is spelt."""
+    assert len(secret) >= 10, "too short to be looked for"
+    for place in places:
+        text = str(place)
+        assert not [found for found in spellings(secret) if found in text]
