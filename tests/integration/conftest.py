@@ -77,7 +77,7 @@ def load(aws: Aws, output: Output, monkeypatch: pytest.MonkeyPatch) -> Iterator[
                 app = importlib.import_module(f"{name}.app")
             monkeypatch.setattr(app, "time", SimpleNamespace(time=lambda: NOW))
             if name == "launch":
-                exits.callback(_close, app.langgraph)
+                exits.callback(lambda: _close(app.langgraph))
             return Door(app, function)
 
         yield load
@@ -123,5 +123,5 @@ def _close(langgraph: object) -> None:
     """Close LangGraph's connections and loop, which in Lambda end with the process."""
     runner, clients = langgraph._runner, langgraph._clients  # type: ignore[attr-defined]  # noqa: SLF001
     for client in clients.values():
-        runner.run(client.http.client.aclose())
+        runner.run(client.aclose())
     runner.close()

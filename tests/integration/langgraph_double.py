@@ -58,7 +58,6 @@ class LangGraphDouble:
                 double._answer(self)  # noqa: SLF001
 
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self._server.daemon_threads = False  # closing waits for the answers under way
         self.url = f"http://127.0.0.1:{self._server.server_port}"
 
     def __enter__(self) -> Self:

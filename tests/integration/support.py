@@ -14,6 +14,7 @@ from urllib.parse import parse_qs, quote
 from boto3.dynamodb.types import TypeDeserializer
 from local import resources
 from local.worker import Context
+from runledger.adapters.secrets import Secret, key_ring
 from runledger.core import tokens
 
 if TYPE_CHECKING:
@@ -151,6 +152,24 @@ class Aws:
         """Sign a token with the ring in the secret."""
         ring = tokens.KeyRing.parse(self.secret("KeyRingSecret"))
         return tokens.sign(tokens.KeyRing(kid or ring.current, ring.signing, ring.shared), launch_id, expiry)
+
+
+class Clock:
+    """Stands still until told otherwise."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def stand_still(webhook: Door, aws: Aws) -> Clock:
+    """Give the webhook's key ring, just read, a clock that stands still."""
+    clock = Clock()
+    webhook.app.ring = Secret(aws.client("secretsmanager"), aws.template.names["KeyRingSecret"], key_ring, clock)
+    webhook.app.ring.value()
+    return clock
 
 
 @dataclass

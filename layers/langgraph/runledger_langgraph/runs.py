@@ -72,14 +72,15 @@ class LangGraph:
         return self._runner.run(self._start(start, api_key))
 
     async def _start(self, start: Start, api_key: str | None) -> Started:
-        client = self._client(api_key)
+        client = await self._client(api_key)
         asked = False  # whether the request that makes the run may have left
         try:
             async with asyncio.timeout(self._deadline):
                 if start.own_thread:
-                    await client.threads.create(
+                    thread = await client.threads.create(
                         thread_id=start.thread_id, if_exists="do_nothing", metadata={"launch_id": start.launch_id}
                     )
+                    _ = thread["thread_id"]  # what is not LangGraph's, an empty redirect say, has none
                 asked = True
                 return await (_stream if start.request.stream else _create)(client, start)
         except APIStatusError as error:
@@ -93,12 +94,14 @@ class LangGraph:
             raise NotStartedError(fault(f"LangGraph can't be reached ({type(error).__name__}).")) from None
         except (TimeoutError, httpx.TimeoutException):
             raise (UnknownError if asked else NotStartedError)(timed_out(self._deadline)) from None
-        except (httpx.HTTPError, orjson.JSONDecodeError, KeyError, TypeError) as error:
+        except (httpx.HTTPError, orjson.JSONDecodeError, KeyError, TypeError, StopAsyncIteration) as error:
             problem = fault(f"The answer is not LangGraph's ({type(error).__name__}); is LangGraphUrl right?")
             raise (UnknownError if asked else NotStartedError)(problem) from None
 
-    def _client(self, api_key: str | None) -> LangGraphClient:
+    async def _client(self, api_key: str | None) -> LangGraphClient:
         if api_key not in self._clients:
+            for client in self._clients.values():
+                await client.aclose()
             # connect, read, write, pool; the deadline above ends whatever takes longer together
             self._clients = {
                 api_key: get_client(url=self._url, api_key=api_key, timeout=(5.0, self._deadline, self._deadline, 5.0))
