@@ -1,0 +1,226 @@
+"""What a launch asks of LangGraph, what it answers, and what it leaves in the ledger."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+from runledger.core import tokens
+from runledger.core.launches import own_thread_id
+from runledger.core.ledger import shard
+
+from tests.integration.langgraph_double import ASSISTANT_ID
+from tests.integration.support import CHECK, NOW, delivery, new_id
+
+if TYPE_CHECKING:
+    from tests.integration.conftest import Load
+    from tests.integration.langgraph_double import LangGraphDouble, Sent
+    from tests.integration.support import Aws, Door, Output
+
+WEEK = 604_800
+MADE_AT = "2026-11-22T06:00:00.000000Z"
+
+
+def launch_body(**fields: Any) -> str:
+    return json.dumps({"assistant_id": "agent", "input": {}, **fields})
+
+
+def webhook_token(sent: Sent) -> str:
+    (token,) = parse_qs(urlsplit(sent.body["webhook"]).query)["token"]
+    return token
+
+
+def grant_at(aws: Aws, token: str, now: float) -> str | None:
+    ring = tokens.KeyRing.parse(aws.secret("KeyRingSecret"))
+    return tokens.verify(token, ring, now, accept_shared=False).launch_id
+
+
+def test_a_launch_makes_a_thread_and_a_run_that_carry_its_id(
+    launch: Door, aws: Aws, langgraph: LangGraphDouble, output: Output
+) -> None:
+    reply = launch.call(launch_body(metadata={"team": "blue"}))
+    launch_id = reply.body["launch_id"]
+    thread_id = own_thread_id(launch_id, attempt=1)
+    assert reply.status == 202
+    assert reply.body == {
+        "launch_id": launch_id,
+        "run_id": langgraph.run_id,
+        "thread_id": thread_id,
+        "outcome": "pending",
+        "links": {"run": f"/runs/{langgraph.run_id}", "launch": f"/launches/{launch_id}"},
+    }
+    assert reply.headers["Location"] == f"/runs/{langgraph.run_id}"
+    assert langgraph.thread_request.body == {
+        "thread_id": thread_id,
+        "if_exists": "do_nothing",
+        "metadata": {"launch_id": launch_id},
+    }
+    assert langgraph.run_request.path == f"/threads/{thread_id}/runs"
+    sent = langgraph.run_request.body
+    assert {name: sent[name] for name in sent if not name.startswith("stream")} == {
+        "assistant_id": "agent",
+        "input": {},
+        "metadata": {"team": "blue", "launch_id": launch_id},
+        "multitask_strategy": "reject",
+        "webhook": sent["webhook"],
+    }
+    assert output.counts == {"launched": 1}
+
+
+def test_the_ledger_has_the_launch_and_its_run(launch: Door, aws: Aws, langgraph: LangGraphDouble) -> None:
+    body = launch.call(launch_body(after_seconds=60)).body
+    assert aws.launch(body["launch_id"]) == {
+        "launch_id": body["launch_id"],
+        "state": "started",
+        "attempt": 1,
+        "assistant_id": "agent",
+        "thread_id": body["thread_id"],
+        "own_thread": True,
+        "stream": False,
+        "langgraph_url": langgraph.url,
+        "run_id": langgraph.run_id,
+        "created_at": MADE_AT,
+        "updated_at": MADE_AT,
+    }
+    assert aws.run(langgraph.run_id) == {
+        "run_id": langgraph.run_id,
+        "launch_id": body["launch_id"],
+        "thread_id": body["thread_id"],
+        "assistant_id": ASSISTANT_ID,
+        "status": "pending",
+        "outcome": "pending",
+        "outcome_shard": f"pending#{shard(langgraph.run_id)}",
+        "source": "launch",
+        "created_at": MADE_AT,
+        "updated_at": MADE_AT,
+        "due_at": CHECK + 60,
+        "due_shard": str(shard(langgraph.run_id)),
+    }
+
+
+def test_g1_the_launch_is_put_down_and_due_before_langgraph_is_asked(
+    launch: Door, aws: Aws, langgraph: LangGraphDouble
+) -> None:
+    seen: list[Any] = []
+    langgraph.before_run = lambda sent: seen.append(aws.launch(sent.body["metadata"]["launch_id"]))
+    launch.call(launch_body())
+    assert [(item["state"], item["due_at"], item["due_shard"]) for item in seen] == [
+        ("starting", CHECK, str(shard(seen[0]["launch_id"])))
+    ]
+
+
+@pytest.mark.parametrize("after_seconds", [0, 3600])
+def test_g7_the_webhook_url_carries_a_token_good_until_the_run_must_be_over(
+    launch: Door, aws: Aws, langgraph: LangGraphDouble, after_seconds: int
+) -> None:
+    launch_id = launch.call(launch_body(after_seconds=after_seconds)).body["launch_id"]
+    url = urlsplit(langgraph.run_request.body["webhook"])
+    assert f"{url.scheme}://{url.netloc}{url.path}" == "https://webhookapi.execute-api.us-east-1.amazonaws.com/webhook"
+    token = webhook_token(langgraph.run_request)
+    assert grant_at(aws, token, NOW + after_seconds + WEEK - 1) == launch_id
+    with pytest.raises(tokens.TokenRefusedError, match="expired"):
+        grant_at(aws, token, NOW + after_seconds + WEEK)
+
+
+def test_a_callers_thread_is_used_as_it_is_with_their_strategy(
+    launch: Door, aws: Aws, langgraph: LangGraphDouble
+) -> None:
+    thread_id = new_id()
+    body = launch.call(launch_body(thread_id=thread_id.upper(), multitask_strategy="enqueue")).body
+    (sent,) = langgraph.requests
+    assert (sent.path, sent.body["multitask_strategy"]) == (f"/threads/{thread_id}/runs", "enqueue")
+    assert body["thread_id"] == thread_id
+    launch_item = aws.launch(body["launch_id"]) or {}
+    assert (launch_item["thread_id"], launch_item["own_thread"]) == (thread_id, False)
+
+
+def test_on_a_callers_thread_no_strategy_is_made_up(launch: Door, langgraph: LangGraphDouble) -> None:
+    launch.call(launch_body(thread_id=new_id()))
+    assert "multitask_strategy" not in langgraph.run_request.body
+
+
+def test_g2_on_an_own_thread_the_strategy_is_always_reject(launch: Door, langgraph: LangGraphDouble) -> None:
+    assert launch.call(launch_body(multitask_strategy="enqueue")).status == 202
+    assert langgraph.run_request.body["multitask_strategy"] == "reject"
+
+
+OPTIONS = {
+    "config": {"configurable": {"sum": 0.1 + 0.2}, "recursion_limit": 7, "tags": ["a"]},
+    "context": {"n": 2**63 - 1, "least": -(2**63), "": {"": [None, True, -0.0, 1e300]}, "grin": "😀\u0000"},
+    "interrupt_before": ["ask"],
+    "interrupt_after": "*",
+    "durability": "exit",
+    "after_seconds": 5,
+    "checkpoint_id": "1ef4f797-8335-6428-8001-8a1503f9b875",
+}
+
+
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize(
+    "asked", [{"input": {"f": 0.30000000000000004, "deep": [[[[]]]]}}, {"input": "text"}, {"command": {"resume": 0}}]
+)
+def test_options_reach_langgraph_unchanged(
+    launch: Door, langgraph: LangGraphDouble, asked: dict[str, Any], *, stream: bool
+) -> None:
+    fields = {**OPTIONS, **asked}
+    body = {"assistant_id": ASSISTANT_ID, "thread_id": new_id(), "stream": stream, "metadata": {"m": [1.0]}, **fields}
+    assert launch.call(json.dumps(body)).status == 202
+    sent = langgraph.run_request.body
+    assert {name: sent[name] for name in fields} == fields
+    assert repr(sent["context"]) == repr(OPTIONS["context"])
+    assert sent["metadata"]["m"] == [1.0]
+
+
+@pytest.mark.parametrize(
+    ("asked", "sent"),
+    [
+        ({}, {"stream_mode": "events", "stream_subgraphs": False}),
+        ({"stream_mode": ["values", "debug"], "stream_subgraphs": True}, None),
+        ({"stream_mode": "messages-tuple"}, None),
+    ],
+)
+def test_a_streamed_run_is_let_go_of_and_can_be_joined(
+    launch: Door, langgraph: LangGraphDouble, aws: Aws, asked: dict[str, Any], sent: dict[str, Any] | None
+) -> None:
+    reply = launch.call(launch_body(stream=True, **asked))
+    assert reply.status == 202
+    thread_id, run_id = reply.body["thread_id"], langgraph.run_id
+    assert reply.body["links"]["stream"] == f"{langgraph.url}/threads/{thread_id}/runs/{run_id}/stream"
+    request = langgraph.run_request
+    assert request.path == f"/threads/{thread_id}/runs/stream"
+    assert (request.body["on_disconnect"], request.body["stream_resumable"]) == ("continue", True)
+    assert {name: request.body.get(name) for name in sent or asked} == (sent or asked)
+    assert grant_at(aws, webhook_token(request), NOW) == reply.body["launch_id"]
+    assert (aws.run(run_id) or {})["assistant_id"] == "agent"
+    assert (aws.launch(reply.body["launch_id"]) or {})["stream"] is True
+
+
+@pytest.mark.parametrize(("secret", "header"), [(" ", None), (" \n", None), ("lsv2_key\n", "lsv2_key")])
+def test_the_api_key_is_sent_where_the_secret_holds_one(
+    launch: Door, aws: Aws, langgraph: LangGraphDouble, secret: str, header: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LANGGRAPH_API_KEY", "of-the-environment")
+    aws.put_secret("LangGraphApiKeySecret", secret)
+    assert launch.call(launch_body()).status == 202
+    assert [sent.headers.get("x-api-key") for sent in langgraph.requests] == [header, header]
+
+
+def test_g4_a_webhook_faster_than_the_launchs_record_stands(
+    load: Load, aws: Aws, langgraph: LangGraphDouble, output: Output
+) -> None:
+    launch, webhook = load("launch", LangGraphUrl=langgraph.url), load("webhook")
+
+    def deliver(sent: Sent) -> None:
+        token = webhook_token(sent)
+        body = delivery(langgraph.run_id, sent.body["metadata"]["launch_id"], token, status="error")
+        assert webhook.call(body, f"token={token}").status == 200
+
+    langgraph.before_run = deliver
+    launch_id = launch.call(launch_body()).body["launch_id"]
+    run = aws.run(langgraph.run_id) or {}
+    assert (run["outcome"], run["source"], run["launch_id"]) == ("failed", "webhook", launch_id)
+    item = aws.launch(launch_id) or {}
+    assert (item["state"], item["run_id"]) == ("started", langgraph.run_id)
+    assert output.counts == {"delivered": 1, "launched": 1}

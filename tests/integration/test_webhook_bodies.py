@@ -1,0 +1,124 @@
+"""Bodies that LangGraph would not send, and those that are merely strange (G6)."""
+
+from __future__ import annotations
+
+import base64
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from runledger.core import ledger
+
+from tests.integration.support import LATER, NOW, delivery, new_id
+
+if TYPE_CHECKING:
+    from tests.integration.support import Aws, Door, Output
+
+LAUNCH_ID = "5f0c7e9a-2f1f-4a53-9a57-0d3f8f1f6a10"
+
+
+@pytest.fixture
+def claimed(webhook: Door) -> None:
+    """Put LAUNCH_ID down, its first check being far away."""
+    names = {"assistant_id": "agent", "thread_id": new_id(), "langgraph_url": "http://langgraph.example"}
+    webhook.app.launches.apply(ledger.claim(launch_id=LAUNCH_ID, own_thread=True, stream=False, now=LATER, **names))
+
+
+@pytest.mark.parametrize(
+    ("body", "is_base64"),
+    [
+        (None, False),
+        ("", False),
+        ("{not json", False),
+        ('{"run_id":NaN}', False),
+        ("[]", False),
+        ('"text"', False),
+        ("null", False),
+        ("<html></html>", False),
+        ("{} {}", False),
+        ("\ufeff{}", False),
+        ('{"half":"\ud83d"}', False),
+        ("not base64!", True),
+        (base64.b64encode(b'{"run_id":"\xff"}').decode(), True),
+    ],
+)
+def test_a_body_that_is_no_json_object_is_400(
+    webhook: Door, aws: Aws, output: Output, body: str | None, *, is_base64: bool
+) -> None:
+    reply = webhook.call(body, f"token={aws.token(LAUNCH_ID)}", is_base64=is_base64)
+    assert (reply.status, reply.problem) == (400, "invalid-request")
+    assert [error["pointer"] for error in reply.body["errors"]] == [""]
+    assert aws.is_empty()
+    assert output.counts == {"refused": 1, "refused:invalid-request": 1}
+
+
+def test_a_body_that_names_another_launch_is_400(webhook: Door, aws: Aws, output: Output) -> None:
+    for named in (new_id(), LAUNCH_ID.upper(), "L-ok"):
+        token = aws.token(LAUNCH_ID)
+        reply = webhook.call(delivery(new_id(), named, token), f"token={token}")
+        assert (reply.status, reply.problem) == (400, "other-launch")
+    assert aws.is_empty()
+    assert output.counts == {"refused": 3, "refused:other-launch": 3}
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"run_id": None},
+        {"run_id": "no-uuid"},
+        {"run_id": 7},
+        {"status": None},
+        {"status": ""},
+        {"status": "x" * 257},
+        {"status": {"word": "success"}},
+        {"run_id": None, "status": None, "metadata": None, "kwargs": None},
+    ],
+)
+@pytest.mark.usefixtures("claimed")
+def test_g6_a_trimmed_body_is_202_and_its_launch_due_now(
+    webhook: Door, aws: Aws, output: Output, changes: dict[str, Any]
+) -> None:
+    before = aws.launch(LAUNCH_ID) or {}
+    body = delivery(**{"run_id": new_id(), "launch_id": LAUNCH_ID, **changes})  # type: ignore[arg-type]
+    reply = webhook.call(body, f"token={aws.token(LAUNCH_ID)}")
+    assert (reply.status, reply.body["recorded"]) == (202, False)
+    assert aws.launch(LAUNCH_ID) == before | {"due_at": int(NOW)}
+    assert not aws.items("RunsTable")
+    assert output.counts == {"trimmed": 1}
+    assert {line["launch_id"] for line in output.logs} == {LAUNCH_ID}
+
+
+@pytest.mark.usefixtures("claimed")
+def test_g6_a_body_too_deep_for_python_is_202_and_its_launch_due_now(webhook: Door, aws: Aws) -> None:
+    body = delivery(new_id(), LAUNCH_ID, values="[" * 100_000 + "]" * 100_000)
+    assert webhook.call(body, f"token={aws.token(LAUNCH_ID)}").status == 202
+    assert (aws.launch(LAUNCH_ID) or {})["due_at"] == int(NOW)
+
+
+def test_a_trimmed_body_of_a_launch_that_is_gone_is_202_and_makes_none(webhook: Door, aws: Aws) -> None:
+    assert webhook.call("{}", f"token={aws.token(LAUNCH_ID)}").status == 202
+    assert aws.is_empty()
+
+
+def test_a_body_without_metadata_belongs_to_the_tokens_launch(webhook: Door, aws: Aws) -> None:
+    run_id = new_id()
+    body = delivery(run_id, None, metadata=None, kwargs=None, thread_id=None)
+    assert webhook.call(body, f"token={aws.token(LAUNCH_ID)}").status == 200
+    assert (aws.run(run_id) or {})["launch_id"] == LAUNCH_ID
+
+
+def test_g6_an_unknown_status_is_kept_as_settling_and_counted(webhook: Door, aws: Aws, output: Output) -> None:
+    run_id = new_id()
+    reply = webhook.call(delivery(run_id, LAUNCH_ID, status="paused"), f"token={aws.token(LAUNCH_ID)}")
+    assert (reply.status, reply.body["outcome"]) == (200, "settling")
+    item = aws.run(run_id) or {}
+    assert (item["status"], item["outcome"], item["due_at"]) == ("paused", "settling", NOW + 120)
+    assert output.counts == {"delivered": 1, "unknown_status": 1}
+    assert [line["status"] for line in output.logs if line["level"] == "WARNING"] == ["paused"]
+
+
+def test_a_base64_body_is_stored_as_its_text(webhook: Door, aws: Aws) -> None:
+    run_id, token = new_id(), aws.token(LAUNCH_ID)
+    body = delivery(run_id, LAUNCH_ID, token, values='{"grin":"😀"}')
+    reply = webhook.call(base64.b64encode(body.encode()).decode(), f"token={token}", is_base64=True)
+    assert reply.status == 200
+    assert (aws.run(run_id) or {})["payload"] == body.replace(token, "")

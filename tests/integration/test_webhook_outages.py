@@ -1,0 +1,136 @@
+"""AWS out of order under the webhook: 5xx, which LangGraph repeats, and the repeat works (G6)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from runledger.adapters.secrets import CACHE_SECONDS, REREAD_SECONDS
+
+from tests.integration import faults as kinds
+from tests.integration.support import LATER, NOW, delivery, new_id, stand_still
+
+if TYPE_CHECKING:
+    from tests.integration.faults import Faults
+    from tests.integration.support import Aws, Door, Output, Reply
+
+BIG = f'"{"x" * 40_000}"'
+
+
+def assert_unavailable(reply: Reply) -> None:
+    assert (reply.status, reply.problem, reply.headers["Retry-After"]) == (503, "unavailable", "5")
+
+
+@pytest.mark.parametrize("kind", kinds.ALL)
+@pytest.mark.parametrize("service", ["ring", "runs", "bucket"])
+def test_g6_an_outage_is_503_with_nothing_half_written_and_the_repeat_works(  # noqa: PLR0913, PLR0917 - fixtures
+    webhook: Door, aws: Aws, faults: Faults, output: Output, service: str, kind: str
+) -> None:
+    run_id, launch_id = new_id(), new_id()
+    token = aws.token(launch_id)
+    body = delivery(run_id, launch_id, token, values=BIG if service == "bucket" else "{}")
+    client = getattr(webhook.app, service)._client  # noqa: SLF001
+    with faults.on(client, kind):
+        assert_unavailable(webhook.call(body, f"token={token}"))
+    assert len(faults.requests) == 3  # boto3's tries
+    assert aws.is_empty()
+    assert output.counts == {"failed": 1}
+    reply = webhook.call(body, f"token={token}")
+    assert (reply.status, reply.body["duplicate"]) == (200, False)
+    assert len(aws.items("RunsTable")) == 1
+
+
+def test_g6_a_short_outage_is_bridged(webhook: Door, aws: Aws, faults: Faults) -> None:
+    run_id, launch_id = new_id(), new_id()
+    token = aws.token(launch_id)
+    with faults.on(webhook.app.runs._client, kinds.THROTTLED, times=2):  # noqa: SLF001
+        assert webhook.call(delivery(run_id, launch_id, token), f"token={token}").status == 200
+    assert len(faults.pauses) == 2
+
+
+def test_the_bucket_is_written_before_the_item(webhook: Door, aws: Aws, faults: Faults, output: Output) -> None:
+    run_id, launch_id = new_id(), new_id()
+    token = aws.token(launch_id)
+    body = delivery(run_id, launch_id, token, values=BIG)
+    with faults.on(webhook.app.runs._client, kinds.BROKEN):  # noqa: SLF001
+        assert_unavailable(webhook.call(body, f"token={token}"))
+    assert not aws.items("RunsTable")
+    (key,) = aws.objects()
+    assert webhook.call(body, f"token={token}").status == 200
+    assert list(aws.objects()) == [key] == [(aws.run(run_id) or {})["payload_key"]]
+    assert output.counts["delivered"] == 1
+
+
+def test_g4_a_write_whose_answer_was_lost_is_not_done_twice(webhook: Door, aws: Aws, faults: Faults) -> None:
+    run_id, launch_id = new_id(), new_id()
+    token = aws.token(launch_id)
+    body = delivery(run_id, launch_id, token, status="error")
+    with faults.on(webhook.app.runs._client, kinds.ANSWER_LOST, times=1):  # noqa: SLF001
+        reply = webhook.call(body, f"token={token}")
+    assert (reply.status, reply.body["outcome"]) == (200, "failed")
+    assert (aws.run(run_id) or {})["source"] == "webhook"
+    assert not aws.objects()
+
+
+def test_g4_a_differing_delivery_that_could_not_be_kept_is_repeated(webhook: Door, aws: Aws, faults: Faults) -> None:
+    run_id, launch_id = new_id(), new_id()
+    token = aws.token(launch_id)
+    webhook.call(delivery(run_id, launch_id, token, status="error"), f"token={token}")
+    first, other = aws.run(run_id), delivery(run_id, launch_id, token, status="timeout")
+    with faults.on(webhook.app.bucket._client, kinds.BROKEN):  # noqa: SLF001
+        assert_unavailable(webhook.call(other, f"token={token}"))
+    with faults.on(webhook.app.runs._client, kinds.BROKEN, skip=1):  # noqa: SLF001
+        assert_unavailable(webhook.call(other, f"token={token}"))
+    assert aws.run(run_id) == first
+    assert webhook.call(other, f"token={token}").status == 200
+    assert (aws.run(run_id) or {})["other_status"] == "timeout"
+
+
+@pytest.mark.parametrize("expiry", [int(NOW) - 1, LATER], ids=["expired", "trimmed"])
+def test_a_launch_that_could_not_be_made_due_is_503(webhook: Door, aws: Aws, faults: Faults, expiry: int) -> None:
+    with faults.on(webhook.app.launches._client, kinds.THROTTLED):  # noqa: SLF001
+        assert_unavailable(webhook.call("{}", f"token={aws.token(new_id(), expiry)}"))
+
+
+def test_g7_a_ring_that_cannot_be_read_again_is_503_never_401(webhook: Door, aws: Aws, faults: Faults) -> None:
+    clock, launch_id = stand_still(webhook, aws), new_id()
+    aws.add_key("k1795327100", "n" * 64)
+    token = aws.token(launch_id, kid="k1795327100")
+    clock.now = REREAD_SECONDS
+    with faults.on(webhook.app.ring._client, kinds.BROKEN):  # noqa: SLF001
+        assert_unavailable(webhook.call(delivery(new_id(), launch_id), f"token={token}"))
+    assert webhook.call(delivery(new_id(), launch_id), f"token={token}").status == 200
+
+
+def test_g7_a_ring_that_outlived_the_cache_is_not_used_when_it_cannot_be_read(
+    webhook: Door, aws: Aws, faults: Faults
+) -> None:
+    clock, launch_id = stand_still(webhook, aws), new_id()
+    clock.now = CACHE_SECONDS
+    with faults.on(webhook.app.ring._client, kinds.THROTTLED):  # noqa: SLF001
+        assert_unavailable(webhook.call(delivery(new_id(), launch_id), f"token={aws.token(launch_id)}"))
+    assert aws.is_empty()
+
+
+@pytest.mark.parametrize("ring", [" ", "not json", "[]", "{}", '{"current": "k0"}', '{"current": "k0", "k0": "short"}'])
+def test_g7_an_unusable_ring_is_503_and_mended_without_a_restart(webhook: Door, aws: Aws, ring: str) -> None:
+    good, launch_id = aws.secret("KeyRingSecret"), new_id()
+    token = aws.token(launch_id)
+    aws.put_secret("KeyRingSecret", ring)
+    reply = webhook.call(delivery(new_id(), launch_id), f"token={token}")
+    assert (reply.status, reply.problem) == (503, "key-ring-unusable")
+    aws.put_secret("KeyRingSecret", good)
+    assert webhook.call(delivery(new_id(), launch_id), f"token={token}").status == 200
+
+
+def test_an_unforeseen_fault_is_500_logged_and_counted(
+    webhook: Door, aws: Aws, output: Output, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(webhook.app.ledger, "run_delivered", lambda *_: 1 // 0)
+    run_id, launch_id = new_id(), new_id()
+    token = aws.token(launch_id)
+    reply = webhook.call(delivery(run_id, launch_id), f"token={token}")
+    assert (reply.status, reply.problem) == (500, "internal")
+    assert output.counts == {"failed": 1}
+    (line,) = output.logs
+    assert (line["run_id"], line["launch_id"], line["exception_name"]) == (run_id, launch_id, "ZeroDivisionError")

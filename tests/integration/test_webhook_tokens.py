@@ -1,0 +1,200 @@
+"""Who may deliver: launch tokens, shared tokens, and what is refused before the body is read."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from runledger.adapters.secrets import CACHE_SECONDS, REREAD_SECONDS
+from runledger.core import ledger, tokens
+
+from tests.integration.support import LATER, NOW, delivery, new_id, percent_encoded, stand_still
+
+if TYPE_CHECKING:
+    from tests.integration.conftest import Load
+    from tests.integration.support import Aws, Clock, Door, Output
+
+SHARED = "shared-secret-of-the-crons-0123456789abc"
+OTHER_KEYS = tokens.KeyRing("k0", {"k0": b"f" * 64, "k1795327100": b"n" * 64}, {})
+
+
+@pytest.fixture
+def clock(webhook: Door, aws: Aws) -> Clock:
+    return stand_still(webhook, aws)
+
+
+def claim(webhook: Door, launch_id: str) -> None:
+    """Put a launch down whose first check is far away."""
+    names = {"assistant_id": "agent", "thread_id": new_id(), "langgraph_url": "http://langgraph.example"}
+    webhook.app.launches.apply(
+        ledger.claim(launch_id=launch_id, own_thread=True, stream=False, now=NOW + 5000, **names)
+    )
+
+
+def forged(token: str) -> str:
+    return token[:-2] + ("AA" if token[-2:] != "AA" else "BB")
+
+
+BAD = {
+    "absent": ("", "missing"),
+    "empty": ("token=", "missing"),
+    "another name": ("Token={good}", "missing"),
+    "twice": ("token={good}&token={good}", "several"),
+    "twice, one empty": ("token={good}&token=", "several"),
+    "forged": ("token={forged}", "forged"),
+    "another ring's": ("token={foreign}", "forged"),
+    "expired": ("token={expired}", "expired"),
+    "expires now": ("token={expires_now}", "expired"),
+    "with another expiry": ("token={prolonged}", "forged"),
+    "truncated": ("token={truncated}", "malformed"),
+    "with more": ("token={good}x", "malformed"),
+    "with a line end": ("token={good}%0A", "malformed"),
+    "not ASCII": ("token=%C3%A9%F0%9F%98%80", "malformed"),
+    "not UTF-8": ("token=%FF%FE", "malformed"),
+    "with other digits": ("token=k%D9%A0{tail}", "malformed"),
+    "of no launch": ("token=k0.not-a-launch.{later}.{mac}", "malformed"),
+    "the key itself": ("token={key}", "malformed"),
+}
+
+
+@pytest.mark.parametrize(("query", "reason"), BAD.values(), ids=BAD.keys())
+def test_a_bad_token_is_refused_and_nothing_is_written(
+    webhook: Door, aws: Aws, output: Output, query: str, reason: str
+) -> None:
+    launch_id = new_id()
+    good, expired = aws.token(launch_id), aws.token(launch_id, int(NOW) - 1)
+    spelt = query.format(
+        good=good,
+        forged=forged(good),
+        foreign=tokens.sign(OTHER_KEYS, launch_id, LATER),
+        expired=expired,
+        expires_now=aws.token(launch_id, int(NOW)),
+        prolonged=expired.replace(f".{int(NOW) - 1}.", f".{LATER}."),
+        truncated=good[:-1],
+        tail=good.removeprefix("k0"),
+        later=LATER,
+        mac=good.rpartition(".")[2],
+        key=tokens.KeyRing.parse(aws.secret("KeyRingSecret")).signing["k0"].decode(),
+    )
+    reply = webhook.call(delivery(new_id(), launch_id, good), spelt)
+    assert (reply.status, reply.problem) == (401, f"token-{reason}")
+    assert aws.is_empty()
+    assert output.counts == {"refused": 1, f"refused:token-{reason}": 1}
+
+
+@pytest.mark.parametrize("body", ["{not json", None, "[]"])
+def test_the_token_is_checked_before_the_body(webhook: Door, body: str | None) -> None:
+    assert webhook.call(body, "token=nonsense").status == 401
+
+
+def test_a_percent_encoded_token_among_other_parameters_is_accepted(webhook: Door, aws: Aws) -> None:
+    run_id, launch_id = new_id(), new_id()
+    query = f"a=b&token={percent_encoded(aws.token(launch_id))}&c"
+    assert webhook.call(delivery(run_id, launch_id), query).status == 200
+
+
+def test_g7_a_genuine_but_expired_token_makes_its_launch_due_now(webhook: Door, aws: Aws, output: Output) -> None:
+    launch_id, run_id = new_id(), new_id()
+    claim(webhook, launch_id)
+    token = aws.token(launch_id, int(NOW) - 1)
+    reply = webhook.call(delivery(run_id, launch_id, token), f"token={token}")
+    assert (reply.status, reply.problem) == (401, "token-expired")
+    assert (aws.launch(launch_id) or {})["due_at"] == int(NOW)
+    assert aws.run(run_id) is None
+    assert {line.get("launch_id") for line in output.logs} == {launch_id}
+
+
+def test_a_forged_token_does_not_make_a_launch_due(webhook: Door, aws: Aws) -> None:
+    launch_id = new_id()
+    claim(webhook, launch_id)
+    token = forged(aws.token(launch_id, int(NOW) - 1))
+    assert webhook.call(delivery(new_id(), launch_id), f"token={token}").status == 401
+    assert (aws.launch(launch_id) or {})["due_at"] > NOW + 5000
+
+
+def test_an_unknown_key_is_looked_up_once_then_refused(
+    webhook: Door, aws: Aws, output: Output, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reads = []
+    webhook.app.ring._client.meta.events.register(  # noqa: SLF001
+        "before-send.secrets-manager.GetSecretValue", lambda **_: reads.append(clock.now)
+    )
+    launch_id = new_id()
+    token = tokens.sign(tokens.KeyRing("k9", {"k9": b"n" * 64}, {}), launch_id, LATER)
+    clock.now = REREAD_SECONDS - 0.1
+    early = webhook.call(delivery(new_id(), launch_id), f"token={token}")
+    assert (early.status, early.problem, early.headers["Retry-After"]) == (503, "unavailable", str(REREAD_SECONDS))
+    assert reads == []
+    clock.now = REREAD_SECONDS
+    reply = webhook.call(delivery(new_id(), launch_id), f"token={token}")
+    assert (reply.status, reply.problem) == (401, "token-unknown-key")
+    assert webhook.call(delivery(new_id(), launch_id), f"token={token}").status == 503
+    assert reads == [REREAD_SECONDS]
+    assert aws.is_empty()
+    assert output.counts == {"failed": 2, "refused": 1, "refused:token-unknown-key": 1}
+
+
+def test_g7_a_key_added_since_the_last_read_is_found_by_reading_again(webhook: Door, aws: Aws, clock: Clock) -> None:
+    aws.add_key("k1795327100", "n" * 64)
+    run_id, launch_id = new_id(), new_id()
+    token = aws.token(launch_id, kid="k1795327100")
+    assert webhook.call(delivery(run_id, launch_id, token), f"token={token}").status == 503
+    clock.now = REREAD_SECONDS
+    assert webhook.call(delivery(run_id, launch_id, token), f"token={token}").status == 200
+
+
+def test_a_key_that_was_dropped_is_good_no_longer_than_the_cache(webhook: Door, aws: Aws, clock: Clock) -> None:
+    aws.add_key("k1795327100", "n" * 64)
+    clock.now = REREAD_SECONDS
+    webhook.app.ring.fresh()
+    launch_id = new_id()
+    token = aws.token(launch_id)
+    aws.put_secret("KeyRingSecret", f'{{"current": "k1795327100", "k1795327100": "{"n" * 64}"}}')
+    assert webhook.call(delivery(new_id(), launch_id), f"token={token}").status == 200
+    clock.now += CACHE_SECONDS
+    assert webhook.call(delivery(new_id(), launch_id), f"token={token}").status == 503  # the read was this very moment
+    clock.now += REREAD_SECONDS
+    assert webhook.call(delivery(new_id(), launch_id), f"token={token}").status == 401
+
+
+def test_shared_tokens_are_refused_by_default(webhook: Door, aws: Aws) -> None:
+    aws.add_key("shared-crons", SHARED)
+    reply = webhook.call(delivery(new_id(), None), f"token={SHARED}")
+    assert (reply.status, reply.problem) == (401, "token-malformed")
+    assert aws.is_empty()
+
+
+def test_a_shared_token_records_a_run_without_launch(load: Load, aws: Aws, output: Output) -> None:
+    aws.add_key("shared-crons", SHARED)
+    webhook, run_id = load("webhook", AcceptSharedTokens="true"), new_id()
+    body = delivery(run_id, None, SHARED)
+    assert [webhook.call(body, f"token={SHARED}").body["duplicate"] for _ in range(2)] == [False, True]
+    item = aws.run(run_id) or {}
+    assert "launch_id" not in item
+    assert (item["outcome"], item["payload"]) == ("settling", body.replace(SHARED, ""))
+    assert output.counts == {"delivered": 1, "duplicate": 1}
+
+
+def test_a_shared_token_speaks_for_no_launch(load: Load, aws: Aws) -> None:
+    aws.add_key("shared-crons", SHARED)
+    webhook, run_id, launch_id = load("webhook", AcceptSharedTokens="true"), new_id(), new_id()
+    named = webhook.call(delivery(run_id, launch_id, SHARED), f"token={SHARED}")
+    assert (named.status, named.problem) == (400, "other-launch")
+    assert aws.is_empty()
+    webhook.call(delivery(run_id, launch_id), f"token={aws.token(launch_id)}")
+    before = aws.run(run_id)
+    owned = webhook.call(delivery(run_id, None, SHARED, status="error"), f"token={SHARED}")
+    assert (owned.status, owned.problem) == (400, "other-launch")
+    assert aws.run(run_id) == before
+
+
+@pytest.mark.parametrize(
+    ("token", "reason"), [("x" * 40, "unknown-key"), (SHARED[:-1] + "X", "unknown-key"), ("shared-crons", "malformed")]
+)
+def test_a_wrong_shared_token_is_refused(load: Load, aws: Aws, token: str, reason: str) -> None:
+    aws.add_key("shared-crons", SHARED)
+    webhook = load("webhook", AcceptSharedTokens="true")
+    stand_still(webhook, aws).now = REREAD_SECONDS
+    reply = webhook.call(delivery(new_id(), None), f"token={token}")
+    assert (reply.status, reply.problem) == (401, f"token-{reason}")
+    assert aws.is_empty()
