@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from typing import TYPE_CHECKING, Any
-from urllib.parse import parse_qs
+from urllib.parse import unquote_plus
 
 from runledger.adapters import aws, settings, telemetry
 from runledger.adapters.bucket import Bucket
@@ -42,11 +42,11 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
 
 def receive(http: Request) -> Answer:
     """Record one delivery: 200 when it is in the ledger, 202 when LangGraph must be asked instead, or a Problem."""
-    token = _token(http.query)
+    token, spelt = _token(http.query)
     grant = _verify(token)
     telemetry.about(launch_id=grant.launch_id)
     try:
-        delivery = parse_delivery(http.content(), token)
+        delivery = parse_delivery(http.content(), token, spelt)
     except NotADeliveryError:
         raise invalid_request(FieldError("", "not a JSON object")) from None
     _check_launch(delivery.launch_id, grant)
@@ -56,11 +56,13 @@ def receive(http: Request) -> Answer:
     return _record(delivery, grant)
 
 
-def _token(query: str) -> str:
-    values = parse_qs(query, keep_blank_values=True).get("token", [])
-    if len(values) != 1 or not values[0]:
-        raise _refused("several" if len(values) > 1 else "missing")
-    return values[0]
+def _token(query: str) -> tuple[str, str]:
+    """Return the token, and as the URL spells it, which LangGraph echoes."""
+    pairs = [pair.partition("=") for pair in query.split("&")]
+    spelt = [value for name, _, value in pairs if unquote_plus(name) == "token"]
+    if len(spelt) != 1 or not spelt[0]:
+        raise _refused("several" if len(spelt) > 1 else "missing")
+    return unquote_plus(spelt[0]), spelt[0]
 
 
 def _verify(token: str) -> Grant:

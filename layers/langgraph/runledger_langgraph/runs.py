@@ -85,6 +85,7 @@ class LangGraph:
                 return await (_stream if start.request.stream else _create)(client, start)
         except APIStatusError as error:
             message = error.message.replace(start.token, "…")
+            message = message.replace(api_key, "…") if api_key else message
             problem = refusal(
                 error.status_code, message, error.response.headers.get("retry-after"), own_thread=start.own_thread
             )

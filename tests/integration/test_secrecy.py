@@ -1,0 +1,125 @@
+"""G5: neither token, key ring nor API key stands in a table, the bucket, a log, a metric or an answer."""
+
+from __future__ import annotations
+
+import base64
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+from runledger.core import tokens
+
+from tests.integration import faults as kinds
+from tests.integration.langgraph_double import Told
+from tests.integration.support import LATER, NOW, assert_nowhere, delivery, new_id, percent_encoded, stand_still
+
+if TYPE_CHECKING:
+    from tests.integration.conftest import Load
+    from tests.integration.faults import Faults
+    from tests.integration.langgraph_double import LangGraphDouble, Sent
+    from tests.integration.support import Aws, Door, Output
+
+SHARED = "shared-secret-of-the-crons-0123456789abc"
+API_KEY = "lsv2_pt_0123456789abcdef"
+BODY = json.dumps({"assistant_id": "agent", "input": {}})
+
+
+def assert_no_secret(aws: Aws, output: Output, token: str, *texts: str) -> None:
+    """Look for the token, its MAC, the ring's keys and the API key wherever anything was left."""
+    assert output.logs
+    keys = [key for name, key in json.loads(aws.secret("KeyRingSecret")).items() if name != "current"]
+    objects = aws.objects()
+    stores = [json.dumps(aws.items(table), default=str, ensure_ascii=False) for table in ("RunsTable", "LaunchesTable")]
+    for secret in (token, token.rpartition(".")[2], *keys, API_KEY):
+        assert_nowhere(secret, *stores, objects, output.text, *texts)
+
+
+@pytest.mark.parametrize("token", ["a.secret-token", "ends+odd/ly"])
+def test_the_search_finds_a_secret_however_it_is_spelt(token: str) -> None:
+    for spelt in (token, percent_encoded(token), base64.b64encode(b"x=" + token.encode() + b"&").decode()):
+        with pytest.raises(AssertionError):
+            assert_nowhere(token, "nothing here", f"…{spelt}…")
+
+
+@pytest.mark.parametrize("inline", ["358400", "0"], ids=["item", "bucket"])
+@pytest.mark.parametrize("shared", [False, True], ids=["launch", "shared"])
+@pytest.mark.parametrize("encoded", [False, True], ids=["plain", "percent-encoded"])
+def test_g5_a_token_that_langgraph_echoes_is_kept_nowhere(  # noqa: PLR0913 - fixtures
+    load: Load, aws: Aws, output: Output, inline: str, *, shared: bool, encoded: bool
+) -> None:
+    aws.add_key("shared-crons", SHARED)
+    webhook, run_id, launch_id = (
+        load("webhook", InlinePayloadBytes=inline, AcceptSharedTokens="true"),
+        new_id(),
+        new_id(),
+    )
+    token = SHARED if shared else aws.token(launch_id)
+    spelt = percent_encoded(token) if encoded else token
+    echo = f'{{"url":"https://webhook.example/webhook?token={spelt}"}}'
+    texts = []
+    for status in ("error", "error", "timeout", "paused"):
+        error = {"error": "E", "message": f"failed to reach https://webhook.example?token={spelt}"}
+        body = delivery(run_id, None if shared else launch_id, spelt, status=status, values=echo, error=error)
+        reply = webhook.call(body, f"token={spelt}")
+        assert reply.status == 200
+        texts.append(reply.text)
+    assert (aws.run(run_id) or {})["other_count"] == 2
+    assert_no_secret(aws, output, token, *texts)
+
+
+@pytest.mark.parametrize("expiry", [LATER, int(NOW) - 1], ids=["genuine", "expired"])
+def test_g5_a_refused_token_is_told_to_nobody(webhook: Door, aws: Aws, output: Output, expiry: int) -> None:
+    launch_id = new_id()
+    token = aws.token(launch_id, expiry)
+    texts = [
+        webhook.call(delivery(new_id(), launch_id, token), query).text
+        for query in (
+            f"token={token}x",
+            f"token={token}&token={token}",
+            f"token={token}",
+            f"token={percent_encoded(token)}",
+        )
+    ]
+    texts += [webhook.call(body, f"token={token}").text for body in (f'"{token}"', f'{{"{token}', token)]
+    texts.append(webhook.call(delivery(new_id(), new_id(), token), f"token={token}").text)
+    assert_no_secret(aws, output, token, *texts)
+
+
+def test_g5_an_unknown_key_is_told_to_nobody(webhook: Door, aws: Aws, output: Output) -> None:
+    stand_still(webhook, aws)
+    token = tokens.sign(tokens.KeyRing("k9", {"k9": b"n" * 64}, {}), new_id(), LATER)
+    assert_no_secret(aws, output, token, webhook.call("{}", f"token={token}").text)
+
+
+def test_g5_a_fault_tells_no_token(
+    webhook: Door, aws: Aws, output: Output, faults: Faults, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    launch_id = new_id()
+    token = aws.token(launch_id)
+    body, query = delivery(new_id(), launch_id, token), f"token={token}"
+    with faults.on(webhook.app.runs._client, kinds.BROKEN):  # noqa: SLF001
+        texts = [webhook.call(body, query).text]
+    monkeypatch.setattr(webhook.app.ledger, "run_delivered", lambda *_: 1 // 0)
+    texts.append(webhook.call(body, query).text)
+    assert output.counts == {"failed": 2}
+    assert_no_secret(aws, output, token, *texts)
+
+
+@pytest.mark.parametrize("status", [200, 400, 401, 403, 409, 422, 429, 500])
+def test_g5_what_langgraph_says_of_url_and_key_is_told_to_nobody(
+    launch: Door, aws: Aws, langgraph: LangGraphDouble, output: Output, status: int
+) -> None:
+    aws.put_secret("LangGraphApiKeySecret", API_KEY)
+    tokens_sent: list[str] = []
+
+    def echo(sent: Sent) -> None:
+        url, key = sent.body["webhook"], sent.headers["x-api-key"]
+        tokens_sent.append(url.partition("token=")[2])
+        if status != 200:
+            langgraph.runs = Told(status, {"detail": f"Bad webhook {url}, {url} or key {key}"})
+
+    langgraph.before_run = echo
+    reply = launch.call(BODY)
+    assert reply.status == {200: 202}.get(status, reply.status)
+    assert ("Bad webhook https://webhookapi" in reply.text) == (400 <= status < 500)
+    assert_no_secret(aws, output, tokens_sent[0], reply.text)
