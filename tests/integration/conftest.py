@@ -30,9 +30,11 @@ _session = functools.cache(resources.session)
 
 
 class Load(Protocol):
-    """Imports one function afresh, with parameters of template.yaml."""
+    """Imports one function afresh, with parameters of template.yaml; `environment` changes variables, None drops one."""
 
-    def __call__(self, name: str, /, **parameters: str) -> Door: ...
+    def __call__(
+        self, name: str, /, *, environment: dict[str, str | None] | None = None, **parameters: str
+    ) -> Door: ...
 
 
 @pytest.fixture(autouse=True)
@@ -67,11 +69,13 @@ def load(aws: Aws, output: Output, monkeypatch: pytest.MonkeyPatch) -> Iterator[
     assert output
     with ExitStack() as exits:
 
-        def load(name: str, /, **parameters: str) -> Door:
+        def load(name: str, /, *, environment: dict[str, str | None] | None = None, **parameters: str) -> Door:
             aws.template.parameters |= parameters
             (function,) = (f for f in aws.template.functions() if f.handler == f"{name}.app.handler")
-            for variable, value in function.environment.items():
-                monkeypatch.setenv(variable, value)
+            for variable, value in {**function.environment, **(environment or {})}.items():
+                monkeypatch.delenv(variable, raising=False)
+                if value is not None:
+                    monkeypatch.setenv(variable, value)
             _forget()
             with redirect_stdout(_Stdout()):
                 app = importlib.import_module(f"{name}.app")

@@ -1,0 +1,88 @@
+"""Settings that are missing or wrong stop a function at its start; what functions say about themselves."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+from runledger.adapters.settings import SettingError
+
+from tests.integration.support import delivery, new_id
+
+if TYPE_CHECKING:
+    from tests.integration.conftest import Load
+    from tests.integration.support import Aws, Door, Output
+
+NEEDED = {
+    "launch": (
+        "RUNS_TABLE",
+        "LAUNCHES_TABLE",
+        "KEY_RING_SECRET",
+        "LANGGRAPH_API_KEY_SECRET",
+        "LANGGRAPH_URL",
+        "WEBHOOK_URL",
+        "MAX_RUN_SECONDS",
+    ),
+    "webhook": (
+        "RUNS_TABLE",
+        "LAUNCHES_TABLE",
+        "KEY_RING_SECRET",
+        "PAYLOAD_BUCKET",
+        "INLINE_PAYLOAD_BYTES",
+        "ACCEPT_SHARED_TOKENS",
+    ),
+}
+
+
+@pytest.mark.parametrize("value", [None, "", "  "], ids=["missing", "empty", "blank"])
+@pytest.mark.parametrize(("name", "variable"), [(name, variable) for name in NEEDED for variable in NEEDED[name]])
+def test_a_missing_setting_stops_the_function_by_its_name(
+    load: Load, name: str, variable: str, value: str | None
+) -> None:
+    with pytest.raises(SettingError, match=rf"\b{variable} is not set"):
+        load(name, environment={variable: value})
+
+
+@pytest.mark.parametrize(
+    ("name", "variable", "value"),
+    [
+        ("launch", "MAX_RUN_SECONDS", "a week"),
+        ("launch", "MAX_RUN_SECONDS", "-1"),
+        ("launch", "MAX_RUN_SECONDS", "1.5"),
+        ("webhook", "INLINE_PAYLOAD_BYTES", "32 KB"),
+        ("webhook", "ACCEPT_SHARED_TOKENS", "yes"),
+        ("webhook", "ACCEPT_SHARED_TOKENS", "True"),
+    ],
+)
+def test_a_wrong_setting_stops_the_function_by_its_name(load: Load, name: str, variable: str, value: str) -> None:
+    with pytest.raises(SettingError, match=rf"\b{variable} must be .*{value}"):
+        load(name, environment={variable: value})
+
+
+def test_every_setting_of_the_template_but_powertools_own_is_needed(aws: Aws) -> None:
+    for function in aws.template.functions():
+        given = {name for name in function.environment if not name.startswith("POWERTOOLS_")}
+        assert given == set(NEEDED[function.handler.partition(".")[0]])
+
+
+def test_log_lines_carry_the_ids_of_their_own_request_alone(webhook: Door, aws: Aws, output: Output) -> None:
+    launch_id, run_id = new_id(), new_id()
+    token = aws.token(launch_id)
+    webhook.call(delivery(run_id, launch_id, token), f"token={token}")
+    webhook.call("{}", f"token={token}")
+    webhook.call("{}", "token=nonsense")
+    assert [(line.get("launch_id"), line.get("run_id")) for line in output.logs] == [
+        (launch_id, run_id),
+        (launch_id, None),
+        (None, None),
+    ]
+    assert len({line["request_id"] for line in output.logs}) == 3
+    assert {line["service"] for line in output.logs} == {"webhook"}
+
+
+def test_a_launchs_line_carries_both_ids(launch: Door, output: Output) -> None:
+    body = launch.call(json.dumps({"assistant_id": "agent", "input": {}})).body
+    (line,) = output.logs
+    assert (line["message"], line["launch_id"], line["run_id"]) == ("launched", body["launch_id"], body["run_id"])
+    assert line["service"] == "launch"
