@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING, Protocol
 
 import pytest
 from aws_lambda_powertools import Metrics
-from local import resources
-from local.template import Template
 from moto import mock_aws  # before any boto3 client is made, else its calls go to AWS
+from samtranslator.yaml_helper import yaml_parse
 
+from local import resources, template
+from local.template import Template
 from tests.integration.faults import Faults
 from tests.integration.langgraph_double import LangGraphDouble
 from tests.integration.support import NOW, Aws, Door, Output
@@ -26,11 +27,15 @@ if TYPE_CHECKING:
 
 # Powertools writes to the standard output that it met first, and counts in one place for all.
 _STATEFUL = ("launch.app", "webhook.app", "runledger.adapters.gateway", "runledger.adapters.telemetry")
+_parse = functools.cache(yaml_parse)
 _session = functools.cache(resources.session)
 
 
 class Load(Protocol):
-    """Imports one function afresh, with parameters of template.yaml; `environment` changes variables, None drops one."""
+    """Imports one function afresh, with parameters of template.yaml.
+
+    `environment` changes variables; None drops one.
+    """
 
     def __call__(
         self, name: str, /, *, environment: dict[str, str | None] | None = None, **parameters: str
@@ -38,9 +43,11 @@ class Load(Protocol):
 
 
 @pytest.fixture(autouse=True)
-def _region(monkeypatch: pytest.MonkeyPatch) -> None:
+def _setting(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
-    monkeypatch.setattr(resources, "session", _session)  # one reading of boto3's service descriptions for all tests
+    # Reading template.yaml and boto3's descriptions of services takes most of a test's time; they don't change.
+    monkeypatch.setattr(template, "yaml_parse", _parse)
+    monkeypatch.setattr(resources, "session", _session)
 
 
 @pytest.fixture
@@ -51,11 +58,11 @@ def langgraph() -> Iterator[LangGraphDouble]:
 
 
 @pytest.fixture
-def aws(_region: None) -> Iterator[Aws]:
+def aws(_setting: None) -> Iterator[Aws]:
     with mock_aws():
-        template = Template({"LangGraphUrl": "http://127.0.0.1:9"}, names={"WebhookApi": "webhookapi"})
-        resources.create(template)
-        yield Aws(template)
+        found = Template({"LangGraphUrl": "http://127.0.0.1:9"}, names={"WebhookApi": "webhookapi"})
+        resources.create(found)
+        yield Aws(found)
 
 
 @pytest.fixture

@@ -62,5 +62,5 @@ def _fail(kind: str, event_name: str, request: Any) -> AWSResponse:
 
 def _response(request: Any, status: int, body: str) -> AWSResponse:
     response = AWSResponse(request.url, status, {}, None)  # type: ignore[arg-type]
-    response._content = body.encode()  # noqa: SLF001 - what it reads of a connection
+    response._content = body.encode()  # type: ignore[attr-defined]  # noqa: SLF001 - what it reads of a connection
     return response

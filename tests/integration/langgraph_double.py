@@ -55,7 +55,7 @@ class LangGraphDouble:
 
         class Handler(_Handler):
             def do_POST(self) -> None:
-                double._answer(self)  # noqa: SLF001
+                double._answer(self)
 
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self.url = f"http://127.0.0.1:{self._server.server_port}"

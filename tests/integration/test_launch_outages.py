@@ -25,7 +25,7 @@ def client_of(launch: Door, name: str) -> Any:
 
 @pytest.mark.parametrize("kind", kinds.ALL)
 @pytest.mark.parametrize("service", ["ring", "launches"])
-def test_g1_an_outage_before_langgraph_is_asked_is_503_and_starts_nothing(  # noqa: PLR0913, PLR0917 - fixtures
+def test_g1_an_outage_before_langgraph_is_asked_is_503_and_starts_nothing(
     launch: Door, aws: Aws, langgraph: LangGraphDouble, faults: Faults, output: Output, service: str, kind: str
 ) -> None:
     with faults.on(client_of(launch, service), kind):
@@ -50,7 +50,7 @@ def test_g1_a_claim_whose_answer_was_lost_is_a_claim(
 
 @pytest.mark.parametrize("kind", kinds.ALL)
 @pytest.mark.parametrize(("skip", "recorded"), [(1, 0), (2, 1)], ids=["run", "launch"])
-def test_g1_a_run_that_cannot_be_recorded_is_202_counted_and_its_launch_stays_due(  # noqa: PLR0913, PLR0917 - fixtures
+def test_g1_a_run_that_cannot_be_recorded_is_202_counted_and_its_launch_stays_due(
     launch: Door,
     aws: Aws,
     langgraph: LangGraphDouble,
@@ -92,7 +92,7 @@ def test_g1_a_refusal_that_cannot_be_recorded_is_told_and_the_launch_stays_due(
         ("KeyRingSecret", '{"current": "k1", "k0": "' + "a" * 64 + '"}', "key-ring-unusable", "current"),
     ],
 )
-def test_an_unusable_secret_is_503_that_names_it_and_starts_nothing(  # noqa: PLR0913, PLR0917 - fixtures
+def test_an_unusable_secret_is_503_that_names_it_and_starts_nothing(
     launch: Door, aws: Aws, langgraph: LangGraphDouble, secret: str, text: str, name: str, says: str
 ) -> None:
     good = aws.secret(secret)

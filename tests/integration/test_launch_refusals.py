@@ -6,9 +6,9 @@ import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from local.langgraph_server import free_port
-from runledger_langgraph.runs import LangGraph
 
+from local.servers import free_port
+from runledger_langgraph.runs import LangGraph
 from tests.integration.langgraph_double import Told
 from tests.integration.support import CHECK, new_id
 
@@ -62,7 +62,7 @@ def assert_unknown(aws: Aws, reply: Reply) -> None:
         (418, 502, "langgraph-fault", "5"),
     ],
 )
-def test_a_refusal_of_langgraph_keeps_its_meaning_and_ends_the_launch(  # noqa: PLR0913 - fixtures and parameters
+def test_a_refusal_of_langgraph_keeps_its_meaning_and_ends_the_launch(
     launch: Door,
     aws: Aws,
     langgraph: LangGraphDouble,

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
+
 from runledger.core import tokens
 from runledger.core.launches import own_thread_id
 from runledger.core.ledger import shard
-
 from tests.integration.langgraph_double import ASSISTANT_ID
 from tests.integration.support import CHECK, NOW, delivery, new_id
 
@@ -29,7 +29,7 @@ def launch_body(**fields: Any) -> str:
 
 def webhook_token(sent: Sent) -> str:
     (token,) = parse_qs(urlsplit(sent.body["webhook"]).query)["token"]
-    return token
+    return str(token)
 
 
 def grant_at(aws: Aws, token: str, now: float) -> str | None:
@@ -38,7 +38,7 @@ def grant_at(aws: Aws, token: str, now: float) -> str | None:
 
 
 def test_a_launch_makes_a_thread_and_a_run_that_carry_its_id(
-    launch: Door, aws: Aws, langgraph: LangGraphDouble, output: Output
+    launch: Door, langgraph: LangGraphDouble, output: Output
 ) -> None:
     reply = launch.call(launch_body(metadata={"team": "blue"}))
     launch_id = reply.body["launch_id"]

@@ -6,8 +6,8 @@ import json
 from typing import TYPE_CHECKING
 
 import pytest
-from runledger.adapters.settings import SettingError
 
+from runledger.adapters.settings import SettingError
 from tests.integration.support import delivery, new_id
 
 if TYPE_CHECKING:

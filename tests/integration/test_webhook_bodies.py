@@ -6,8 +6,8 @@ import base64
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from runledger.core import ledger
 
+from runledger.core import ledger
 from tests.integration.support import LATER, NOW, delivery, new_id
 
 if TYPE_CHECKING:
@@ -78,7 +78,7 @@ def test_g6_a_trimmed_body_is_202_and_its_launch_due_now(
     webhook: Door, aws: Aws, output: Output, changes: dict[str, Any]
 ) -> None:
     before = aws.launch(LAUNCH_ID) or {}
-    body = delivery(**{"run_id": new_id(), "launch_id": LAUNCH_ID, **changes})  # type: ignore[arg-type]
+    body = delivery(**{"run_id": new_id(), "launch_id": LAUNCH_ID, **changes})
     reply = webhook.call(body, f"token={aws.token(LAUNCH_ID)}")
     assert (reply.status, reply.body["recorded"]) == (202, False)
     assert aws.launch(LAUNCH_ID) == before | {"due_at": int(NOW)}

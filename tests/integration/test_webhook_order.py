@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from moto.dynamodb.models import DynamoDBBackend
+
 from runledger.adapters.gateway import Request
 from runledger.core import ledger
-
 from tests.integration.support import NOW, delivery, new_id
 
 if TYPE_CHECKING:

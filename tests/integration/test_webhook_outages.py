@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from runledger.adapters.secrets import CACHE_SECONDS, REREAD_SECONDS
 
+from runledger.adapters.secrets import CACHE_SECONDS, REREAD_SECONDS
 from tests.integration import faults as kinds
 from tests.integration.support import LATER, NOW, delivery, new_id, stand_still
 
@@ -23,7 +23,7 @@ def assert_unavailable(reply: Reply) -> None:
 
 @pytest.mark.parametrize("kind", kinds.ALL)
 @pytest.mark.parametrize("service", ["ring", "runs", "bucket"])
-def test_g6_an_outage_is_503_with_nothing_half_written_and_the_repeat_works(  # noqa: PLR0913, PLR0917 - fixtures
+def test_g6_an_outage_is_503_with_nothing_half_written_and_the_repeat_works(
     webhook: Door, aws: Aws, faults: Faults, output: Output, service: str, kind: str
 ) -> None:
     run_id, launch_id = new_id(), new_id()

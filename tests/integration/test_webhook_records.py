@@ -6,9 +6,9 @@ import hashlib
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from runledger.core.ledger import shard
 
-from tests.integration.support import CHECK, delivery, new_id, sha_key
+from runledger.core.ledger import shard
+from tests.integration.support import CHECK, delivery, new_id
 
 if TYPE_CHECKING:
     from tests.integration.conftest import Load
@@ -106,7 +106,7 @@ def test_a_payload_over_inline_payload_bytes_goes_to_the_bucket(
     assert item["payload_bytes"] == len(stored.encode()) == 32768 + over
     assert item["payload_sha256"] == hashlib.sha256(stored.encode()).hexdigest()
     assert item.get("payload") == (None if spilled else stored)
-    assert item.get("payload_key") == (sha_key(run_id, item["payload_sha256"]) if spilled else None)
+    assert item.get("payload_key") == (f"runs/{run_id}/{item['payload_sha256']}.json.gz" if spilled else None)
     assert list(aws.objects()) == ([item["payload_key"]] if spilled else [])
     for found in aws.objects().values():
         assert found["Body"] == stored
@@ -153,7 +153,12 @@ def test_a_body_as_large_as_lambda_takes_is_stored(webhook: Door, aws: Aws) -> N
 def test_what_langgraph_left_out_or_garbled_is_left_out(webhook: Door, aws: Aws) -> None:
     run_id, launch_id = new_id(), new_id()
     token = aws.token(launch_id)
-    garbled = {"thread_id": "", "assistant_id": "x" * 257, "run_started_at": "yesterday", "run_ended_at": 5}
+    garbled: dict[str, Any] = {
+        "thread_id": "",
+        "assistant_id": "x" * 257,
+        "run_started_at": "yesterday",
+        "run_ended_at": 5,
+    }
     body = delivery(run_id.upper(), launch_id, token, **garbled, created_at=None, error="boom")
     assert webhook.call(body, f"token={token}").status == 200
     item = aws.run(run_id)

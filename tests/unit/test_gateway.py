@@ -172,8 +172,8 @@ def test_g6_what_nobody_foresaw_is_a_500_that_is_logged_and_counted(
 
 def test_log_lines_carry_their_ids_and_the_next_invocation_starts_clean(logged: io.StringIO) -> None:
     def handle(_: Request) -> Answer:
-        telemetry.about(launch_id="L", run_id=None)
         telemetry.about(run_id="R")
+        telemetry.about(launch_id="L", run_id=None)
         telemetry.logger.info("delivered")
         return Answer(200, {})
 

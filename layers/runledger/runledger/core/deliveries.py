@@ -55,16 +55,16 @@ class Trimmed:
     launch_id: str | None
 
 
-def parse_delivery(body: bytes, *token: str) -> Delivery | Trimmed:
+def parse_delivery(body: bytes, *spellings: str) -> Delivery | Trimmed:
     """Read one webhook body; raise NotADeliveryError where it is no JSON object.
 
     The text is kept as received (G3): only the token, which LangGraph echoes in `kwargs.webhook`, is cut out (G5), in
-    each spelling given, because a URL may percent-encode it. Numbers are never converted, so no digit is lost and none
+    each of `spellings`, because a URL may percent-encode it. Numbers are never converted, so no digit is lost and none
     can be too long.
     """
     try:
         text = body.decode()
-        for spelling in token:
+        for spelling in spellings:
             text = text.replace(spelling, "")
         members = json.loads(text, parse_int=str, parse_float=str, parse_constant=_refuse)
     except RecursionError:
