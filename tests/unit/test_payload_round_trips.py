@@ -123,6 +123,15 @@ def test_g5_the_token_is_cut_out_wherever_it_stands() -> None:
     assert delivery.payload.text == f'{{"": "", "run_id": "{RUN}", "status": "error"}}'
 
 
+def test_g5_the_token_is_cut_out_in_each_of_its_spellings() -> None:
+    encoded = TOKEN.replace(".", "%2E")
+    delivery = parse_delivery(
+        f'{{"a": "{encoded} {TOKEN}", "run_id": "{RUN}", "status": "x"}}'.encode(), TOKEN, encoded
+    )
+    assert isinstance(delivery, Delivery)
+    assert delivery.payload.text == f'{{"a": " ", "run_id": "{RUN}", "status": "x"}}'
+
+
 def test_g5_a_deliverys_repr_shows_no_payload() -> None:
     delivery = parse_delivery(REAL[0].read_bytes(), TOKEN)
     assert "messages" not in repr(delivery)
