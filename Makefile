@@ -12,7 +12,7 @@ SAM := env SAM_CLI_TELEMETRY=0 PATH="$(CURDIR)/.venv/bin:$$PATH" $(TOOLS)/sam/bi
 ARCHITECTURE := $(if $(filter arm64 aarch64,$(shell uname -m)),arm64,x86_64)
 export LANGGRAPH_CONFIG LANGGRAPH_URL LANGGRAPH_API_KEY BIND API_PORT WEBHOOK_PORT LANGGRAPH_PORT AWS_PORT
 
-.PHONY: help up down event demo test check format build lock clean
+.PHONY: help up down ledger event demo test check format build lock clean
 
 help: ## Show this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 10
@@ -25,6 +25,9 @@ up: .venv/.done $(TOOLS)/langgraph/.done ## Start the whole stack here (LANGGRAP
 
 down: .venv/.done ## Stop the stack that `make up` started
 	$(RUN) local.down
+
+ledger: .venv/.done ## Show the running stack's runs
+	@$(RUN) local.ledger
 
 event: .venv/.done ## Print a webhook event that the running stack takes, for sam local invoke
 	@PYTHONPATH=layers/runledger $(RUN) local.event

@@ -28,7 +28,7 @@ from local import logs
 from local.stack import Stack
 
 _LAND_SECONDS = 60
-console = Console(highlight=False, width=None if sys.stdout.isatty() else 110)
+console = Console(highlight=False, width=None if sys.stdout.isatty() else 120)
 
 
 @dataclass(frozen=True)
@@ -143,6 +143,7 @@ def _wait_until_landed(demo: Demo) -> None:
 
 def _check_doors(demo: Demo, items: dict[str, dict[str, Any]]) -> None:
     """Try a forged delivery: it must be refused and change nothing."""
+    console.print("[bold blue]forge[/]    a delivery with a token of our own making, to be refused")
     run = demo.runs.get("answer", {})
     launch_id = run.get("launch_id", "")
     forged = f"k0.{launch_id}.9999999999.{'A' * 43}"

@@ -70,7 +70,12 @@ class LangGraphServer:
         return self._folder if self._config == EXAMPLE else self._config.parent
 
     def _write_config(self) -> Path:
-        config = json.loads(self._config.read_text())
+        try:
+            config = json.loads(self._config.read_text())
+        except ValueError as error:
+            raise ValueError(f"{self._config} is not JSON: {error}") from None
+        if not isinstance(config, dict):
+            raise ValueError(f"{self._config} is not a JSON object")  # noqa: TRY004 - the file's value, not a type
         if self._config == EXAMPLE:
             config["graphs"] = {"agent": f"{EXAMPLE.parent / 'graph.py'}:graph"}
         webhooks = config.setdefault("webhooks", {})

@@ -13,7 +13,7 @@ from local import resources
 from local.functions import Pool
 from local.http_api import HttpApi
 from local.langgraph_server import EXAMPLE, LangGraphServer
-from local.servers import end, free_port, wait_for
+from local.servers import end, free_port, is_free, wait_for
 from local.template import ROOT, Template
 
 if TYPE_CHECKING:
@@ -46,6 +46,7 @@ class Stack:
 
     def __enter__(self) -> Self:
         """Start everything; what was started is stopped again where something fails."""
+        is_free(self.host, 0)
         self.folder.mkdir(parents=True, exist_ok=True)
         with ExitStack() as stack:
             self.endpoint_url = self._start_aws(stack)

@@ -7,18 +7,20 @@ LANGGRAPH_PORT, AWS_PORT (free ones).
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import signal
 import sys
 import threading
+import urllib.request
 from pathlib import Path
 
 from rich.console import Console
-from rich.panel import Panel
 
 from local import logs, running
 from local.langgraph_server import EXAMPLE
+from local.servers import is_free
 from local.stack import Stack
 
 _PORTS = {"Api": "API_PORT", "WebhookApi": "WEBHOOK_PORT", "LangGraph": "LANGGRAPH_PORT", "AWS": "AWS_PORT"}
@@ -38,8 +40,9 @@ def main() -> int:
         console.print(f"A stack runs here already (process {other['pid']}); stop it with [bold]make down[/].")
         return 1
     config = Path(os.environ.get("LANGGRAPH_CONFIG") or EXAMPLE)
+    host = os.environ.get("BIND") or "127.0.0.1"
     if not config.is_file():
-        console.print(f"LANGGRAPH_CONFIG: there is no file {config}")
+        console.print(f"LANGGRAPH_CONFIG: there is no file {config.absolute()}")
         return 1
     for number in (signal.SIGINT, signal.SIGTERM):  # make down is as good as Ctrl-C
         signal.signal(number, signal.default_int_handler)
@@ -47,10 +50,10 @@ def main() -> int:
         with console.status("starting"):
             stack = Stack(
                 config=config,
-                langgraph_url=(os.environ.get("LANGGRAPH_URL") or "").rstrip("/"),
+                langgraph_url=_existing_server((os.environ.get("LANGGRAPH_URL") or "").rstrip("/")),
                 api_key=os.environ.get("LANGGRAPH_API_KEY") or " ",
-                host=os.environ.get("BIND") or "127.0.0.1",
-                ports=_ports(),
+                host=host,
+                ports=_ports(host),
                 log=show,
             ).__enter__()
     except KeyboardInterrupt:
@@ -61,7 +64,7 @@ def main() -> int:
         return 1
     try:
         running.write(stack)
-        console.print(_welcome(stack))
+        console.print(_welcome(stack), soft_wrap=True)
         threading.Event().wait()
     except KeyboardInterrupt:
         console.print("stopping")
@@ -73,32 +76,47 @@ def main() -> int:
     return 0
 
 
-def _ports() -> dict[str, int]:
+def _ports(host: str) -> dict[str, int]:
     given = {name: os.environ.get(variable) for name, variable in _PORTS.items()}
+    ports: dict[str, int] = {}
     for name, port in given.items():
-        if port and not port.isdecimal():
-            raise ValueError(f"{_PORTS[name]} must be a port number, not {port!r}")
-    return {name: int(port) for name, port in given.items() if port}
+        if port:
+            if not port.isdecimal() or not 0 < int(port) < 65536:  # noqa: PLR2004 - the number of ports
+                raise ValueError(f"{_PORTS[name]} must be a port number from 1 to 65535, not {port!r}")
+            if int(port) in ports.values() or not is_free(host, int(port)):
+                raise ValueError(f"{_PORTS[name]}: the port {port} of {host} is taken")
+            ports[name] = int(port)
+    return ports
 
 
-def _welcome(stack: Stack) -> Panel:
-    assistant = "agent" if stack.config == EXAMPLE else "<assistant>"
-    lines = [
-        f"[bold]API[/]        {stack.apis['Api'].url}",
-        f"[bold]webhook[/]    {stack.webhook_url}",
-        f"[bold]LangGraph[/]  {stack.langgraph_url}",
-        f"[bold]AWS[/]        {stack.endpoint_url}   (any credentials, region us-east-1)",
-        "",
-        "Launch a run:",
-        f"  curl -s {stack.apis['Api'].url}/runs -H 'content-type: application/json' \\",
-        f'    -d \'{{"assistant_id": "{assistant}", "input": {{"task": "answer"}}}}\'',
-        "See the ledger:",
-        f"  AWS_ACCESS_KEY_ID=x AWS_SECRET_ACCESS_KEY=x aws --region us-east-1 --endpoint-url {stack.endpoint_url} \\",
-        f"    dynamodb scan --table-name {stack.template.names['RunsTable']}",
-        "",
-        "Everything in .runledger/stack.json. Ctrl-C or make down stops it. Logs of the functions follow.",
-    ]
-    return Panel("\n".join(lines), title="Runledger runs", border_style="green", expand=False)
+def _existing_server(url: str) -> str:
+    """Return the URL of a LangGraph server that runs already; raise ValueError where none answers."""
+    if url:
+        try:
+            with urllib.request.urlopen(f"{url}/ok", timeout=5):
+                pass
+        except (ValueError, OSError) as error:
+            raise ValueError(f"LANGGRAPH_URL: no LangGraph server answers at {url}: {error}") from None
+    return url
+
+
+def _welcome(stack: Stack) -> str:
+    graph = next(iter(json.loads(stack.config.read_text()).get("graphs", {})), "agent")
+    given = '{"task": "answer"}' if stack.config == EXAMPLE else "{}"
+    return f"""[bold green]Runledger runs.[/] Ctrl-C or make down stops it.
+
+  API        {stack.apis["Api"].url}
+  webhook    {stack.webhook_url}
+  LangGraph  {stack.langgraph_url}
+  AWS        {stack.endpoint_url}   (any credentials, region us-east-1; names in .runledger/stack.json)
+
+Launch a run{" (its task: answer, fail, ask, large or slow)" if stack.config == EXAMPLE else ""}:
+curl -s {stack.apis["Api"].url}/runs -d '{{"assistant_id": "{graph}", "input": {given}}}'
+
+See the ledger:
+make ledger
+
+Logs of the functions:"""
 
 
 if __name__ == "__main__":
