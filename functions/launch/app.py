@@ -17,15 +17,19 @@ from runledger.adapters.secrets import Secret, api_key, key_ring
 from runledger.adapters.tables import Table
 from runledger.core import ledger, tokens
 from runledger.core.launches import LaunchRequest, own_thread_id, parse_launch
-from runledger.core.problems import FieldError, Problem, invalid_request
+from runledger.core.problems import FieldError, Problem, invalid_request, unavailable
 from runledger_langgraph.runs import LangGraph, NotStartedError, Start, Started, UnknownError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from aws_lambda_powertools.utilities.typing import LambdaContext
 
 LANGGRAPH_URL = settings.text("LANGGRAPH_URL")
 WEBHOOK_URL = settings.text("WEBHOOK_URL")
 MAX_RUN_SECONDS = settings.whole_number("MAX_RUN_SECONDS")
+
+_RECORD_SECONDS = aws.CALL_SECONDS + 0.5  # kept of the function's time to record a run that was started
 
 _dynamodb, _secretsmanager = aws.client("dynamodb"), aws.client("secretsmanager")
 runs = Table(_dynamodb, settings.text("RUNS_TABLE"))
@@ -61,9 +65,9 @@ def launch(http: Request) -> Answer:
             now=now,
         )
     )
-    started = _ask(start, key)
+    started = _ask(start, key, http.seconds_left() - _RECORD_SECONDS)
     telemetry.about(run_id=started.run_id)
-    _record(start, started)
+    _record(start, started, http.seconds_left)
     telemetry.count("launched")
     telemetry.logger.info("launched", thread_id=start.thread_id, stream=request.stream)
     return _accepted(http.path, start, started)
@@ -82,9 +86,9 @@ def _prepare(request: LaunchRequest, now: float) -> Start:
     )
 
 
-def _ask(start: Start, key: str | None) -> Started:
+def _ask(start: Start, key: str | None, seconds: float) -> Started:
     try:
-        return langgraph.start(start, key)
+        return langgraph.start(start, key, seconds)
     except UnknownError as unknown:
         problem = unknown.problem
         problem.detail += " The run may have been started all the same; its result will then be found under the launch."
@@ -105,20 +109,27 @@ def _close(launch_id: str, refused: Problem) -> None:
         telemetry.logger.error("a refused launch stays due", detail=problem.detail)
 
 
-def _record(start: Start, started: Started) -> None:
-    """Record the run. Where that fails it runs all the same, so the caller gets its ids and the launch stays due."""
+def _record(start: Start, started: Started, seconds_left: Callable[[], float]) -> None:
+    """Record the run, then its launch.
+
+    Where that fails, or there is no time for it, the run goes on all the same: the caller gets its ids, and the launch
+    stays due.
+    """
+    pending = ledger.run_pending(
+        run_id=started.run_id,
+        launch_id=start.launch_id,
+        thread_id=start.thread_id,
+        assistant_id=started.assistant_id,
+        after_seconds=start.request.after_seconds,
+        now=time.time(),
+    )
     try:
-        runs.apply(
-            ledger.run_pending(
-                run_id=started.run_id,
-                launch_id=start.launch_id,
-                thread_id=start.thread_id,
-                assistant_id=started.assistant_id,
-                after_seconds=start.request.after_seconds,
-                now=time.time(),
-            )
-        )
-        launches.apply(ledger.launch_started(start.launch_id, started.run_id, time.time()))
+        if runs.apply(pending) is not None:
+            runs.apply(ledger.run_launched(pending))
+        if seconds_left() < aws.CALL_SECONDS:
+            raise unavailable("No time is left.")
+        if launches.apply(ledger.launch_started(start.launch_id, started.run_id, time.time())) is not None:
+            launches.apply(ledger.launch_started(start.launch_id, started.run_id, time.time(), heard=True))
     except Problem as problem:
         telemetry.count("unrecorded")
         telemetry.logger.error("a started run stays to be recorded", detail=problem.detail)

@@ -49,11 +49,11 @@ def receive(http: Request) -> Answer:
         delivery = parse_delivery(http.content(), token, spelt)
     except NotADeliveryError:
         raise invalid_request(FieldError("", "not a JSON object")) from None
+    telemetry.about(run_id=delivery.run_id)
     _check_launch(delivery.launch_id, grant)
     if isinstance(delivery, Trimmed):
         return _ask_instead(grant)
-    telemetry.about(run_id=delivery.run_id)
-    return _record(delivery, grant)
+    return _record(delivery, grant, time.time())
 
 
 def _token(query: str) -> tuple[str, str]:
@@ -83,13 +83,18 @@ def _verify(token: str) -> Grant:
         raise _refused(refusal.reason) from None
 
 
+_TOKEN_ADVICE = {
+    "missing": "there is none: use the webhook URL as it was given out, with its ?token=.",
+    "several": "there are several: use the webhook URL as it was given out.",
+    "malformed": "it has not the form of one.",
+    "forged": "its signature does not fit.",
+    "expired": "it has expired; the run has outlasted MaxRunSeconds.",
+    "unknown-key": "the key that signed it is not in the ring, or no longer.",
+}
+
+
 def _refused(reason: str) -> Problem:
-    return Problem(
-        401,
-        f"token-{reason}",
-        "The token is not accepted",
-        f"The query must carry token= once, as the webhook URL was given out. The token is: {reason}.",
-    )
+    return Problem(401, f"token-{reason}", "The token is not accepted", f"The token: {_TOKEN_ADVICE[reason]}")
 
 
 def _key_not_known_yet() -> Problem:
@@ -102,6 +107,7 @@ def _key_not_known_yet() -> Problem:
 def _check_launch(named: str | None, grant: Grant) -> None:
     """Refuse a body that names another launch than the token; a body that names none is a trimmed one."""
     if named is not None and named != grant.launch_id:
+        telemetry.logger.warning("the body names another launch", named_launch=named)
         raise _other_launch()
 
 
@@ -113,31 +119,37 @@ def _other_launch() -> Problem:
 
 def _ask_instead(grant: Grant) -> Answer:
     telemetry.count("trimmed")
-    telemetry.logger.warning("a delivery without run_id or status; see webhooks.allowed_fields in langgraph.json")
-    if grant.launch_id:
-        launches.apply(ledger.launch_due(grant.launch_id, time.time()))
-    return Answer(202, {"recorded": False, "detail": "No run_id or status in the body: LangGraph will be asked."})
+    telemetry.logger.warning("no run_id or status can be read; see webhooks.allowed_fields in langgraph.json")
+    if grant.launch_id and launches.apply(ledger.launch_due(grant.launch_id, time.time())) is None:
+        return Answer(
+            202,
+            {"recorded": False, "detail": "No run_id or no status: the launch is marked to be looked at."},
+        )
+    telemetry.count("dropped")
+    telemetry.logger.error("nobody can be asked about this delivery: its token names no launch of the ledger")
+    return Answer(202, {"recorded": False, "detail": "No run_id or no status, and the token names no launch."})
 
 
-def _record(delivery: Delivery, grant: Grant) -> Answer:
+def _record(delivery: Delivery, grant: Grant, now: float) -> Answer:
     if not is_known(delivery.status):
         telemetry.count("unknown_status")
         telemetry.logger.warning("an unknown status is kept as settling", status=delivery.status)
     placed = Placed(delivery.payload, None)
     if delivery.payload.size > INLINE_PAYLOAD_BYTES:
-        placed = bucket.put(delivery.run_id, delivery.payload)
-        telemetry.count("spilled")
-    recorded = runs.apply(ledger.run_delivered(delivery, placed, grant.launch_id, time.time()))
+        placed = bucket.put(grant.launch_id, delivery.run_id, delivery.payload)
+    recorded = runs.apply(ledger.run_delivered(delivery, placed, grant.launch_id, now))
     if recorded is None:
         telemetry.count("delivered")
+        if placed.key:
+            telemetry.count("spilled")
         telemetry.logger.info(
             "delivered", status=delivery.status, outcome=delivery.outcome, bytes=delivery.payload.size
         )
         return Answer(200, {"run_id": delivery.run_id, "outcome": delivery.outcome, "duplicate": False})
-    return _repeated(delivery, recorded, grant)
+    return _repeated(delivery, recorded, grant, now)
 
 
-def _repeated(delivery: Delivery, recorded: dict[str, Any], grant: Grant) -> Answer:
+def _repeated(delivery: Delivery, recorded: dict[str, Any], grant: Grant, now: float) -> Answer:
     """Answer a delivery about a run that is recorded already, or that belongs to somebody else."""
     owner = recorded.get("launch_id")
     if owner is not None and owner != grant.launch_id:
@@ -146,8 +158,8 @@ def _repeated(delivery: Delivery, recorded: dict[str, Any], grant: Grant) -> Ans
         telemetry.count("duplicate")
         telemetry.logger.info("duplicate")
     else:
-        placed = bucket.put(delivery.run_id, delivery.payload)
-        if runs.apply(ledger.run_contradicted(delivery, placed, time.time())) is None:
+        placed = bucket.put(grant.launch_id, delivery.run_id, delivery.payload)
+        if runs.apply(ledger.run_contradicted(delivery, placed, now)) is None:
             telemetry.count("contradicted")
             telemetry.logger.error(
                 "a second delivery differs from the first; it is kept beside it", other_key=placed.key

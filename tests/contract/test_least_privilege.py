@@ -105,7 +105,7 @@ def test_g9_payloads_are_written_where_the_role_allows_it() -> None:
     (webhook,) = [function for function in FUNCTIONS if function.name == "WebhookFunction"]
     (objects,) = [resources for actions, resources in statements(webhook) if "s3:PutObject" in actions]
     assert objects == {"${PayloadBucket.Arn}/runs/*"}
-    assert payload_key("a-run", "a-digest").startswith("runs/")
+    assert payload_key("a-launch", "a-run", "a-digest").startswith("runs/")
 
 
 @pytest.mark.parametrize("function", FUNCTIONS, ids=named)

@@ -40,7 +40,7 @@ def delivery(status: str) -> Delivery:
 def updates() -> dict[str, list[Update]]:
     """Return every write of the ledger, by table."""
     inline = Placed(Payload("x" * MAX_INLINE, MAX_INLINE, "0" * 64), None)
-    spilled = Placed(inline.payload, ledger.payload_key(RUN, "0" * 64))
+    spilled = Placed(inline.payload, ledger.payload_key(LAUNCH, RUN, "0" * 64))
     pending = {"run_id": RUN, "launch_id": LAUNCH, "thread_id": LONGEST, "assistant_id": LONGEST, "after_seconds": 0}
     claim = {"launch_id": LAUNCH, "assistant_id": LONGEST, "thread_id": LONGEST, "langgraph_url": "https://x.org"}
     return {
@@ -52,6 +52,7 @@ def updates() -> dict[str, list[Update]]:
         ],
         "RunsTable": [
             ledger.run_pending(**pending, now=NOW),  # type: ignore[arg-type]
+            ledger.run_launched(ledger.run_pending(**pending, now=NOW)),  # type: ignore[arg-type]
             ledger.run_delivered(delivery("error"), inline, LAUNCH, NOW),
             ledger.run_delivered(delivery("success"), spilled, None, NOW),
             ledger.run_contradicted(delivery(LONGEST), spilled, NOW),

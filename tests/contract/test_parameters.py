@@ -122,7 +122,7 @@ def test_the_untouched_api_key_is_the_placeholder_that_the_code_knows() -> None:
 @pytest.mark.parametrize("name", [name for kind in STORED for name in TEMPLATE.resources(kind)])
 def test_what_is_stored_outlives_the_stack_under_no_name_that_could_collide(name: str) -> None:
     resource = TEMPLATE.document["Resources"][name]
-    assert (resource["DeletionPolicy"], resource["UpdateReplacePolicy"]) == ("Retain", "Retain")
+    assert (resource["DeletionPolicy"], resource["UpdateReplacePolicy"]) == ("RetainExceptOnCreate", "Retain")
     assert not {"TableName", "BucketName", "Name"} & set(resource["Properties"])
 
 

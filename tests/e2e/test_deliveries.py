@@ -87,6 +87,18 @@ def test_g1_stateless_run_with_a_shared_token_lands_as_succeeded(ledger: Ledger)
     assert result_of(ledger, item) is None
 
 
+def test_g6_run_of_another_client_on_a_launched_thread_lands_too(ledger: Ledger) -> None:
+    """A run inherits its thread's metadata; it must not look as if it were the launch's."""
+    launched = ledger.launch(input={"task": "answer"})
+    ledger.landed(launched["run_id"])
+    other = ledger.langgraph(
+        lambda client: client.runs.create(
+            launched["thread_id"], "agent", input={"task": "answer"}, webhook=ledger.shared_webhook
+        )
+    )
+    assert "launch_id" not in ledger.landed(other["run_id"])
+
+
 @pytest.mark.parametrize(("size", "place"), [(10_000, "payload"), (3_000_000, "payload_key")])
 def test_g3_small_results_stand_in_the_item_and_large_ones_in_the_bucket(ledger: Ledger, size: int, place: str) -> None:
     item = ledger.landed(ledger.launch(input={"task": "large", "bytes": size})["run_id"])

@@ -61,12 +61,18 @@ class Door:
     function: Function
 
     def call(
-        self, body: str | None, query: str = "", headers: dict[str, str] | None = None, *, is_base64: bool = False
+        self,
+        body: str | None,
+        query: str = "",
+        headers: dict[str, str] | None = None,
+        *,
+        is_base64: bool = False,
+        seconds: float | None = None,
     ) -> Reply:
-        """Call the handler as the gateway does."""
+        """Call the handler as the gateway does; `seconds` is what the function has left, all its time by default."""
         route = self.function.routes[0]
         event = http_event(route.method, route.path, body, query, headers or {}, is_base64=is_base64)
-        context = Context(self.function.timeout, function_name=self.function.name)
+        context = Context(seconds or self.function.timeout, function_name=self.function.name)
         answer = self.app.handler(event, context)
         assert answer["headers"]["Cache-Control"] == "no-store"
         return Reply(answer["statusCode"], answer["headers"], answer["body"])

@@ -31,7 +31,7 @@ def test_g1_an_outage_before_langgraph_is_asked_is_503_and_starts_nothing(
     with faults.on(client_of(launch, service), kind):
         reply = launch.call(BODY)
     assert (reply.status, reply.problem, reply.headers["Retry-After"]) == (503, "unavailable", "5")
-    assert len(faults.requests) == 3  # boto3's tries
+    assert len(faults.requests) == 2  # boto3's tries
     assert langgraph.requests == []
     assert aws.is_empty()
     assert output.counts == {"failed": 1}

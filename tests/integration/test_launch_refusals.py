@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from local.servers import free_port
+from runledger.core import ledger
 from runledger_langgraph.runs import LangGraph
 from tests.integration.langgraph_double import Told
-from tests.integration.support import CHECK, new_id
+from tests.integration.support import CHECK, NOW, new_id
 
 if TYPE_CHECKING:
     from tests.integration.conftest import Load
@@ -185,6 +186,31 @@ def test_a_refused_port_is_answered_within_the_deadline(load: Load, aws: Aws) ->
     reply = launch.call(launch_body())
     assert (reply.status, reply.problem) == (504, "langgraph-timeout")
     assert_refused(aws, reply)
+
+
+@WAYS
+def test_g1_langgraph_gets_no_more_time_than_recording_its_run_leaves(
+    load: Load, aws: Aws, langgraph: LangGraphDouble, *, stream: bool
+) -> None:
+    launch = load("launch")
+    langgraph.runs = Told(silent=True)
+    body = launch_body(stream=stream, thread_id=new_id())
+    reply = launch.call(body, seconds=launch.app._RECORD_SECONDS + 0.7)  # noqa: SLF001
+    assert (reply.status, reply.problem) == (504, "langgraph-timeout")
+    assert_unknown(aws, reply)
+
+
+def test_g6_a_launch_that_was_heard_of_while_it_started_stays_due(
+    launch: Door, aws: Aws, langgraph: LangGraphDouble
+) -> None:
+    def heard(sent: Any) -> None:
+        launch.app.launches.apply(ledger.launch_due(sent.body["metadata"]["launch_id"], NOW))
+
+    langgraph.before_run = heard
+    reply = launch.call(launch_body())
+    item = aws.launch(reply.body["launch_id"]) or {}
+    assert (reply.status, item["state"], item["run_id"]) == (202, "started", reply.body["run_id"])
+    assert item["due_at"] == int(NOW)
 
 
 @pytest.mark.parametrize("status", [400, 401, 409, 422, 429])

@@ -55,7 +55,7 @@ def test_a_launch_makes_a_thread_and_a_run_that_carry_its_id(
     assert langgraph.thread_request.body == {
         "thread_id": thread_id,
         "if_exists": "do_nothing",
-        "metadata": {"launch_id": launch_id},
+        "metadata": {"thread_of_launch": launch_id},
     }
     assert langgraph.run_request.path == f"/threads/{thread_id}/runs"
     sent = langgraph.run_request.body

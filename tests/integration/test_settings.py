@@ -70,10 +70,11 @@ def test_log_lines_carry_the_ids_of_their_own_request_alone(webhook: Door, aws: 
     launch_id, run_id = new_id(), new_id()
     token = aws.token(launch_id)
     webhook.call(delivery(run_id, launch_id, token), f"token={token}")
-    webhook.call("{}", f"token={token}")
+    webhook.call("{}", f"token={token}")  # two lines: nothing can be read, and nobody be asked
     webhook.call("{}", "token=nonsense")
     assert [(line.get("launch_id"), line.get("run_id")) for line in output.logs] == [
         (launch_id, run_id),
+        (launch_id, None),
         (launch_id, None),
         (None, None),
     ]

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from runledger.core import ledger
+from runledger.core.times import iso
 from tests.integration.support import LATER, NOW, delivery, new_id
 
 if TYPE_CHECKING:
@@ -81,7 +82,7 @@ def test_g6_a_trimmed_body_is_202_and_its_launch_due_now(
     body = delivery(**{"run_id": new_id(), "launch_id": LAUNCH_ID, **changes})
     reply = webhook.call(body, f"token={aws.token(LAUNCH_ID)}")
     assert (reply.status, reply.body["recorded"]) == (202, False)
-    assert aws.launch(LAUNCH_ID) == before | {"due_at": int(NOW)}
+    assert aws.launch(LAUNCH_ID) == before | {"due_at": int(NOW), "heard_at": iso(NOW)}
     assert not aws.items("RunsTable")
     assert output.counts == {"trimmed": 1}
     assert {line["launch_id"] for line in output.logs} == {LAUNCH_ID}

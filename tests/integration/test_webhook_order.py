@@ -17,13 +17,13 @@ if TYPE_CHECKING:
     from tests.integration.support import Aws, Door, Output
 
 
-def record_launch(webhook: Door, run_id: str, launch_id: str) -> dict[str, Any] | None:
-    """Record the run as the launch function does; None where it could."""
+def record_launch(webhook: Door, run_id: str, launch_id: str, thread_id: str = "thread") -> None:
+    """Record the run as the launch function does."""
     pending = ledger.run_pending(
-        run_id=run_id, launch_id=launch_id, thread_id=new_id(), assistant_id="agent", after_seconds=0, now=NOW - 60
+        run_id=run_id, launch_id=launch_id, thread_id=thread_id, assistant_id="agent", after_seconds=0, now=NOW - 60
     )
-    found: dict[str, Any] | None = webhook.app.runs.apply(pending)
-    return found
+    if webhook.app.runs.apply(pending) is not None:
+        webhook.app.runs.apply(ledger.run_launched(pending))
 
 
 def test_g4_a_repeated_delivery_changes_nothing(webhook: Door, aws: Aws, output: Output) -> None:
@@ -53,7 +53,7 @@ def test_g4_of_twenty_at_once_one_makes_the_transition(
     run_id, launch_id = new_id(), new_id()
     token = aws.token(launch_id)
     body = delivery(run_id, launch_id, token, status="error")
-    http = Request("/webhook", f"token={token}", {}, body, is_base64=False)
+    http = Request("/webhook", f"token={token}", {}, body, is_base64=False, seconds_left=float)
     webhook.app.ring.value()
     all_there, one_at_a_time, update = threading.Barrier(20, timeout=30), threading.Lock(), DynamoDBBackend.update_item
 
@@ -108,13 +108,12 @@ def test_g4_the_same_other_delivery_again_is_counted_once(webhook: Door, aws: Aw
 def test_g4_a_delivery_after_the_launch_record_completes_it(webhook: Door, aws: Aws) -> None:
     run_id, launch_id = new_id(), new_id()
     token = aws.token(launch_id)
-    assert record_launch(webhook, run_id, launch_id) is None
+    record_launch(webhook, run_id, launch_id)
     pending = aws.run(run_id) or {}
     assert (pending["outcome"], pending["source"], pending["due_at"]) == ("pending", "launch", NOW + 60)
     assert webhook.call(delivery(run_id, launch_id, token, status="error"), f"token={token}").status == 200
     item = aws.run(run_id) or {}
     assert (item["outcome"], item["source"]) == ("failed", "webhook")
-    assert item["created_at"] == pending["created_at"]
     assert not {"due_at", "due_shard"} & set(item)
 
 
@@ -123,8 +122,31 @@ def test_g4_a_launch_record_after_the_delivery_takes_nothing_back(webhook: Door,
     token = aws.token(launch_id)
     webhook.call(delivery(run_id, launch_id, token, status="error"), f"token={token}")
     delivered = aws.run(run_id)
-    assert record_launch(webhook, run_id, launch_id) == delivered
+    record_launch(webhook, run_id, launch_id)
     assert aws.run(run_id) == delivered
+
+
+@pytest.mark.parametrize("trimmed", [False, True])
+def test_g4_whichever_comes_first_the_item_is_the_same(webhook: Door, aws: Aws, *, trimmed: bool) -> None:
+    """LangGraph can be told to leave fields out; then the launch alone knows thread and assistant."""
+    left_out = dict.fromkeys(("thread_id", "assistant_id", "created_at", "metadata") if trimmed else ())
+    launch_id, items = new_id(), []
+    token = aws.token(launch_id)
+    for launch_first in (True, False):
+        run_id = new_id()
+        given = {"thread_id": "thread", "assistant_id": "agent"} | left_out
+        body = delivery(run_id, launch_id, token, status="error", **given)  # type: ignore[arg-type]
+        steps = [
+            lambda run_id=run_id: record_launch(webhook, run_id, launch_id),
+            lambda body=body: webhook.call(body, f"token={token}"),
+        ]
+        for step in steps if launch_first else reversed(steps):
+            step()
+        items.append(aws.run(run_id) or {})
+    apart = {"run_id", "outcome_shard", "payload", "payload_sha256", *(["created_at"] if trimmed else [])}
+    one, other = ({name: item[name] for name in item if name not in apart} for item in items)
+    assert one == other
+    assert (one["thread_id"], one["assistant_id"], one["outcome"]) == ("thread", "agent", "failed")
 
 
 @pytest.mark.parametrize("delivered", [False, True])
@@ -136,9 +158,14 @@ def test_the_run_of_another_launch_is_refused_and_left_alone(
     if delivered:
         webhook.call(delivery(run_id, owner), f"token={aws.token(owner)}")
     before, token = aws.run(run_id), aws.token(stranger)
-    for body in (delivery(run_id, stranger, token), delivery(run_id, None, token)):
+    large = '"' + "x" * 40_000 + '"'
+    for body in (
+        delivery(run_id, stranger, token),
+        delivery(run_id, None, token),
+        delivery(run_id, stranger, token, values=large),
+    ):
         reply = webhook.call(body, f"token={token}")
         assert (reply.status, reply.problem) == (400, "other-launch")
     assert aws.run(run_id) == before
-    assert not aws.objects()
-    assert output.counts["refused:other-launch"] == 2
+    assert all(key.startswith(f"runs/{stranger}/") for key in aws.objects()), "a token reaches its own launch alone"
+    assert output.counts["refused:other-launch"] == 3

@@ -106,7 +106,9 @@ def test_a_payload_over_inline_payload_bytes_goes_to_the_bucket(
     assert item["payload_bytes"] == len(stored.encode()) == 32768 + over
     assert item["payload_sha256"] == hashlib.sha256(stored.encode()).hexdigest()
     assert item.get("payload") == (None if spilled else stored)
-    assert item.get("payload_key") == (f"runs/{run_id}/{item['payload_sha256']}.json.gz" if spilled else None)
+    assert item.get("payload_key") == (
+        f"runs/{launch_id}/{run_id}/{item['payload_sha256']}.json.gz" if spilled else None
+    )
     assert list(aws.objects()) == ([item["payload_key"]] if spilled else [])
     for found in aws.objects().values():
         assert found["Body"] == stored

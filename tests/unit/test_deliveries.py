@@ -76,9 +76,10 @@ def test_a_run_id_is_kept_in_lower_case() -> None:
     ],
 )
 def test_g6_without_a_usable_run_id_and_status_a_delivery_is_trimmed(members: dict[str, object]) -> None:
-    assert parse_delivery(json.dumps(members).encode(), TOKEN) == Trimmed(None)
+    run_id = RUN if members.get("run_id") == RUN else None
+    assert parse_delivery(json.dumps(members).encode(), TOKEN) == Trimmed(None, run_id)
     named = {**members, "metadata": {"launch_id": "L"}}
-    assert parse_delivery(json.dumps(named).encode(), TOKEN) == Trimmed("L")
+    assert parse_delivery(json.dumps(named).encode(), TOKEN) == Trimmed("L", run_id)
 
 
 @pytest.mark.parametrize(

@@ -98,7 +98,7 @@ def test_g5_a_requests_repr_shows_neither_query_nor_headers_nor_body() -> None:
 
 @given(st.binary())
 def test_g3_a_base64_body_is_its_bytes(body: bytes) -> None:
-    assert Request("/", "", {}, base64.b64encode(body).decode(), is_base64=True).content() == body
+    assert Request("/", "", {}, base64.b64encode(body).decode(), is_base64=True, seconds_left=float).content() == body
 
 
 @pytest.mark.parametrize(
@@ -107,7 +107,7 @@ def test_g3_a_base64_body_is_its_bytes(body: bytes) -> None:
 )
 def test_a_body_that_is_neither_text_nor_base64_is_a_400(body: str, *, is_base64: bool) -> None:
     with pytest.raises(Problem) as caught:
-        Request("/", "", {}, body, is_base64).content()
+        Request("/", "", {}, body, is_base64, float).content()
     assert (caught.value.status, caught.value.errors[0].pointer) == (400, "")
 
 

@@ -84,16 +84,24 @@ def test_g4_a_launch_is_started_or_refused_out_of_starting_alone(
     update: ledger.Update, state: str, member: dict[str, str]
 ) -> None:
     assert update.key == {"launch_id": LAUNCH}
-    assert (update.condition, update.given) == ("#state = :starting", {"starting": "starting"})
+    assert update.condition == "#state = :starting AND attribute_not_exists(#heard_at)"
+    assert update.given == {"starting": "starting"}
     assert update.set == {"state": state, "updated_at": NOW_TEXT, **member}
     assert set(update.remove) == {"due_at", "due_shard"}
+
+
+def test_g6_a_launch_that_was_heard_of_is_started_and_stays_due() -> None:
+    update = ledger.launch_started(LAUNCH, RUN, NOW, heard=True)
+    assert update.condition == "#state = :starting"
+    assert update.set == {"state": "started", "updated_at": NOW_TEXT, "run_id": RUN}
+    assert not update.remove
 
 
 def test_g7_a_launch_made_due_is_due_now_and_otherwise_as_it_was() -> None:
     update = ledger.launch_due(LAUNCH, NOW)
     assert update.key == {"launch_id": LAUNCH}
     assert update.condition == "attribute_exists(#launch_id)", "what a forged token names must not be made"
-    assert update.set == {"due_at": 1_795_327_172, "due_shard": str(shard(LAUNCH))}
+    assert update.set == {"heard_at": NOW_TEXT, "due_at": 1_795_327_172, "due_shard": str(shard(LAUNCH))}
     assert not update.remove
 
 
@@ -149,8 +157,9 @@ def test_g4_a_delivery_is_recorded_once_and_on_its_own_launch_alone() -> None:
         "payload_key": None,
         "payload_bytes": 8,
         "payload_sha256": "5" * 64,
+        "created_at": CREATED,
     }
-    assert update.once == {"created_at": CREATED}, "the time of the launch stays, so that lists keep their order"
+    assert not update.once, "LangGraph's time counts, whichever came first"
 
 
 def test_a_delivery_with_a_shared_token_cant_touch_a_run_that_has_a_launch() -> None:
@@ -213,4 +222,5 @@ def test_a_payload_is_in_the_item_or_in_the_bucket(placed: Placed, payload: str 
 
 
 def test_the_same_content_of_the_same_run_is_the_same_object() -> None:
-    assert ledger.payload_key(RUN, "5" * 64) == f"runs/{RUN}/{'5' * 64}.json.gz"
+    assert ledger.payload_key(LAUNCH, RUN, "5" * 64) == f"runs/{LAUNCH}/{RUN}/{'5' * 64}.json.gz"
+    assert ledger.payload_key(None, RUN, "5" * 64) == f"runs/shared/{RUN}/{'5' * 64}.json.gz"

@@ -110,7 +110,7 @@ def test_g3_thousands_of_levels_are_kept_while_python_reads_them(levels: int) ->
 
 @pytest.mark.parametrize("levels", [50_000, 500_000])
 def test_g6_levels_that_python_cant_read_are_no_reason_to_refuse(levels: int) -> None:
-    assert parse_delivery(body_of(levels), TOKEN) == Trimmed(None)
+    assert parse_delivery(body_of(levels), TOKEN) == Trimmed(None, None)
 
 
 def body_of(levels: int) -> bytes:

@@ -13,7 +13,7 @@ _MEANINGS = {
     401: (502, "api-key-refused", "LangGraph refuses the API key", _KEY_IS_WRONG),
     403: (502, "api-key-refused", "LangGraph refuses the API key", _KEY_IS_WRONG),
     404: (422, "langgraph-unknown", "LangGraph does not know it", ""),
-    409: (409, "thread-busy", "The thread is busy", "Wait for its run to end, or choose another multitask_strategy."),
+    409: (409, "thread-busy", "The thread is busy", ""),
     413: (413, "body-too-large", "The body is too large for LangGraph", ""),
     422: (422, "langgraph-refused", "LangGraph refuses the run", ""),
     429: (429, "langgraph-throttles", "LangGraph throttles", ""),

@@ -22,11 +22,16 @@ if TYPE_CHECKING:
     from runledger.core.launches import LaunchRequest
     from runledger.core.problems import Problem
 
+# Every run inherits its thread's metadata, those of other clients too: `launch_id` there would claim them all.
+THREAD_MARK = "thread_of_launch"
 DEADLINE = 20.0  # seconds for all calls of one request, under the 30 s of the gateway
+# The SDK tries to connect six times with 7.5 s of pauses: so 16.5 s in all, and what never connected is told from what
+# may have been sent before the deadline blurs the two.
+_CONNECT = 1.5
 
 
-class NotStartedError(Exception):
-    """LangGraph has made no run. `problem` is the answer for the caller."""
+class StartError(Exception):
+    """The run's start did not succeed. `problem` is the answer for the caller."""
 
     def __init__(self, problem: Problem) -> None:
         """Keep the answer."""
@@ -34,7 +39,11 @@ class NotStartedError(Exception):
         self.problem = problem
 
 
-class UnknownError(NotStartedError):
+class NotStartedError(StartError):
+    """LangGraph has made no run."""
+
+
+class UnknownError(StartError):
     """LangGraph may have made the run: the request went out and no answer to it came back."""
 
 
@@ -67,18 +76,21 @@ class LangGraph:
         self._runner = asyncio.Runner()
         self._clients: dict[str | None, LangGraphClient] = {}
 
-    def start(self, start: Start, api_key: str | None) -> Started:
-        """Start a run and return its id; raise NotStartedError, or UnknownError where it may run all the same."""
-        return self._runner.run(self._start(start, api_key))
+    def start(self, start: Start, api_key: str | None, seconds: float = DEADLINE) -> Started:
+        """Start a run and return its id; raise NotStartedError, or UnknownError where it may run all the same.
 
-    async def _start(self, start: Start, api_key: str | None) -> Started:
+        `seconds` is what the request has left for it, where that is less than the deadline.
+        """
+        return self._runner.run(self._start(start, api_key, min(self._deadline, seconds)))
+
+    async def _start(self, start: Start, api_key: str | None, deadline: float) -> Started:
         client = await self._client(api_key)
         asked = False  # whether the request that makes the run may have left
         try:
-            async with asyncio.timeout(self._deadline):
+            async with asyncio.timeout(deadline):
                 if start.own_thread:
                     thread = await client.threads.create(
-                        thread_id=start.thread_id, if_exists="do_nothing", metadata={"launch_id": start.launch_id}
+                        thread_id=start.thread_id, if_exists="do_nothing", metadata={THREAD_MARK: start.launch_id}
                     )
                     _ = thread["thread_id"]  # what is not LangGraph's, an empty redirect say, has none
                 asked = True
@@ -92,9 +104,11 @@ class LangGraph:
             # A proxy's 5xx says nothing about the server behind it.
             raise (UnknownError if asked and error.status_code >= 500 else NotStartedError)(problem) from None  # noqa: PLR2004
         except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout) as error:
-            raise NotStartedError(fault(f"LangGraph can't be reached ({type(error).__name__}).")) from None
+            raise NotStartedError(
+                fault(f"LangGraph can't be reached at {self._url} ({type(error).__name__}).")
+            ) from None
         except (TimeoutError, httpx.TimeoutException):
-            raise (UnknownError if asked else NotStartedError)(timed_out(self._deadline)) from None
+            raise (UnknownError if asked else NotStartedError)(timed_out(deadline)) from None
         except (httpx.HTTPError, orjson.JSONDecodeError, KeyError, TypeError, StopAsyncIteration) as error:
             problem = fault(f"The answer is not LangGraph's ({type(error).__name__}); is LangGraphUrl right?")
             raise (UnknownError if asked else NotStartedError)(problem) from None
@@ -104,9 +118,8 @@ class LangGraph:
             for client in self._clients.values():
                 await client.aclose()
             # connect, read, write, pool; the deadline above ends whatever takes longer together
-            self._clients = {
-                api_key: get_client(url=self._url, api_key=api_key, timeout=(5.0, self._deadline, self._deadline, 5.0))
-            }
+            timeouts = (_CONNECT, self._deadline, self._deadline, _CONNECT)
+            self._clients = {api_key: get_client(url=self._url, api_key=api_key, timeout=timeouts)}
         return self._clients[api_key]
 
 

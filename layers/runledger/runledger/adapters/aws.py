@@ -7,8 +7,8 @@ from typing import Any
 import boto3
 from botocore.config import Config
 
-# Three tries of at most 1 + 3 s each stay well under the functions' own time-outs.
-_CONFIG = Config(connect_timeout=1, read_timeout=3, retries={"mode": "standard", "total_max_attempts": 3})
+CALL_SECONDS = 7  # what one call can take: two tries of 1 + 2 s, and up to a second between them
+_CONFIG = Config(connect_timeout=1, read_timeout=2, retries={"mode": "standard", "total_max_attempts": 2})
 
 
 def client(service: str) -> Any:  # noqa: ANN401 - boto3 makes its clients' classes at run time

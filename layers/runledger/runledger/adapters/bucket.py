@@ -23,9 +23,12 @@ class Bucket:
         """`name` is the physical one."""
         self._client, self._name = client, name
 
-    def put(self, run_id: str, payload: Payload) -> Placed:
-        """Store `payload` gzipped, before any item points at it; a second time, it is the same object again."""
-        key = payload_key(run_id, payload.sha256)
+    def put(self, launch_id: str | None, run_id: str, payload: Payload) -> Placed:
+        """Store `payload` gzipped, before any item points at it; a second time, it is the same object again.
+
+        Where the item then refuses to point at it, it stays behind under the token's own launch.
+        """
+        key = payload_key(launch_id, run_id, payload.sha256)
         try:
             self._client.put_object(
                 Bucket=self._name,

@@ -18,13 +18,17 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One HTTP request. `query` is the raw query string; header names are in lower case."""
+    """One HTTP request.
+
+    `query` is the raw query string, header names are in lower case, `seconds_left()` is what the function has left.
+    """
 
     path: str
     query: str = field(repr=False)
     headers: Mapping[str, str] = field(repr=False)
     body: str | None = field(repr=False)
     is_base64: bool
+    seconds_left: Callable[[], float] = field(repr=False)
 
     def content(self) -> bytes:
         """Return the body's bytes; a 400 Problem where they can't be had."""
@@ -53,7 +57,7 @@ def serve(event: dict[str, Any], context: LambdaContext, handle: Callable[[Reque
     """
     telemetry.begin(context)
     try:
-        answer = handle(_request(event))
+        answer = handle(_request(event, context))
         return _response(answer.status, "application/json", answer.body, answer.headers)
     except Problem as problem:
         _report(problem)
@@ -66,13 +70,14 @@ def serve(event: dict[str, Any], context: LambdaContext, handle: Callable[[Reque
         telemetry.end()
 
 
-def _request(event: dict[str, Any]) -> Request:
+def _request(event: dict[str, Any], context: LambdaContext) -> Request:
     return Request(
         path=event["rawPath"],
         query=event.get("rawQueryString") or "",
         headers={name.lower(): value for name, value in (event.get("headers") or {}).items()},
         body=event.get("body"),
         is_base64=bool(event.get("isBase64Encoded")),
+        seconds_left=lambda: context.get_remaining_time_in_millis() / 1000,
     )
 
 

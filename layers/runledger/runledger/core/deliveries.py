@@ -53,6 +53,7 @@ class Trimmed:
     """
 
     launch_id: str | None
+    run_id: str | None
 
 
 def parse_delivery(body: bytes, *spellings: str) -> Delivery | Trimmed:
@@ -68,7 +69,7 @@ def parse_delivery(body: bytes, *spellings: str) -> Delivery | Trimmed:
             text = text.replace(spelling, "")
         members = json.loads(text, parse_int=str, parse_float=str, parse_constant=_refuse)
     except RecursionError:
-        return Trimmed(None)  # thousands of levels: real, but nothing that Python reads
+        return Trimmed(None, None)  # thousands of levels: real, but nothing that Python reads
     except ValueError:
         raise NotADeliveryError from None
     if not isinstance(members, dict):
@@ -76,8 +77,10 @@ def parse_delivery(body: bytes, *spellings: str) -> Delivery | Trimmed:
     metadata, kwargs = _map(members.get("metadata")), _map(members.get("kwargs"))
     launch_id = None if metadata.get("launch_id") is None else str(metadata["launch_id"])
     run_id, status = members.get("run_id"), _name(members.get("status"))
-    if not isinstance(run_id, str) or not _UUID.fullmatch(run_id) or status is None:
-        return Trimmed(launch_id)
+    if not isinstance(run_id, str) or not _UUID.fullmatch(run_id):
+        return Trimmed(launch_id, None)
+    if status is None:
+        return Trimmed(launch_id, run_id.lower())
     return Delivery(
         run_id=run_id.lower(),
         status=status,

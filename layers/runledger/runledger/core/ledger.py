@@ -3,10 +3,11 @@
 | write            | table    | from                         | to                                        |
 |------------------|----------|------------------------------|-------------------------------------------|
 | claim            | Launches | absent                       | `starting`, due                           |
-| launch_started   | Launches | `starting`                   | `started`, with the run                   |
+| launch_started   | Launches | `starting`                   | `started`, with the run; due if heard of  |
 | launch_refused   | Launches | `starting`                   | `refused`, with the reason                |
-| launch_due       | Launches | any                          | the same, due now                         |
+| launch_due       | Launches | any                          | the same, heard of, due now               |
 | run_pending      | Runs     | absent                       | `pending`, due                            |
+| run_launched     | Runs     | of this launch, or of none   | the same, with what its launch knows      |
 | run_delivered    | Runs     | absent, or told by a launch  | the delivery's outcome and payload        |
 | run_contradicted | Runs     | told by a webhook            | the same, with the other delivery beside  |
 
@@ -72,9 +73,12 @@ def shard(item_id: str) -> int:
     return zlib.crc32(item_id.encode()) % SHARDS
 
 
-def payload_key(run_id: str, sha256: str) -> str:
-    """Return the bucket key of a payload: the same content of the same run is the same object."""
-    return f"runs/{run_id}/{sha256}.json.gz"
+def payload_key(launch_id: str | None, run_id: str, sha256: str) -> str:
+    """Return the bucket key of a payload: the same content of the same run is the same object.
+
+    It stands under the launch that the token speaks for, so that a leaked token reaches nothing of another launch.
+    """
+    return f"runs/{launch_id or 'shared'}/{run_id}/{sha256}.json.gz"
 
 
 def claim(  # noqa: PLR0913 - the facts of a launch, each by name
@@ -99,14 +103,17 @@ def claim(  # noqa: PLR0913 - the facts of a launch, each by name
     )
 
 
-def launch_started(launch_id: str, run_id: str, now: float) -> Update:
-    """LangGraph has answered: the launch has its run."""
+def launch_started(launch_id: str, run_id: str, now: float, *, heard: bool = False) -> Update:
+    """LangGraph has answered: the launch has its run.
+
+    It is due no more, unless something was `heard` of it that could not be recorded: that it is due for still.
+    """
     return Update(
         key={"launch_id": launch_id},
-        condition="#state = :starting",
+        condition="#state = :starting" + ("" if heard else " AND attribute_not_exists(#heard_at)"),
         given={"starting": "starting"},
         set={"state": "started", "run_id": run_id, "updated_at": iso(now)},
-        remove=_NOT_DUE,
+        remove=() if heard else _NOT_DUE,
     )
 
 
@@ -114,7 +121,7 @@ def launch_refused(launch_id: str, reason: str, now: float) -> Update:
     """LangGraph has made no run and never will for this launch."""
     return Update(
         key={"launch_id": launch_id},
-        condition="#state = :starting",
+        condition="#state = :starting AND attribute_not_exists(#heard_at)",
         given={"starting": "starting"},
         set={"state": "refused", "reason": reason, "updated_at": iso(now)},
         remove=_NOT_DUE,
@@ -126,14 +133,14 @@ def launch_due(launch_id: str, now: float) -> Update:
     return Update(
         key={"launch_id": launch_id},
         condition="attribute_exists(#launch_id)",
-        set=_due(launch_id, now),
+        set={"heard_at": iso(now), **_due(launch_id, now)},
     )
 
 
 def run_pending(  # noqa: PLR0913 - the facts of a run, each by name
     *, run_id: str, launch_id: str, thread_id: str, assistant_id: str, after_seconds: int, now: float
 ) -> Update:
-    """Record a run that was just launched; where its webhook was faster, nothing is left to say."""
+    """Record a run that was just launched; where its webhook was faster, `run_launched` says the rest."""
     return Update(
         key={"run_id": run_id},
         condition="attribute_not_exists(#run_id)",
@@ -148,6 +155,17 @@ def run_pending(  # noqa: PLR0913 - the facts of a run, each by name
             **_outcome(run_id, "pending"),
             **_due(run_id, now + after_seconds + FIRST_CHECK_SECONDS),
         },
+    )
+
+
+def run_launched(pending: Update) -> Update:
+    """Add what only the launch knows to a run whose webhook was faster, and trimmed perhaps."""
+    known = ("launch_id", "thread_id", "assistant_id", "created_at")
+    return Update(
+        key=pending.key,
+        condition="attribute_not_exists(#launch_id) OR #launch_id = :launch_id",
+        given={"launch_id": str(pending.set["launch_id"])},
+        once={name: pending.set[name] for name in known},
     )
 
 
@@ -175,9 +193,10 @@ def run_delivered(delivery: Delivery, placed: Placed, launch_id: str | None, now
             "updated_at": iso(now),
             **_outcome(delivery.run_id, delivery.outcome),
             **placed.attributes(),
+            "created_at": delivery.created_at,
             **(_due(delivery.run_id, now + FIRST_CHECK_SECONDS) if settling else {}),
         },
-        once={"created_at": delivery.created_at or iso(now)},
+        once={} if delivery.created_at else {"created_at": iso(now)},
         remove=() if settling else _NOT_DUE,
     )
 
