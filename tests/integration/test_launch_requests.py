@@ -207,20 +207,24 @@ def test_the_api_key_is_sent_where_the_secret_holds_one(
     assert [sent.headers.get("x-api-key") for sent in langgraph.requests] == [header, header]
 
 
-def test_g4_a_webhook_faster_than_the_launchs_record_stands(
-    load: Load, aws: Aws, langgraph: LangGraphDouble, output: Output
+@pytest.mark.parametrize("trimmed", [False, True])
+def test_g4_a_webhook_faster_than_the_launchs_record_stands_and_is_completed(
+    load: Load, aws: Aws, langgraph: LangGraphDouble, output: Output, *, trimmed: bool
 ) -> None:
+    left_out: dict[str, Any] = dict.fromkeys(("thread_id", "assistant_id", "metadata") if trimmed else ())
     launch, webhook = load("launch", LangGraphUrl=langgraph.url), load("webhook")
 
     def deliver(sent: Sent) -> None:
         token = webhook_token(sent)
-        body = delivery(langgraph.run_id, sent.body["metadata"]["launch_id"], token, status="error")
+        body = delivery(langgraph.run_id, sent.body["metadata"]["launch_id"], token, status="error", **left_out)
         assert webhook.call(body, f"token={token}").status == 200
 
     langgraph.before_run = deliver
-    launch_id = launch.call(launch_body()).body["launch_id"]
-    run = aws.run(langgraph.run_id) or {}
+    reply = launch.call(launch_body()).body
+    launch_id, run = reply["launch_id"], aws.run(langgraph.run_id) or {}
     assert (run["outcome"], run["source"], run["launch_id"]) == ("failed", "webhook", launch_id)
+    assert run["assistant_id"]
+    assert not trimmed or run["thread_id"] == reply["thread_id"]
     item = aws.launch(launch_id) or {}
     assert (item["state"], item["run_id"]) == ("started", langgraph.run_id)
     assert output.counts == {"delivered": 1, "launched": 1}
