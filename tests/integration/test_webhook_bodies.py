@@ -39,6 +39,7 @@ def claimed(webhook: Door) -> None:
         ("\ufeff{}", False),
         ('{"half":"\ud83d"}', False),
         ("not base64!", True),
+        (base64.b64encode(b"{}").decode() + "!", True),
         (base64.b64encode(b'{"run_id":"\xff"}').decode(), True),
     ],
 )

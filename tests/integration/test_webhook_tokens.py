@@ -177,14 +177,20 @@ def test_a_shared_token_records_a_run_without_launch(load: Load, aws: Aws, outpu
     assert output.counts == {"delivered": 1, "duplicate": 1}
 
 
-def test_a_shared_token_speaks_for_no_launch(load: Load, aws: Aws) -> None:
+@pytest.mark.parametrize("delivered", [False, True])
+def test_a_shared_token_speaks_for_no_launch(load: Load, aws: Aws, *, delivered: bool) -> None:
     aws.add_key("shared-crons", SHARED)
     webhook, run_id, launch_id = load("webhook", AcceptSharedTokens="true"), new_id(), new_id()
     named = webhook.call(delivery(run_id, launch_id, SHARED), f"token={SHARED}")
     assert (named.status, named.problem) == (400, "other-launch")
     assert aws.is_empty()
-    webhook.call(delivery(run_id, launch_id), f"token={aws.token(launch_id)}")
+    if delivered:
+        webhook.call(delivery(run_id, launch_id), f"token={aws.token(launch_id)}")
+    else:
+        names = {"run_id": run_id, "launch_id": launch_id, "thread_id": new_id(), "assistant_id": "agent"}
+        webhook.app.runs.apply(ledger.run_pending(**names, after_seconds=0, now=NOW))
     before = aws.run(run_id)
+    assert before
     owned = webhook.call(delivery(run_id, None, SHARED, status="error"), f"token={SHARED}")
     assert (owned.status, owned.problem) == (400, "other-launch")
     assert aws.run(run_id) == before
