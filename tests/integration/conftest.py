@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 # Powertools writes to the standard output that it met first, and counts in one place for all.
 _STATEFUL = ("launch.app", "webhook.app", "runledger.adapters.gateway", "runledger.adapters.telemetry")
 _parse = functools.cache(yaml_parse)
-_session = functools.cache(resources.session)
+_session = SimpleNamespace(client=functools.cache(resources.session().client))
 
 
 class Load(Protocol):
@@ -47,7 +47,7 @@ def _setting(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
     # Reading template.yaml and boto3's descriptions of services takes most of a test's time; they don't change.
     monkeypatch.setattr(template, "yaml_parse", _parse)
-    monkeypatch.setattr(resources, "session", _session)
+    monkeypatch.setattr(resources, "session", lambda: _session)
 
 
 @pytest.fixture

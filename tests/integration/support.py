@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs
 
+import boto3
 from boto3.dynamodb.types import TypeDeserializer
 
 from local import resources
@@ -168,7 +169,7 @@ class Clock:
 def stand_still(webhook: Door, aws: Aws) -> Clock:
     """Give the webhook's key ring, just read, a clock that stands still."""
     clock = Clock()
-    webhook.app.ring = Secret(aws.client("secretsmanager"), aws.template.names["KeyRingSecret"], key_ring, clock)
+    webhook.app.ring = Secret(boto3.client("secretsmanager"), aws.template.names["KeyRingSecret"], key_ring, clock)
     webhook.app.ring.value()
     return clock
 
