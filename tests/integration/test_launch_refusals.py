@@ -133,6 +133,7 @@ def test_without_a_thread_no_run_is_asked_for(
         Told(503, "busy"),
         HTML,
         Told(body={"thread_id": "x"}),
+        Told(body={"run_id": None, "assistant_id": None, "thread_id": "x"}),
         Told(body=[]),
         Told(body=None),
         Told(302, "", {"Location": "https://login.example/"}),
@@ -141,7 +142,20 @@ def test_without_a_thread_no_run_is_asked_for(
         Told(body="event: error\ndata: {}\n\n", headers={"Content-Type": "text/event-stream"}),
         Told(body="event: metadata\ndata: []\n\n", headers={"Content-Type": "text/event-stream"}),
     ],
-    ids=["500", "503", "page", "no id", "list", "null", "redirect", "cut", "silent stream", "error event", "odd event"],
+    ids=[
+        "500",
+        "503",
+        "page",
+        "no id",
+        "null id",
+        "list",
+        "null",
+        "redirect",
+        "cut",
+        "silent stream",
+        "error event",
+        "odd event",
+    ],
 )
 def test_g1_an_answer_that_is_none_leaves_the_launch_unknown_and_due(
     launch: Door, aws: Aws, langgraph: LangGraphDouble, output: Output, told: Told, *, stream: bool

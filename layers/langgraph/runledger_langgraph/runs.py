@@ -140,7 +140,9 @@ def _arguments(start: Start) -> dict[str, Any]:
 
 async def _create(client: LangGraphClient, start: Start) -> Started:
     run = await client.runs.create(**_arguments(start))
-    return Started(str(run["run_id"]), str(run["assistant_id"]))
+    if not isinstance(run["run_id"], str):
+        raise TypeError("run_id")  # not LangGraph's answer
+    return Started(run["run_id"], str(run["assistant_id"]))
 
 
 async def _stream(client: LangGraphClient, start: Start) -> Started:
