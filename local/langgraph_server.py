@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
-import sys
 from typing import TYPE_CHECKING, Any
 
-from local.servers import end, wait_for
+from local.servers import end, start, wait_for
 from local.template import ROOT
 
 if TYPE_CHECKING:
+    import subprocess
     from pathlib import Path
 
 EXAMPLE = ROOT / "local" / "langgraph" / "langgraph.json"
@@ -36,11 +35,10 @@ class LangGraphServer:
         """Start the server, at the same address as before where it was stopped."""
         log = self._folder / "langgraph.log"
         with log.open("ab") as output:
-            self._process = subprocess.Popen(
+            self._process = start(
                 [
-                    *(sys.executable, "-m", "local.leash", str(_executable(self._config)), "dev"),
-                    *("--config", str(self._write_config()), "--host", self._host),
-                    *("--port", self.url.rsplit(":", 1)[1]),
+                    *(str(_executable(self._config)), "dev", "--config", str(self._write_config())),
+                    *("--host", self._host, "--port", self.url.rsplit(":", 1)[1]),
                     *("--no-browser", "--no-reload", "--n-jobs-per-worker", "10"),
                 ],
                 cwd=self._working_folder(),
@@ -50,10 +48,7 @@ class LangGraphServer:
                     "LANGGRAPH_CLI_NO_ANALYTICS": "1",
                     "LANGSMITH_TRACING": os.environ.get("LANGSMITH_TRACING", "false"),
                 },
-                stdin=subprocess.PIPE,
                 stdout=output,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
             )
         try:
             wait_for(f"{self.url}/ok", self._process)

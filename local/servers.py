@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import errno
 import socket
+import subprocess
+import sys
 import time
 import urllib.error
 import urllib.request
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    import subprocess
+from typing import Any
 
 _START_SECONDS = 90
 
@@ -33,6 +32,17 @@ def is_free(host: str, port: int) -> bool:
                 return False
             raise ValueError(f"BIND: {host} is no address of this machine ({error.strerror})") from None
     return True
+
+
+def start(command: list[str], **options: Any) -> subprocess.Popen[bytes]:
+    """Start a server on a leash: it ends when this process does, however. `options` are Popen's."""
+    return subprocess.Popen(
+        [sys.executable, "-m", "local.leash", *command],
+        stdin=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        start_new_session=True,
+        **options,
+    )
 
 
 def wait_for(url: str, server: subprocess.Popen[bytes]) -> None:

@@ -13,7 +13,7 @@ from local import resources
 from local.functions import Pool
 from local.http_api import HttpApi
 from local.langgraph_server import EXAMPLE, LangGraphServer
-from local.servers import end, free_port, is_free, wait_for
+from local.servers import end, free_port, is_free, start, wait_for
 from local.template import ROOT, Template
 
 if TYPE_CHECKING:
@@ -88,20 +88,8 @@ class Stack:
 
     def _start_aws(self, stack: ExitStack) -> str:
         port = self._port("AWS")
-        server = subprocess.Popen(
-            [
-                *(sys.executable, "-m", "local.leash", sys.executable, "-m", "moto.server"),
-                "-H",
-                self.host,
-                "-p",
-                str(port),
-            ],
-            cwd=ROOT,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            start_new_session=True,
-        )
+        command = [sys.executable, "-m", "moto.server", "-H", self.host, "-p", str(port)]
+        server = start(command, cwd=ROOT, stdout=subprocess.DEVNULL)
         stack.callback(end, server)
         url = f"http://{self.host}:{port}"
         wait_for(f"{url}/moto-api/", server)

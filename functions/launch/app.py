@@ -17,7 +17,7 @@ from runledger.adapters.secrets import Secret, api_key, key_ring
 from runledger.adapters.tables import Table
 from runledger.core import ledger, tokens
 from runledger.core.launches import LaunchRequest, own_thread_id, parse_launch
-from runledger.core.problems import FieldError, Problem, invalid_request, unavailable
+from runledger.core.problems import FieldError, Problem, invalid_request
 from runledger_langgraph.runs import LangGraph, NotStartedError, Start, Started, UnknownError
 
 if TYPE_CHECKING:
@@ -126,13 +126,15 @@ def _record(start: Start, started: Started, seconds_left: Callable[[], float]) -
     try:
         if runs.apply(pending) is not None:
             runs.apply(ledger.run_launched(pending))
-        if seconds_left() < aws.CALL_SECONDS:
-            raise unavailable("No time is left.")
-        if launches.apply(ledger.launch_started(start.launch_id, started.run_id, time.time())) is not None:
-            launches.apply(ledger.launch_started(start.launch_id, started.run_id, time.time(), heard=True))
+        if seconds_left() >= aws.CALL_SECONDS:
+            if launches.apply(ledger.launch_started(start.launch_id, started.run_id, time.time())) is not None:
+                launches.apply(ledger.launch_started(start.launch_id, started.run_id, time.time(), heard=True))
+            return
+        detail = "no time is left"
     except Problem as problem:
-        telemetry.count("unrecorded")
-        telemetry.logger.error("a started run stays to be recorded", detail=problem.detail)
+        detail = problem.detail
+    telemetry.count("unrecorded")
+    telemetry.logger.error("a started run stays to be recorded", detail=detail)
 
 
 def _accepted(path: str, start: Start, started: Started) -> Answer:

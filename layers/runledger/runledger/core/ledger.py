@@ -4,7 +4,7 @@
 |------------------|----------|------------------------------|-------------------------------------------|
 | claim            | Launches | absent                       | `starting`, due                           |
 | launch_started   | Launches | `starting`                   | `started`, with the run; due if heard of  |
-| launch_refused   | Launches | `starting`                   | `refused`, with the reason                |
+| launch_refused   | Launches | `starting`, not heard of     | `refused`, with the reason                |
 | launch_due       | Launches | any                          | the same, heard of, due now               |
 | run_pending      | Runs     | absent                       | `pending`, due                            |
 | run_launched     | Runs     | of this launch, or of none   | the same, with what its launch knows      |
