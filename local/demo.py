@@ -38,6 +38,7 @@ class Kind:
     name: str
     request: dict[str, Any]
     outcome: str
+    sends_webhook: bool = True
 
 
 @dataclass
@@ -51,7 +52,7 @@ class Demo:
     def launch(self, kind: Kind, **more: Any) -> None:
         """Launch a run and show the answer."""
         body = {"assistant_id": "agent", **kind.request, **more}
-        status, answer = _post(f"{self.stack.apis['Api'].url}/runs", body)
+        status, answer = self.post(kind, body)
         self.check(f"{kind.name}: launched", status == 202, f"{status} {answer}")  # noqa: PLR2004
         if status == 202:  # noqa: PLR2004
             self.runs[kind.name] = answer
@@ -59,6 +60,10 @@ class Demo:
                 f"[bold blue]launch[/]   {kind.name:<22} [dim]launch[/] {logs.short(answer['launch_id'])}"
                 f"  [dim]run[/] {logs.short(answer['run_id'])}"
             )
+
+    def post(self, kind: Kind, body: dict[str, Any]) -> tuple[int, Any]:
+        """POST /runs with a key of the kind's own."""
+        return _post(f"{self.stack.apis['Api'].url}/runs", body, {"idempotency-key": kind.name})
 
     def check(self, what: str, holds: bool, otherwise: str = "") -> None:  # noqa: FBT001 - a check's own verdict
         """Note what does not hold."""
@@ -71,15 +76,17 @@ class Demo:
 
 
 KINDS = (
-    Kind("answer", {"input": {"task": "answer"}}, "settling"),
-    Kind("answer, streamed", {"input": {"task": "answer"}, "stream": True}, "settling"),
-    Kind("asks a person", {"input": {"task": "ask"}}, "settling"),
+    Kind("answer", {"input": {"task": "answer"}}, "succeeded"),
+    Kind("answer, streamed", {"input": {"task": "answer"}, "stream": True}, "succeeded"),
+    Kind("asks a person", {"input": {"task": "ask"}}, "awaiting_input"),
     Kind("fails", {"input": {"task": "fail"}}, "failed"),
-    Kind("returns 2 MB", {"input": {"task": "large", "bytes": 2_000_000}}, "settling"),
+    Kind("returns 2 MB", {"input": {"task": "large", "bytes": 2_000_000}}, "succeeded"),
     Kind("cancelled", {"input": {"task": "slow", "seconds": 60}}, "cancelled"),
+    Kind("never began", {"input": {"task": "answer"}, "after_seconds": 3600}, "cancelled", sends_webhook=False),
     Kind("superseded", {"input": {"task": "slow", "seconds": 60}}, "rolled_back"),
 )
-SUCCESSOR = Kind("its successor", {"input": {"task": "answer"}, "multitask_strategy": "rollback"}, "settling")
+SUCCESSOR = Kind("its successor", {"input": {"task": "answer"}, "multitask_strategy": "rollback"}, "succeeded")
+_ALL = (*KINDS, SUCCESSOR)
 
 
 def main() -> int:
@@ -113,11 +120,15 @@ def _run(demo: Demo) -> None:
     superseded = demo.runs.get("superseded", {})
     _wait_until_running(demo, ("cancelled", "superseded"))
     demo.launch(SUCCESSOR, thread_id=superseded.get("thread_id"))
-    if cancelled := demo.runs.get("cancelled"):
-        _post(f"{demo.stack.langgraph_url}/threads/{cancelled['thread_id']}/runs/{cancelled['run_id']}/cancel", {})
+    for name in ("cancelled", "never began"):
+        if cancelled := demo.runs.get(name):
+            _post(f"{demo.stack.langgraph_url}/threads/{cancelled['thread_id']}/runs/{cancelled['run_id']}/cancel", {})
     _wait_until_landed(demo)
+    _check_doors(demo, demo.items())
+    _repeat(demo)
+    console.rule("later: reconcile asks LangGraph about what is open")
+    demo.stack.reconcile()
     items = demo.items()
-    _check_doors(demo, items)
     _show_ledger(demo, items)
     _show_result(demo, items)
 
@@ -133,7 +144,7 @@ def _wait_until_running(demo: Demo, names: tuple[str, ...]) -> None:
 
 
 def _wait_until_landed(demo: Demo) -> None:
-    wanted = {run["run_id"] for run in demo.runs.values()}
+    wanted = {demo.runs[kind.name]["run_id"] for kind in _ALL if kind.sends_webhook and kind.name in demo.runs}
     ends = time.monotonic() + _LAND_SECONDS
     while time.monotonic() < ends:
         if all(demo.items().get(run_id, {}).get("source") == "webhook" for run_id in wanted):
@@ -153,12 +164,19 @@ def _check_doors(demo: Demo, items: dict[str, dict[str, Any]]) -> None:
     demo.check("a forged delivery changes nothing", demo.items() == items)
 
 
+def _repeat(demo: Demo) -> None:
+    """Send the first request again, as a caller does who heard no answer: it must be the same run."""
+    kind = KINDS[0]
+    console.print(f"[bold blue]repeat[/]   {kind.name}: the same key and body again, to be the same run")
+    status, answer = demo.post(kind, {"assistant_id": "agent", **kind.request})
+    demo.check("the same key is the same run", answer == demo.runs.get(kind.name), f"{status} {answer}")
+
+
 def _show_ledger(demo: Demo, items: dict[str, dict[str, Any]]) -> None:
     table = Table(title="the ledger", box=box.SIMPLE_HEAD, title_style="bold", expand=False)
-    for column in ("run", "what", "status", "outcome", "result", "error"):
+    for column in ("run", "what", "status", "outcome", "told by", "result", "error"):
         table.add_column(column, no_wrap=True)
-    table.add_column("landed", justify="right")
-    for kind in (*KINDS, SUCCESSOR):
+    for kind in _ALL:
         run_id = demo.runs.get(kind.name, {}).get("run_id", "")
         item = items.get(run_id, {})
         outcome = item.get("outcome", "missing")
@@ -166,20 +184,20 @@ def _show_ledger(demo: Demo, items: dict[str, dict[str, Any]]) -> None:
         text = _payload(demo, item)
         demo.check(f"{kind.name}: payload", bool(text) and json.loads(text)["run_id"] == run_id, "not as it was sent")
         demo.check(f"{kind.name}: no token", "token=" in text and "token=k" not in text, "the payload holds a token")
-        where = "bucket" if "payload_key" in item else "item"
+        where = " (bucket)" if "payload_key" in item else ""
         table.add_row(
             logs.short(run_id),
             kind.name,
             str(item.get("status", "")),
             f"[green]{outcome}[/]" if outcome == kind.outcome else f"[red]{outcome}[/]",
-            f"{int(item.get('payload_bytes', 0)):,} B in the {where}",
+            f"{item.get('source', '')} {_seconds(item)}",
+            f"{int(item.get('payload_bytes', 0)):,} B{where}",
             str(item.get("error", {}).get("type", "")),
-            _seconds(item),
         )
     console.print(table)
-    console.print(
-        "[dim]settling: LangGraph says success also when a graph waits for a person; the payload is readable.[/]\n"
-    )
+    question = items.get(demo.runs.get("asks a person", {}).get("run_id", ""), {}).get("questions", "")
+    demo.check("the question is in the ledger", "Shall I go on?" in question, question)
+    console.print(f"[dim]awaiting_input: the graph asked a person {question}; LangGraph calls that success too.[/]\n")
 
 
 def _show_result(demo: Demo, items: dict[str, dict[str, Any]]) -> None:
@@ -215,18 +233,19 @@ def _show(function: str, line: str) -> None:
     members = logs.parse(line)
     if members is None:
         return
-    if members["message"] == "delivered":
-        console.print(
-            f"[bold green]landed[/]   {members['outcome']:<22} [dim]launch[/] {logs.short(members['launch_id'])}"
-            f"  [dim]run[/] {logs.short(members['run_id'])}  [dim]{members['bytes']:,} bytes[/]"
-        )
+    launch, run = (logs.short(members.get(name, "")) for name in ("launch_id", "run_id"))
+    ids = f"[dim]launch[/] {launch}  [dim]run[/] {run}"
+    if members["message"] in ("settled", "reconciled"):
+        console.print(f"[bold green]asked[/]    {members['outcome']:<22} {ids}")
+    elif members["message"] == "delivered":
+        console.print(f"[bold green]landed[/]   {members['outcome']:<22} {ids}  [dim]{members['bytes']:,} bytes[/]")
     elif members["level"] != "INFO" and (text := logs.render(function, line)) is not None:
         console.print(text)
 
 
-def _post(url: str, body: dict[str, Any]) -> tuple[int, Any]:
+def _post(url: str, body: dict[str, Any], headers: dict[str, str] | None = None) -> tuple[int, Any]:
     content = json.dumps({name: value for name, value in body.items() if value is not None}).encode()
-    request = urllib.request.Request(url, content, {"content-type": "application/json"})
+    request = urllib.request.Request(url, content, {"content-type": "application/json", **(headers or {})})
     try:
         with urllib.request.urlopen(request, timeout=30) as answer:
             return answer.status, json.loads(answer.read() or b"null")

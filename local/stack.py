@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from contextlib import ExitStack
+import threading
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Self
 
 from local import resources
-from local.functions import Pool
+from local.functions import InvocationError, Pool
 from local.http_api import HttpApi
 from local.langgraph_server import EXAMPLE, LangGraphServer
 from local.servers import end, free_port, is_free, start, wait_for
@@ -31,7 +32,7 @@ class Stack:
 
     `langgraph_url` uses an existing server in place of starting one; `ports` are by name (`Api`, `WebhookApi`,
     `LangGraph`, `AWS`), free ones where not given; `parameters` are template.yaml's; `log` gets a function's name and
-    each line that it prints.
+    each line that it prints; without `schedules` scheduled functions run only when they are invoked.
     """
 
     config: Path = EXAMPLE
@@ -42,6 +43,7 @@ class Stack:
     parameters: dict[str, str] = field(default_factory=dict)
     langgraph_changes: dict[str, Any] = field(default_factory=dict)
     api_key: str = " "
+    schedules: bool = True
     log: Callable[[str, str], None] = lambda _name, _line: None
 
     def __enter__(self) -> Self:
@@ -71,6 +73,20 @@ class Stack:
     def table(self, name: str) -> Any:
         """Return the boto3 table with the logical id `name`."""
         return resources.session().resource("dynamodb", endpoint_url=self.endpoint_url).Table(self.template.names[name])
+
+    def reconcile(self) -> None:
+        """Let reconcile run as if it were later: everything that is to be looked at some time is due."""
+        for name in ("RunsTable", "LaunchesTable"):
+            table = self.table(name)
+            for item in table.scan()["Items"]:
+                past = [when for when in ("due_at", "missed_since", "lease_until") if when in item]
+                if "due_at" in past:
+                    table.update_item(
+                        Key={key["AttributeName"]: item[key["AttributeName"]] for key in table.key_schema},
+                        UpdateExpression="SET " + ", ".join(f"{when} = :past" for when in past),
+                        ExpressionAttributeValues={":past": 1},
+                    )
+        self.pools["ReconcileFunction"].invoke({})
 
     def describe(self) -> dict[str, Any]:
         """Return what `.runledger/stack.json` says."""
@@ -107,11 +123,22 @@ class Stack:
         for function in functions:
             pools[function.name] = Pool(function, self.environment(function), self.log)
             stack.callback(pools[function.name].close)
-        self.apis = {}
+            if function.every_seconds and self.schedules:
+                stack.callback(_every(function.every_seconds, pools[function.name]).set)
+        self.pools = pools
+        self._bound = ports
+        self.apis: dict[str, HttpApi] = {}
         for api in self.template.resources("AWS::Serverless::HttpApi"):
-            routes = {r: pools[f.name] for f in functions for r in f.routes if r.api == api}
-            self.apis[api] = HttpApi(api, self.host, ports[api], routes)
-            stack.callback(self.apis[api].close)
+            self.open_api(api)
+            stack.callback(self._close_api, api)
+
+    def open_api(self, name: str) -> None:
+        """Open one HTTP API at its address; also again, after it was closed."""
+        routes = {r: self.pools[f.name] for f in self.template.functions() for r in f.routes if r.api == name}
+        self.apis[name] = HttpApi(name, self.host, self._bound[name], routes)
+
+    def _close_api(self, name: str) -> None:
+        self.apis[name].close()
 
     def environment(self, function: Function) -> dict[str, str]:
         """Return the environment that Lambda would give to `function`."""
@@ -141,3 +168,16 @@ class Stack:
             }
             for function in self.template.functions()
         }
+
+
+def _every(seconds: int, pool: Pool) -> threading.Event:
+    """Invoke a scheduled function again and again until the event returned is set."""
+    stopped = threading.Event()
+
+    def run() -> None:
+        while not stopped.wait(seconds):
+            with suppress(InvocationError):  # it is in the log; the next period is the retry
+                pool.invoke({})
+
+    threading.Thread(target=run, daemon=True).start()
+    return stopped

@@ -44,6 +44,7 @@ class Function:
     code: tuple[Path, ...]
     environment: dict[str, str]
     routes: tuple[Route, ...]
+    every_seconds: int | None
 
 
 @dataclass
@@ -83,6 +84,7 @@ class Template:
     def _function(self, name: str, properties: dict[str, Any], common: dict[str, Any]) -> Function:
         variables = {**common["Environment"]["Variables"], **properties["Environment"]["Variables"]}
         events = [e["Properties"] for e in properties.get("Events", {}).values() if e["Type"] == "HttpApi"]
+        schedules = [e["Properties"] for e in properties.get("Events", {}).values() if e["Type"] == "ScheduleV2"]
         layers = [
             self.document["Resources"][layer["Ref"]]["Properties"]["ContentUri"] for layer in properties["Layers"]
         ]
@@ -93,6 +95,7 @@ class Template:
             memory=int(properties["MemorySize"]),
             code=tuple(self.path.parent / folder for folder in (properties["CodeUri"], *layers)),
             environment={key: str(value) for key, value in self.resolve(variables).items()},
+            every_seconds=_seconds(schedules[0]["ScheduleExpression"]) if schedules else None,
             routes=tuple(Route(e["ApiId"]["Ref"], e["Method"].upper(), e["Path"]) for e in events),
         )
 
@@ -143,3 +146,11 @@ class Template:
         if name in self.document["Parameters"]:
             raise ValueError(f"the parameter {name} has no default and was not given")
         return self.names[name]
+
+
+def _seconds(expression: str) -> int:
+    """Read `rate(N minutes)`."""
+    rate = re.fullmatch(r"rate\((\d+) minutes?\)", expression)
+    if rate is None:
+        raise NotImplementedError(f"the schedule {expression} is not known to the local stack")
+    return int(rate[1]) * 60

@@ -2,7 +2,7 @@
 
 The launch is put down first, so that a run can't start unseen; then LangGraph is asked; then the run is recorded. What
 fails before LangGraph is asked has started nothing. What fails after it leaves the launch `starting`, that is unknown,
-and due to be looked at.
+and due to be looked at: by the caller's next request with the same Idempotency-Key, or by reconcile.
 """
 
 from __future__ import annotations
@@ -12,31 +12,35 @@ import uuid
 from typing import TYPE_CHECKING, Any
 
 from runledger.adapters import aws, settings, telemetry
+from runledger.adapters.bucket import Bucket
 from runledger.adapters.gateway import Answer, Request, serve
 from runledger.adapters.secrets import Secret, api_key, key_ring
 from runledger.adapters.tables import Table
-from runledger.core import ledger, tokens
-from runledger.core.launches import LaunchRequest, own_thread_id, parse_launch
-from runledger.core.problems import FieldError, Problem, invalid_request
-from runledger_langgraph.runs import LangGraph, NotStartedError, Start, Started, UnknownError
+from runledger.core import launch_states
+from runledger.core.launch_states import Launch
+from runledger.core.launches import LaunchRequest, launch_id_of, own_thread_id, parse_launch
+from runledger.core.problems import Problem
+from runledger_langgraph.client import LangGraph
+from runledger_langgraph.launcher import Launcher, TakenError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from aws_lambda_powertools.utilities.typing import LambdaContext
 
-LANGGRAPH_URL = settings.text("LANGGRAPH_URL")
-WEBHOOK_URL = settings.text("WEBHOOK_URL")
-MAX_RUN_SECONDS = settings.whole_number("MAX_RUN_SECONDS")
-
 _RECORD_SECONDS = aws.CALL_SECONDS + 0.5  # kept of the function's time to record a run that was started
+_INLINE_REQUEST_BYTES = 8_192  # larger requests go to the bucket: a launch is written twice, and billed by its size
+_RETRY_SECONDS = 5
 
 _dynamodb, _secretsmanager = aws.client("dynamodb"), aws.client("secretsmanager")
-runs = Table(_dynamodb, settings.text("RUNS_TABLE"))
-launches = Table(_dynamodb, settings.text("LAUNCHES_TABLE"))
-ring = Secret(_secretsmanager, settings.text("KEY_RING_SECRET"), key_ring)
-langgraph_key = Secret(_secretsmanager, settings.text("LANGGRAPH_API_KEY_SECRET"), api_key)
-langgraph = LangGraph(LANGGRAPH_URL)
+launcher = Launcher(
+    langgraph=LangGraph(settings.text("LANGGRAPH_URL")),
+    runs=Table(_dynamodb, settings.text("RUNS_TABLE")),
+    launches=Table(_dynamodb, settings.text("LAUNCHES_TABLE")),
+    bucket=Bucket(aws.client("s3"), settings.text("PAYLOAD_BUCKET")),
+    ring=Secret(_secretsmanager, settings.text("KEY_RING_SECRET"), key_ring),
+    api_key=Secret(_secretsmanager, settings.text("LANGGRAPH_API_KEY_SECRET"), api_key),
+    webhook_url=settings.text("WEBHOOK_URL"),
+    max_run_seconds=settings.whole_number("MAX_RUN_SECONDS"),
+)
 
 
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
@@ -45,107 +49,87 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
 
 
 def launch(http: Request) -> Answer:
-    """Start what the request asks for: 202 with the ids, or a Problem."""
-    if "idempotency-key" in http.headers:
-        raise invalid_request(
-            FieldError("", "the header Idempotency-Key is not supported yet; leave it out, and each call is a launch")
-        )
-    request, now = parse_launch(http.content()), time.time()
-    start = _prepare(request, now)
-    telemetry.about(launch_id=start.launch_id)
-    key = langgraph_key.value()
-    launches.apply(
-        ledger.claim(
-            launch_id=start.launch_id,
-            assistant_id=request.assistant_id,
-            thread_id=start.thread_id,
-            own_thread=start.own_thread,
-            stream=request.stream,
-            langgraph_url=LANGGRAPH_URL,
-            now=now,
-        )
-    )
-    started = _ask(start, key, http.seconds_left() - _RECORD_SECONDS)
-    telemetry.about(run_id=started.run_id)
-    _record(start, started, http.seconds_left)
-    telemetry.count("launched")
-    telemetry.logger.info("launched", thread_id=start.thread_id, stream=request.stream)
-    return _accepted(http.path, start, started)
+    """Start what the request asks for, or find what it has started: 202 with the ids, or a Problem."""
+    body = http.content()
+    request = parse_launch(body)
+    launch_id = launch_id_of(http.headers.get("idempotency-key"))
+    telemetry.about(launch_id=launch_id)
+    for secret in (launcher.ring, launcher.api_key):
+        secret.value()  # what can't be read is found out before anything is claimed
+    claim, is_new = _claim(launch_id, request, body.decode())
+    until = launcher.langgraph.until(http.seconds_left() - _RECORD_SECONDS)
+    if is_new:
+        run_id = launcher.start(claim, request, until)
+    else:
+        claim, run_id = _again(claim, request, until)
+    return _accepted(http.path, claim, run_id, request)
 
 
-def _prepare(request: LaunchRequest, now: float) -> Start:
-    launch_id = str(uuid.uuid4())
-    token = tokens.sign(ring.value(), launch_id, int(now) + request.after_seconds + MAX_RUN_SECONDS)
-    return Start(
-        request=request,
+def _claim(launch_id: str, request: LaunchRequest, text: str) -> tuple[Launch, bool]:
+    """Put the launch down; return it, or the one that is there already, and whether it is new."""
+    key = None
+    if len(text.encode()) > _INLINE_REQUEST_BYTES:
+        key = launcher.bucket.put_request(launch_id, request.digest, text)
+    holder = str(uuid.uuid4())
+    claim = launch_states.claimed(
         launch_id=launch_id,
+        digest=request.digest,
+        request=None if key else text,
+        request_key=key,
+        assistant_id=request.assistant_id,
         thread_id=request.thread_id or own_thread_id(launch_id, attempt=1),
         own_thread=request.thread_id is None,
-        webhook=f"{WEBHOOK_URL}?token={token}",
-        token=token,
-    )
-
-
-def _ask(start: Start, key: str | None, seconds: float) -> Started:
-    try:
-        return langgraph.start(start, key, seconds)
-    except UnknownError as unknown:
-        problem = unknown.problem
-        problem.detail += " The run may have been started all the same; its result will then be found under the launch."
-        problem.extra = {"launch_id": start.launch_id}
-        raise problem from None
-    except NotStartedError as refused:
-        if refused.problem.slug == "api-key-refused":
-            langgraph_key.forget()
-        _close(start.launch_id, refused.problem)
-        raise refused.problem from None
-
-
-def _close(launch_id: str, refused: Problem) -> None:
-    """Mark the launch as refused; where that fails it stays due, and its refusal is what the caller hears."""
-    try:
-        launches.apply(ledger.launch_refused(launch_id, refused.slug, time.time()))
-    except Problem as problem:
-        telemetry.logger.error("a refused launch stays due", detail=problem.detail)
-
-
-def _record(start: Start, started: Started, seconds_left: Callable[[], float]) -> None:
-    """Record the run, then its launch.
-
-    Where that fails, or there is no time for it, the run goes on all the same: the caller gets its ids, and the launch
-    stays due.
-    """
-    pending = ledger.run_pending(
-        run_id=started.run_id,
-        launch_id=start.launch_id,
-        thread_id=start.thread_id,
-        assistant_id=started.assistant_id,
-        after_seconds=start.request.after_seconds,
+        stream=request.stream,
+        langgraph_url=launcher.langgraph.url,
+        holder=holder,
         now=time.time(),
     )
+    there = Launch.read(launcher.launches.apply(claim) or {**claim.key, **claim.set})
+    return there, there.holder == holder  # also where the answer to a first try was lost
+
+
+def _again(claim: Launch, request: LaunchRequest, until: float) -> tuple[Launch, str]:
+    """Answer a repeated request as the first was answered, or go on where it was left."""
+    if claim.digest != request.digest:
+        raise Problem(
+            409,
+            "idempotency-key-reused",
+            "The Idempotency-Key was used for another request",
+            "A launch with this Idempotency-Key has another body. Use a new key for a new launch.",
+            extra={"launch_id": claim.launch_id},
+        )
+    if claim.state == "started":
+        telemetry.count("repeated")
+        return claim, str(claim.run_id)
+    now = time.time()
+    if claim.is_held(now):
+        raise _in_progress(claim, now)
     try:
-        if runs.apply(pending) is not None:
-            runs.apply(ledger.run_launched(pending))
-        if seconds_left() >= aws.CALL_SECONDS:
-            if launches.apply(ledger.launch_started(start.launch_id, started.run_id, time.time())) is not None:
-                launches.apply(ledger.launch_started(start.launch_id, started.run_id, time.time(), heard=True))
-            return
-        detail = "no time is left"
-    except Problem as problem:
-        detail = problem.detail
-    telemetry.count("unrecorded")
-    telemetry.logger.error("a started run stays to be recorded", detail=detail)
+        return launcher.go_on(claim, until, request)
+    except TakenError:
+        raise _in_progress(claim, now) from None
 
 
-def _accepted(path: str, start: Start, started: Started) -> Answer:
+def _in_progress(claim: Launch, now: float) -> Problem:
+    return Problem(
+        409,
+        "launch-in-progress",
+        "The launch is in progress",
+        "Another request with this Idempotency-Key is at work. Send the same request again later.",
+        headers={"Retry-After": str(max(1, min(_RETRY_SECONDS, claim.lease_until - int(now))))},
+        extra={"launch_id": claim.launch_id},
+    )
+
+
+def _accepted(path: str, claim: Launch, run_id: str, request: LaunchRequest) -> Answer:
     prefix = path.removesuffix("/runs")
-    links = {"run": f"{prefix}/runs/{started.run_id}", "launch": f"{prefix}/launches/{start.launch_id}"}
-    if start.request.stream:
-        links["stream"] = f"{LANGGRAPH_URL}/threads/{start.thread_id}/runs/{started.run_id}/stream"
+    links = {"run": f"{prefix}/runs/{run_id}", "launch": f"{prefix}/launches/{claim.launch_id}"}
+    if request.stream:
+        links["stream"] = f"{claim.langgraph_url}/threads/{claim.thread_id}/runs/{run_id}/stream"
     body = {
-        "launch_id": start.launch_id,
-        "run_id": started.run_id,
-        "thread_id": start.thread_id,
+        "launch_id": claim.launch_id,
+        "run_id": run_id,
+        "thread_id": claim.thread_id,
         "outcome": "pending",
         "links": links,
     }

@@ -15,15 +15,17 @@ from runledger.adapters.bucket import Bucket
 from runledger.adapters.gateway import Answer, Request, serve
 from runledger.adapters.secrets import REREAD_SECONDS, Secret, key_ring
 from runledger.adapters.tables import Table
-from runledger.core import ledger, tokens
+from runledger.core import launch_states, run_states, tokens
 from runledger.core.deliveries import Delivery, NotADeliveryError, Trimmed, parse_delivery
-from runledger.core.ledger import Placed
 from runledger.core.outcomes import is_known
 from runledger.core.problems import FieldError, Problem, invalid_request, unavailable
 from runledger.core.tokens import Grant, TokenRefusedError, UnknownKeyError
 
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.typing import LambdaContext
+
+    from runledger.core.ledger import Placed
+    from runledger.core.outcomes import Outcome
 
 ACCEPT_SHARED_TOKENS = settings.flag("ACCEPT_SHARED_TOKENS")
 INLINE_PAYLOAD_BYTES = settings.whole_number("INLINE_PAYLOAD_BYTES")
@@ -79,7 +81,7 @@ def _verify(token: str) -> Grant:
     except TokenRefusedError as refusal:
         if refusal.launch_id:  # genuine once: something ended that this delivery may no longer tell
             telemetry.about(launch_id=refusal.launch_id)
-            launches.apply(ledger.launch_due(refusal.launch_id, time.time()))
+            launches.apply(launch_states.heard(refusal.launch_id, time.time()))
         raise _refused(refusal.reason) from None
 
 
@@ -120,7 +122,7 @@ def _other_launch() -> Problem:
 def _ask_instead(grant: Grant) -> Answer:
     telemetry.count("trimmed")
     telemetry.logger.warning("no run_id or status can be read; see webhooks.allowed_fields in langgraph.json")
-    if grant.launch_id and launches.apply(ledger.launch_due(grant.launch_id, time.time())) is None:
+    if grant.launch_id and launches.apply(launch_states.heard(grant.launch_id, time.time())) is None:
         return Answer(
             202,
             {"recorded": False, "detail": "No run_id or no status: the launch is marked to be looked at."},
@@ -134,10 +136,8 @@ def _record(delivery: Delivery, grant: Grant, now: float) -> Answer:
     if not is_known(delivery.status):
         telemetry.count("unknown_status")
         telemetry.logger.warning("an unknown status is kept as settling", status=delivery.status)
-    placed = Placed(delivery.payload, None)
-    if delivery.payload.size > INLINE_PAYLOAD_BYTES:
-        placed = bucket.put(grant.launch_id, delivery.run_id, delivery.payload)
-    recorded = runs.apply(ledger.run_delivered(delivery, placed, grant.launch_id, now))
+    placed = bucket.place(grant.launch_id, delivery.run_id, delivery.payload, INLINE_PAYLOAD_BYTES)
+    recorded = runs.apply(run_states.delivered(delivery, placed, grant.launch_id, now))
     if recorded is None:
         telemetry.count("delivered")
         if placed.key:
@@ -146,22 +146,38 @@ def _record(delivery: Delivery, grant: Grant, now: float) -> Answer:
             "delivered", status=delivery.status, outcome=delivery.outcome, bytes=delivery.payload.size
         )
         return Answer(200, {"run_id": delivery.run_id, "outcome": delivery.outcome, "duplicate": False})
-    return _repeated(delivery, recorded, grant, now)
+    return _repeated(delivery, placed, recorded, grant, now)
 
 
-def _repeated(delivery: Delivery, recorded: dict[str, Any], grant: Grant, now: float) -> Answer:
+def _repeated(delivery: Delivery, placed: Placed, recorded: dict[str, Any], grant: Grant, now: float) -> Answer:
     """Answer a delivery about a run that is recorded already, or that belongs to somebody else."""
     owner = recorded.get("launch_id")
     if owner is not None and owner != grant.launch_id:
         raise _other_launch()
+    if recorded["source"] == "reconcile":
+        changed = runs.apply(run_states.superseding(delivery, placed, recorded["outcome"], now))
+        if changed is not None:  # it went on since it was read
+            return _repeated(delivery, placed, changed, grant, now)
+        return _superseded(delivery, recorded["outcome"])
     if recorded["payload_sha256"] == delivery.payload.sha256:
         telemetry.count("duplicate")
         telemetry.logger.info("duplicate")
     else:
         placed = bucket.put(grant.launch_id, delivery.run_id, delivery.payload)
-        if runs.apply(ledger.run_contradicted(delivery, placed, now)) is None:
+        if runs.apply(run_states.contradicted(delivery, placed, now)) is None:
             telemetry.count("contradicted")
             telemetry.logger.error(
                 "a second delivery differs from the first; it is kept beside it", other_key=placed.key
             )
     return Answer(200, {"run_id": delivery.run_id, "outcome": recorded["outcome"], "duplicate": True})
+
+
+def _superseded(delivery: Delivery, recorded: Outcome) -> Answer:
+    """Answer a delivery that came after reconcile had asked: its payload is LangGraph's own and replaced that one."""
+    telemetry.count("late")
+    telemetry.logger.info("late", status=delivery.status, outcome=delivery.outcome)
+    if run_states.conflicts(delivery.outcome, recorded):
+        telemetry.count("conflict")
+        telemetry.logger.error("the webhook contradicts what LangGraph said when asked", recorded=recorded)
+    outcome = delivery.outcome if recorded == "settling" else recorded
+    return Answer(200, {"run_id": delivery.run_id, "outcome": outcome, "duplicate": False})

@@ -87,6 +87,64 @@ def calls(names: set[str], on: str) -> Iterator[tuple[str, ast.Call]]:
                         yield method, node
 
 
+def client_calls(function: Function) -> Iterator[ast.Call]:
+    """Yield the calls of AWS clients that a function can reach: in the adapters' methods that its code uses."""
+    for method in _adapters_used(function):
+        for node in ast.walk(method):
+            match node:
+                case ast.Call(func=ast.Attribute(value=ast.Attribute(attr="_client"))):
+                    yield node
+
+
+def indexes_queried(function: Function) -> set[str]:
+    """Return the names of the indexes that a function can reach, which stand in the adapters' methods."""
+    return {
+        str(node.value.value)
+        for method in _adapters_used(function)
+        for node in ast.walk(method)
+        if isinstance(node, ast.keyword) and node.arg == "IndexName" and isinstance(node.value, ast.Constant)
+    }
+
+
+def read_of(module: str, variable: str) -> set[str]:
+    """Return the names of the members that a module reads of the mapping `variable`, by [] or get, or asks for."""
+    found = set()
+    for node in ast.walk(modules()[module]):
+        match node:
+            case (
+                ast.Subscript(value=ast.Name(id=name), slice=ast.Constant(value=str(member)))
+                | ast.Call(
+                    func=ast.Attribute(value=ast.Name(id=name), attr="get"), args=[ast.Constant(value=str(member)), *_]
+                )
+                | ast.Compare(left=ast.Constant(value=str(member)), comparators=[ast.Name(id=name)])
+            ) if name == variable:
+                found.add(member)
+    return found
+
+
+def _adapters_used(function: Function) -> list[ast.FunctionDef]:
+    """Return the adapters' functions and methods whose names are called: by the function's code, or by one another."""
+    names = reached(function)
+    adapters = {name for name in names if name.startswith("runledger.adapters.")}
+    defined = [n for name in adapters for n in ast.walk(modules()[name]) if isinstance(n, ast.FunctionDef)]
+    used = {
+        call.attr for name in names - adapters for call in _called(modules()[name]) if isinstance(call, ast.Attribute)
+    }
+    while more := {_name(call) for node in defined if node.name in used for call in _called(node)} - used:
+        used |= more
+    return [node for node in defined if node.name in used]
+
+
+def _called(tree: ast.AST) -> Iterator[ast.Attribute | ast.Name]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute | ast.Name):
+            yield node.func
+
+
+def _name(called: ast.Attribute | ast.Name) -> str:
+    return called.attr if isinstance(called, ast.Attribute) else called.id
+
+
 def text_argument(call: ast.Call) -> str:
     """Return the first argument, which must be written out, so that what is read can be read here too."""
     match call.args:

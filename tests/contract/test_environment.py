@@ -11,12 +11,41 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from aws_lambda_powertools.shared import constants
 
-from tests.contract.source import FUNCTIONS, TEMPLATE, calls, modules, named, reached, text_argument
+from tests.contract.source import (
+    FUNCTIONS,
+    OPTIONS,
+    TEMPLATE,
+    calls,
+    modules,
+    named,
+    reached,
+    template,
+    text_argument,
+)
 
 if TYPE_CHECKING:
     from local.template import Function
 
 POWERTOOLS = {"POWERTOOLS_METRICS_NAMESPACE", "POWERTOOLS_SERVICE_NAME", "POWERTOOLS_LOG_LEVEL"}
+
+
+KINDS = {"count": "Sum", "gauge": "Maximum"}
+WATCHED = {
+    "launch": {"failed", "unrecorded"},
+    "webhook": {"failed", "dropped", "contradicted", "conflict"},
+    "reconcile": {
+        "failed",
+        "check_failed",
+        "unrecorded",
+        "doubled",
+        "recovered",
+        "lost",
+        "langgraph_forgets",
+        "langgraph_refuses",
+        "result_too_large",
+        "oldest_due",
+    },
+}
 
 
 def alarms(namespace: str) -> list[dict[str, Any]]:
@@ -79,12 +108,15 @@ def test_each_function_has_a_service_name_of_its_own() -> None:
 @pytest.mark.parametrize("function", FUNCTIONS, ids=named)
 def test_alarms_watch_metrics_that_the_function_counts(function: Function) -> None:
     """Metrics that exist, under the names and dimensions that Powertools writes."""
-    counted = {text_argument(call) for method, call in calls(reached(function), "telemetry") if method == "count"}
+    told = [(method, text_argument(call)) for method, call in calls(reached(function), "telemetry") if method in KINDS]
+    counted = {name for _, name in told}
     service = {"Name": "service", "Value": function.environment["POWERTOOLS_SERVICE_NAME"]}
     watched = [a for a in alarms(function.environment["POWERTOOLS_METRICS_NAMESPACE"]) if service in a["Dimensions"]]
     assert "failed" in {alarm["MetricName"] for alarm in watched}
     assert {alarm["MetricName"] for alarm in watched} <= counted
     assert all(alarm["Dimensions"] == [service] for alarm in watched)
+    for alarm in watched:
+        assert {KINDS[method] for method, name in told if name == alarm["MetricName"]} == {alarm["Statistic"]}
 
 
 def test_every_alarm_is_some_functions() -> None:
@@ -93,3 +125,21 @@ def test_every_alarm_is_some_functions() -> None:
     crashes = alarms("AWS/Lambda")
     assert {a["Dimensions"][0]["Value"] for a in crashes if a["MetricName"] == "Errors"} == {f.name for f in FUNCTIONS}
     assert len(ours) + len(crashes) == len(TEMPLATE.resources("AWS::CloudWatch::Alarm"))
+
+
+def test_every_metric_that_needs_a_person_has_one_alarm() -> None:
+    watched = sorted((a["Dimensions"][0]["Value"], a["MetricName"]) for a in alarms("Runledger/local"))
+    assert watched == sorted((service, name) for service, names in WATCHED.items() for name in names)
+
+
+def test_an_alarm_is_raised_by_the_first_of_its_kind_and_told_to_the_topic() -> None:
+    """But for what is tried again by itself, and for a silence that is the fault itself."""
+    for alarm in template(**OPTIONS).resources("AWS::CloudWatch::Alarm").values():
+        name = alarm["MetricName"]
+        assert alarm["AlarmActions"] == [OPTIONS["AlarmTopicArn"]]
+        assert alarm["ComparisonOperator"] == "GreaterThanOrEqualToThreshold"
+        assert alarm["Statistic"] == ("Maximum" if name == "oldest_due" else "Sum")
+        assert alarm["TreatMissingData"] == ("breaching" if name == "oldest_due" else "notBreaching")
+        assert (alarm["Threshold"], alarm["EvaluationPeriods"]) == {"oldest_due": (600, 2), "check_failed": (1, 4)}.get(
+            name, (1, 1)
+        )

@@ -44,14 +44,17 @@ def test_adapters_import_boto3_powertools_and_core(module: str) -> None:
 
 
 @pytest.mark.parametrize("module", within("runledger_langgraph"))
-def test_the_langgraph_layer_imports_the_sdk_and_core(module: str) -> None:
-    left = outside_stdlib(module) - set(within(CORE)) - set(within("runledger_langgraph"))
+def test_the_langgraph_layer_imports_the_sdk_and_inward(module: str) -> None:
+    left = outside_stdlib(module) - set(within("runledger")) - set(within("runledger_langgraph"))
     assert packages(left) <= {"langgraph_sdk", "httpx", "orjson"}
 
 
 def test_only_the_langgraph_layer_imports_the_sdk() -> None:
-    importers = {name.split(".")[0] for name in modules() if packages(imports(name)) & SDK}
-    assert importers == {"runledger_langgraph"}
+    importers = {name for name in modules() if packages(imports(name, typing=False)) & SDK}
+    assert packages(importers) == {"runledger_langgraph"}
+    for name in set(modules()) - set(within("runledger_langgraph")):
+        typed = {other for other in imports(name) if packages({other}) & SDK}
+        assert typed <= ({"langgraph_sdk.client"} if "runledger_langgraph" in packages(imports(name)) else set())
 
 
 def test_functions_never_import_each_other() -> None:

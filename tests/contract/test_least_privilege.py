@@ -10,8 +10,18 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from local.template import Route
-from runledger.core.ledger import payload_key
-from tests.contract.source import FUNCTIONS, OPTIONS, TEMPLATE, calls, modules, named, reached, template
+from runledger.core.ledger import payload_key, request_key
+from tests.contract.source import (
+    FUNCTIONS,
+    OPTIONS,
+    TEMPLATE,
+    client_calls,
+    indexes_queried,
+    modules,
+    named,
+    reached,
+    template,
+)
 
 if TYPE_CHECKING:
     from local.template import Function
@@ -26,7 +36,28 @@ ANYWHERE = {  # what has no resource to be named, and why
     "ec2:AssignPrivateIpAddresses": "as above",
     "ec2:UnassignPrivateIpAddresses": "as above",
 }
-SERVICES = {"update_item": "dynamodb", "get_secret_value": "secretsmanager", "put_object": "s3"}
+SERVICES = {
+    "get_item": "dynamodb",
+    "get_object": "s3",
+    "get_secret_value": "secretsmanager",
+    "put_object": "s3",
+    "query": "dynamodb",
+    "update_item": "dynamodb",
+}
+INDEXES = {
+    "LaunchFunction": {"${RunsTable.Arn}/index/by-launch"},
+    "WebhookFunction": set(),
+    "ReconcileFunction": {
+        "${RunsTable.Arn}/index/by-launch",
+        "${RunsTable.Arn}/index/due",
+        "${LaunchesTable.Arn}/index/due",
+    },
+}
+OBJECTS = {
+    "LaunchFunction": {"s3:PutObject": "launches/", "s3:GetObject": "launches/"},
+    "WebhookFunction": {"s3:PutObject": "runs/"},
+    "ReconcileFunction": {"s3:PutObject": "runs/", "s3:GetObject": "launches/"},
+}
 LOGGED = {
     "requestId",
     "requestTime",
@@ -76,7 +107,8 @@ def test_g9_only_lambda_may_take_the_role(function: Function) -> None:
 
 @pytest.mark.parametrize("function", FUNCTIONS, ids=named)
 def test_g9_a_role_allows_the_calls_of_its_function_and_no_others(function: Function) -> None:
-    made = {f"{SERVICES[method]}:{_action(method)}" for method, _ in calls(reached(function), "_client")}
+    methods = {call.func.attr for call in client_calls(function) if isinstance(call.func, ast.Attribute)}
+    made = {f"{SERVICES[method]}:{_action(method)}" for method in methods}
     assert made
     allowed = set.union(*(actions for actions, _ in statements(function)))
     assert allowed == made | {"logs:CreateLogStream", "logs:PutLogEvents"}
@@ -101,11 +133,51 @@ def test_g9_a_role_reaches_what_the_environment_names_and_its_log(function: Func
     assert reachable == used | {properties(function)["LoggingConfig"]["LogGroup"]}
 
 
-def test_g9_payloads_are_written_where_the_role_allows_it() -> None:
-    (webhook,) = [function for function in FUNCTIONS if function.name == "WebhookFunction"]
-    (objects,) = [resources for actions, resources in statements(webhook) if "s3:PutObject" in actions]
-    assert objects == {"${PayloadBucket.Arn}/runs/*"}
+def test_g9_a_client_is_called_and_never_handed_on() -> None:
+    """Else what is done with it elsewhere would not be seen."""
+    for name, tree in modules().items():
+        used = [node for node in ast.walk(tree) if isinstance(node, ast.Attribute) and node.attr == "_client"]
+        kept = [node for node in used if isinstance(node.ctx, ast.Store)]
+        called = {id(node.func.value) for node in ast.walk(tree) if _is_method_call(node)}  # type: ignore[attr-defined]
+        if name.startswith("runledger.adapters."):
+            assert not [node for node in used if node not in kept and id(node) not in called], name
+
+
+def _is_method_call(node: ast.AST) -> bool:
+    return isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)
+
+
+@pytest.mark.parametrize("function", FUNCTIONS, ids=named)
+def test_g9_a_role_queries_the_indexes_that_its_function_does_and_no_table(function: Function) -> None:
+    asked = [resources for actions, resources in statements(function) if "dynamodb:Query" in actions]
+    allowed = set().union(*asked)
+    assert allowed == INDEXES[function.name]
+    assert {resource.rpartition("/index/")[2] for resource in allowed} == indexes_queried(function)
+
+
+@pytest.mark.parametrize("function", FUNCTIONS, ids=named)
+def test_g9_objects_are_written_and_read_where_the_role_allows_it(function: Function) -> None:
+    allowed = {
+        action: resource.removeprefix("${PayloadBucket.Arn}/").removesuffix("*")
+        for actions, resources in statements(function)
+        for action in actions
+        for resource in resources
+        if action.startswith("s3:")
+    }
+    assert allowed == OBJECTS[function.name]
     assert payload_key("a-launch", "a-run", "a-digest").startswith("runs/")
+    assert request_key("a-launch", "a-digest").startswith("launches/")
+
+
+def test_g9_only_launches_are_read_by_key() -> None:
+    read = {
+        resource
+        for function in FUNCTIONS
+        for actions, resources in statements(function)
+        if "dynamodb:GetItem" in actions
+        for resource in resources
+    }
+    assert read == {"LaunchesTable.Arn"}
 
 
 @pytest.mark.parametrize("function", FUNCTIONS, ids=named)

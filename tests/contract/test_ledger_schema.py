@@ -1,22 +1,36 @@
-"""The tables of template.yaml and the writes of core/ledger.py agree, name by name."""
+"""The tables of template.yaml and the writes of the core agree, name by name."""
 
 from __future__ import annotations
 
+import ast
 import inspect
 import json
+import re
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from runledger.core import ledger
+from runledger.core import launch_states, ledger, run_states
 from runledger.core.deliveries import Delivery, Payload, parse_delivery
+from runledger.core.launch_states import Launch
 from runledger.core.ledger import Placed, Update
-from tests.contract.source import TEMPLATE
+from runledger.core.settling import MAX_QUESTIONS_BYTES, Seen
+from tests.contract.source import TEMPLATE, modules, read_of
 
 NOW = 1_795_327_173.6
 LAUNCH, RUN = "6f1c7c0e-3c4b-4a53-9a57-0d3f8f1f6a10", "01a201d6-a0d4-71ed-b1cb-bd7f037d2e51"
 LONGEST = "\U0001f389" * 256  # names are cut by characters, stored by bytes
 MAX_ITEM_BYTES = 400 * 1024
+MAX_REQUEST = 8_192  # of the request in a launch's item
+SEEN = Seen(
+    status="success",
+    outcome="awaiting_input",
+    ended_at="2026-11-22T05:59:33.653878Z",
+    error={"message": "\U0001f389" * 2_000},
+    questions="x" * MAX_QUESTIONS_BYTES,
+    began=True,
+)
 MAX_INLINE = int(TEMPLATE.document["Parameters"]["InlinePayloadBytes"]["MaxValue"])
 
 
@@ -41,21 +55,50 @@ def updates() -> dict[str, list[Update]]:
     """Return every write of the ledger, by table."""
     inline = Placed(Payload("x" * MAX_INLINE, MAX_INLINE, "0" * 64), None)
     spilled = Placed(inline.payload, ledger.payload_key(LAUNCH, RUN, "0" * 64))
-    pending = {"run_id": RUN, "launch_id": LAUNCH, "thread_id": LONGEST, "assistant_id": LONGEST, "after_seconds": 0}
+    pending = run_states.pending(
+        run_id=RUN, launch_id=LAUNCH, thread_id=LONGEST, assistant_id=LONGEST, after_seconds=0, now=NOW
+    )
     claim = {"launch_id": LAUNCH, "assistant_id": LONGEST, "thread_id": LONGEST, "langgraph_url": "https://x.org"}
+    claim |= {"digest": "0" * 64, "request": "x" * MAX_REQUEST, "request_key": ledger.request_key(LAUNCH, "0" * 64)}
+    claimed = launch_states.claimed(**claim, own_thread=True, stream=False, holder=LAUNCH, now=NOW)
+    launch = Launch.read({**claimed.key, **claimed.set})
     return {
         "LaunchesTable": [
-            ledger.claim(**claim, own_thread=True, stream=False, now=NOW),
-            ledger.launch_started(LAUNCH, RUN, NOW),
-            ledger.launch_refused(LAUNCH, "thread-busy", NOW),
-            ledger.launch_due(LAUNCH, NOW),
+            claimed,
+            launch_states.taken_over(launch, LAUNCH, NOW),
+            launch_states.attempted(launch, LONGEST, NOW),
+            launch_states.started(launch, RUN, NOW),
+            launch_states.started(replace(launch, attempt=2, own_thread=False), RUN, NOW),
+            launch_states.started(launch, RUN, NOW, heard=True),
+            launch_states.refused(launch, "thread-busy", NOW),
+            launch_states.heard(LAUNCH, NOW),
+            launch_states.checked(LAUNCH, 1),
+            launch_states.watched(launch, NOW),
+            launch_states.postponed(LAUNCH, NOW),
         ],
         "RunsTable": [
-            ledger.run_pending(**pending, now=NOW),  # type: ignore[arg-type]
-            ledger.run_launched(ledger.run_pending(**pending, now=NOW)),  # type: ignore[arg-type]
-            ledger.run_delivered(delivery("error"), inline, LAUNCH, NOW),
-            ledger.run_delivered(delivery("success"), spilled, None, NOW),
-            ledger.run_contradicted(delivery(LONGEST), spilled, NOW),
+            pending,
+            run_states.launched(pending),
+            run_states.delivered(delivery("error"), inline, LAUNCH, NOW),
+            run_states.delivered(delivery("success"), spilled, None, NOW),
+            run_states.superseding(delivery("error"), spilled, "succeeded", NOW),
+            run_states.superseding(delivery("success"), inline, "settling", NOW),
+            run_states.contradicted(delivery(LONGEST), spilled, NOW),
+            run_states.reconciled(RUN, SEEN, inline, NOW),
+            run_states.reconciled(RUN, SEEN, spilled, NOW),
+            run_states.reconciled(RUN, replace(SEEN, outcome="cancelled", began=False), None, NOW),
+            run_states.settled(RUN, replace(SEEN, outcome="succeeded", questions=None), NOW),
+            run_states.settled(RUN, SEEN, NOW),
+            run_states.moved_on(RUN, RUN, NOW),
+            run_states.unheard(RUN, "succeeded", NOW),
+            run_states.unheard(RUN, "settling", NOW),
+            run_states.missed(RUN, 1, NOW, NOW),
+            run_states.lost(RUN, NOW),
+            run_states.rolled_back(RUN, NOW),
+            run_states.doubled(RUN, LAUNCH, NOW),
+            run_states.postponed(RUN, 1, NOW, known=True),
+            run_states.closed(RUN, 1),
+            run_states.due_now(RUN, NOW),
         ],
     }
 
@@ -79,12 +122,23 @@ TABLES = pytest.mark.parametrize("name", list(TEMPLATE.resources("AWS::DynamoDB:
 
 def test_every_write_of_the_ledger_is_looked_at() -> None:
     defined = {
-        name
-        for name, made in inspect.getmembers(ledger, inspect.isfunction)
+        f"{module.__name__.rpartition('.')[2]}.{name}("
+        for module in (launch_states, run_states)
+        for name, made in inspect.getmembers(module, inspect.isfunction)
         if made.__annotations__.get("return") == "Update"
     }
-    called = {name for name in defined if f"ledger.{name}(" in inspect.getsource(updates)}
-    assert called == defined
+    assert len(defined) > 20
+    assert {name for name in defined if name in inspect.getsource(updates)} == defined
+
+
+def test_only_the_transitions_make_writes() -> None:
+    """Else the test above looks in the wrong place."""
+    makers = {
+        name
+        for name, tree in modules().items()
+        if any(isinstance(node, ast.Call) and ast.unparse(node.func) == "Update" for node in ast.walk(tree))
+    }
+    assert makers == {"runledger.core.launch_states", "runledger.core.run_states"}
 
 
 @TABLES
@@ -118,8 +172,11 @@ def test_an_index_key_is_written_whole_and_removed_whole(name: str) -> None:
 
 
 def test_every_run_is_in_the_indexes_by_thread_and_outcome() -> None:
-    makes = [update for update in updates()["RunsTable"] if "outcome" in written(update)]
-    assert makes
+    says = [update for update in updates()["RunsTable"] if "outcome" in written(update)]
+    assert all("outcome_shard" in written(update) for update in says)
+    makes = [update for update in says if re.match(r"\(*attribute_not_exists", update.condition)]
+    assert len(makes) == 3
+    assert all(re.search(r"(^|AND )#\w+ (=|IN) ", update.condition) for update in says if update not in makes)
     for index in table("RunsTable")["GlobalSecondaryIndexes"]:
         if index["IndexName"] in ("by-thread", "by-outcome"):
             assert all(set(keys(index["KeySchema"])) <= set(written(update)) for update in makes)
@@ -144,6 +201,27 @@ def test_g10_the_indexes_that_take_every_write_are_sharded() -> None:
     assert {ledger.shard(f"{number}") for number in range(200)} == set(range(ledger.SHARDS))
 
 
+@pytest.mark.parametrize(
+    ("name", "read"),
+    [
+        ("RunsTable", read_of("reconcile.due_runs", "item") | read_of("runledger.core.run_states", "item")),
+        ("LaunchesTable", read_of("reconcile.due_launches", "keys")),
+    ],
+)
+def test_g1_the_due_index_has_all_that_reconcile_reads_of_an_item_and_no_more(name: str, read: set[str]) -> None:
+    (index,) = [index for index in table(name)["GlobalSecondaryIndexes"] if index["IndexName"] == "due"]
+    own = {*keys(index["KeySchema"]), *keys(table(name)["KeySchema"])}
+    assert {"due_at", *keys(table(name)["KeySchema"])} < read
+    assert read - own == set(index["Projection"]["NonKeyAttributes"])
+
+
+def test_g2_the_index_by_launch_has_what_adopting_a_run_takes() -> None:
+    (index,) = [i for i in table("RunsTable")["GlobalSecondaryIndexes"] if i["IndexName"] == "by-launch"]
+    read = read_of("runledger_langgraph.launcher", "item")
+    assert "run_id" in read
+    assert read - {"run_id"} <= set(index["Projection"]["NonKeyAttributes"])
+
+
 @TABLES
 def test_nothing_that_expires_is_spelt_otherwise_than_in_the_template(name: str) -> None:
     specification = table(name)["TimeToLiveSpecification"]
@@ -153,9 +231,11 @@ def test_nothing_that_expires_is_spelt_otherwise_than_in_the_template(name: str)
 
 
 def test_the_largest_run_fits_into_an_item() -> None:
+    """Also where a late webhook contradicts a question, so that there are questions and an error."""
     item: dict[str, Any] = {}
     for update in updates()["RunsTable"]:
-        item |= written(update)
+        for attribute, value in written(update).items():
+            item[attribute] = max(item.get(attribute, ""), value, key=_size)
     size = sum(len(attribute) + _size(value) for attribute, value in item.items())
     assert MAX_INLINE < size <= MAX_ITEM_BYTES
 

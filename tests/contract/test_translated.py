@@ -116,3 +116,22 @@ def test_functions_run_on_the_python_that_is_tested(function: Function) -> None:
     properties = translated("defaults")["Resources"][function.name]["Properties"]
     assert properties["Runtime"] == "python3.13"
     assert "AWS_ENDPOINT_URL" not in template().resolve(properties["Environment"]["Variables"])
+
+
+@pytest.mark.parametrize("function", [function for function in FUNCTIONS if function.every_seconds], ids=named)
+def test_g1_what_is_scheduled_runs_every_minute_and_is_never_retried(function: Function) -> None:
+    """The next minute is the retry; one that comes late would only stand in its way."""
+    resources = translated("defaults")["Resources"].values()
+    (schedule,) = [r["Properties"] for r in resources if r["Type"] == "AWS::Scheduler::Schedule"]
+    assert schedule["ScheduleExpression"] == "rate(1 minute)"
+    assert schedule["FlexibleTimeWindow"] == {"Mode": "OFF"}
+    assert schedule.get("State", "ENABLED") == "ENABLED"
+    assert schedule["Target"]["Arn"] == {"Fn::GetAtt": [function.name, "Arn"]}
+    assert schedule["Target"]["RetryPolicy"] == {"MaximumRetryAttempts": 0}
+    (invoked,) = [r["Properties"] for r in resources if r["Type"] == "AWS::Lambda::EventInvokeConfig"]
+    assert invoked["FunctionName"] == {"Ref": function.name}
+    assert invoked["MaximumRetryAttempts"] == 0
+
+
+def test_g1_something_is_scheduled() -> None:
+    assert [function.name for function in FUNCTIONS if function.every_seconds] == ["ReconcileFunction"]

@@ -64,6 +64,15 @@ class Ledger:
         assert stored["ContentEncoding"] == "gzip"
         return gzip.decompress(stored["Body"].read()).decode()
 
+    def ended(self, launched: dict[str, Any], status: str | None = None) -> None:
+        """Wait until LangGraph itself says that a run has ended."""
+
+        def look() -> bool | None:
+            run = self.langgraph(lambda client: client.runs.get(launched["thread_id"], launched["run_id"]))
+            return (run["status"] == status if status else run["status"] not in ("pending", "running")) or None
+
+        eventually(look)
+
     def langgraph[T](self, ask: Callable[[LangGraphClient], Awaitable[T]]) -> T:
         """Ask the LangGraph server something, as another client would."""
 
@@ -89,9 +98,10 @@ def eventually[T](look: Callable[[], T | None], seconds: float = 60) -> T:
     pytest.fail(f"nothing came within {seconds} s")
 
 
-def post(url: str, body: object) -> tuple[int, dict[str, Any]]:
+def post(url: str, body: object, headers: dict[str, str] | None = None) -> tuple[int, dict[str, Any]]:
     """POST JSON; return the status and the JSON answer."""
-    request = urllib.request.Request(url, json.dumps(body).encode(), {"content-type": "application/json"})
+    sent = {"content-type": "application/json", **(headers or {})}
+    request = urllib.request.Request(url, json.dumps(body).encode(), sent)
     try:
         with urllib.request.urlopen(request, timeout=40) as answer:
             return answer.status, json.loads(answer.read())

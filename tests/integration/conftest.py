@@ -20,13 +20,24 @@ from local import resources, template
 from local.template import Template
 from tests.integration.faults import Faults
 from tests.integration.langgraph_double import LangGraphDouble
-from tests.integration.support import NOW, Aws, Door, Output
+from tests.integration.scene import Scene
+from tests.integration.support import Aws, Door, Output, Schedule, WallClock
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 # Powertools writes to the standard output that it met first, and counts in one place for all.
-_STATEFUL = ("launch.app", "webhook.app", "runledger.adapters.gateway", "runledger.adapters.telemetry")
+_STATEFUL = (
+    "launch.app",
+    "webhook.app",
+    "reconcile.app",
+    "reconcile.due_launches",
+    "reconcile.due_runs",
+    "reconcile.due_index",
+    "runledger_langgraph.launcher",
+    "runledger.adapters.gateway",
+    "runledger.adapters.telemetry",
+)
 _parse = functools.cache(yaml_parse)
 _session = SimpleNamespace(client=functools.cache(resources.session().client))
 
@@ -71,7 +82,13 @@ def output(capsys: pytest.CaptureFixture[str]) -> Output:
 
 
 @pytest.fixture
-def load(aws: Aws, output: Output, monkeypatch: pytest.MonkeyPatch) -> Iterator[Load]:
+def wall() -> WallClock:
+    """The time of day in every handler."""
+    return WallClock()
+
+
+@pytest.fixture
+def load(aws: Aws, output: Output, wall: WallClock, monkeypatch: pytest.MonkeyPatch) -> Iterator[Load]:
     """Import functions; what they were given is cleared away after the test."""
     assert output
     with ExitStack() as exits:
@@ -86,9 +103,11 @@ def load(aws: Aws, output: Output, monkeypatch: pytest.MonkeyPatch) -> Iterator[
             _forget()
             with redirect_stdout(_Stdout()):
                 app = importlib.import_module(f"{name}.app")
-            monkeypatch.setattr(app, "time", SimpleNamespace(time=lambda: NOW))
-            if name == "launch":
-                exits.callback(lambda: _close(app.langgraph))
+            for module in filter(None, map(sys.modules.get, _STATEFUL)):
+                if hasattr(module, "time"):
+                    monkeypatch.setattr(module, "time", wall)
+            if hasattr(app, "launcher"):
+                exits.callback(lambda: _close(app.launcher.langgraph))
             return Door(app, function)
 
         yield load
@@ -103,6 +122,16 @@ def webhook(load: Load) -> Door:
 @pytest.fixture
 def launch(load: Load, langgraph: LangGraphDouble) -> Door:
     return load("launch", LangGraphUrl=langgraph.url)
+
+
+@pytest.fixture
+def reconcile(load: Load, langgraph: LangGraphDouble) -> Schedule:
+    return Schedule(load("reconcile", LangGraphUrl=langgraph.url))
+
+
+@pytest.fixture
+def scene(reconcile: Schedule, langgraph: LangGraphDouble, aws: Aws, wall: WallClock, output: Output) -> Scene:
+    return Scene(reconcile, langgraph, aws, wall, output)
 
 
 @pytest.fixture
@@ -125,7 +154,7 @@ def _forget() -> None:
         package, _, module = name.rpartition(".")
         if sys.modules.pop(name, None):
             delattr(sys.modules[package], module)
-    for service in ("launch", "webhook"):
+    for service in ("launch", "webhook", "reconcile"):
         logging.Logger.manager.loggerDict.pop(service, None)
     Metrics().clear_metrics()
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import time
 import uuid
 from collections import Counter
 from dataclasses import dataclass, field
@@ -16,16 +17,19 @@ from boto3.dynamodb.types import TypeDeserializer
 from local import resources
 from local.worker import Context
 from runledger.adapters.secrets import Secret, key_ring
-from runledger.core import tokens
+from runledger.core import launch_states, tokens
+from runledger.core.launches import own_thread_id
 
 if TYPE_CHECKING:
     import pytest
 
     from local.template import Function, Template
+    from runledger.core.ledger import Update
 
 NOW = 1_795_327_200.0  # 2026-11-22T06:00:00Z, when every handler here runs
 LATER = int(NOW) + 3600
-CHECK = int(NOW) + 120  # when a launch or run is looked at first
+CHECK = int(NOW) + 120  # when a run is looked at first
+LEASE_ENDS = int(NOW) + 60  # when a launch that has no run yet is looked at first
 
 
 def new_id() -> str:
@@ -79,6 +83,23 @@ class Door:
         return Reply(answer["statusCode"], answer["headers"], answer["body"])
 
 
+@dataclass
+class Schedule:
+    """The reconcile handler behind its schedule."""
+
+    door: Door
+
+    @property
+    def app(self) -> Any:
+        return self.door.app
+
+    def run(self, seconds: float | None = None) -> None:
+        """Call the handler as the scheduler does; `seconds` is what it has left, all its time by default."""
+        function = self.door.function
+        context = Context(seconds or function.timeout, function_name=function.name)
+        assert self.app.handler({"version": "0", "source": "aws.scheduler", "detail": {}}, context) is None
+
+
 def http_event(
     method: str, path: str, body: str | None, query: str, headers: dict[str, str], *, is_base64: bool
 ) -> dict[str, Any]:
@@ -125,10 +146,17 @@ class Aws:
         return [{name: self._deserialize(value) for name, value in item.items()} for item in found]
 
     def run(self, run_id: str) -> dict[str, Any] | None:
-        return next((item for item in self.items("RunsTable") if item["run_id"] == run_id), None)
+        return self._item("RunsTable", "run_id", run_id)
 
     def launch(self, launch_id: str) -> dict[str, Any] | None:
-        return next((item for item in self.items("LaunchesTable") if item["launch_id"] == launch_id), None)
+        return self._item("LaunchesTable", "launch_id", launch_id)
+
+    def _item(self, table: str, key: str, value: str) -> dict[str, Any] | None:
+        answer = self.client("dynamodb").get_item(
+            TableName=self.template.names[table], Key={key: {"S": value}}, ConsistentRead=True
+        )
+        item = answer.get("Item")
+        return item and {name: self._deserialize(member) for name, member in item.items()}
 
     def objects(self) -> dict[str, dict[str, Any]]:
         """Return every object of the payload bucket by key, `Body` unpacked."""
@@ -154,6 +182,17 @@ class Aws:
         """Sign a token with the ring in the secret."""
         ring = tokens.KeyRing.parse(self.secret("KeyRingSecret"))
         return tokens.sign(tokens.KeyRing(kid or ring.current, ring.signing, ring.shared), launch_id, expiry)
+
+
+class WallClock:
+    """Stands in for the module `time`: the time of day as told, `monotonic` as it is."""
+
+    def __init__(self) -> None:
+        self.now = NOW
+        self.monotonic = time.monotonic
+
+    def time(self) -> float:
+        return self.now
 
 
 class Clock:
@@ -190,6 +229,13 @@ class Output:
     def logs(self) -> list[dict[str, Any]]:
         return [line for line in self._lines() if "_aws" not in line]
 
+    def gauges(self, name: str) -> list[float]:
+        """Return the values of a metric that is no counter, one for each pass that told any."""
+        lines = [line for line in self._lines() if "_aws" in line]
+        told = [m for line in lines for it in line["_aws"]["CloudWatchMetrics"] for m in it["Metrics"]]
+        assert {m["Unit"] for m in told if m["Name"] == name} <= {"Seconds"}
+        return [value for line in lines for value in line.get(name, [])]
+
     @property
     def counts(self) -> dict[str, int]:
         """Return the counters; one with a reason also as `name:reason`."""
@@ -199,11 +245,30 @@ class Output:
                 assert metrics["Namespace"] == "Runledger/local"
                 (dimensions,) = metrics["Dimensions"]
                 assert set(dimensions) <= {"service", "reason"}
-                assert line["service"] in ("launch", "webhook")
+                assert line["service"] in ("launch", "webhook", "reconcile")
                 for metric in metrics["Metrics"]:
+                    if metric["Unit"] != "Count":
+                        continue
                     name = metric["Name"] + (f":{line['reason']}" if "reason" in dimensions else "")
                     counts[name] += int(sum(line[metric["Name"]]))
         return dict(counts)
+
+
+def claim(launch_id: str, now: float = NOW, **changes: Any) -> Update:
+    """Put a launch down as the launch function does."""
+    facts: dict[str, Any] = {
+        "launch_id": launch_id,
+        "digest": "d",
+        "request": '{"assistant_id": "agent", "input": {}}',
+        "request_key": None,
+        "assistant_id": "agent",
+        "thread_id": own_thread_id(launch_id, attempt=1),
+        "own_thread": True,
+        "stream": False,
+        "langgraph_url": "http://langgraph.example",
+        "holder": "somebody",
+    }
+    return launch_states.claimed(now=now, **{**facts, **changes})
 
 
 def delivery(

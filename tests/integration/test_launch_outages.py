@@ -9,7 +9,7 @@ import pytest
 
 from tests.integration import faults as kinds
 from tests.integration.langgraph_double import Told
-from tests.integration.support import CHECK
+from tests.integration.support import LEASE_ENDS
 
 if TYPE_CHECKING:
     from tests.integration.faults import Faults
@@ -20,7 +20,7 @@ BODY = json.dumps({"assistant_id": "agent", "input": {}})
 
 
 def client_of(launch: Door, name: str) -> Any:
-    return getattr(launch.app, name)._client  # noqa: SLF001
+    return getattr(launch.app.launcher, name)._client  # noqa: SLF001
 
 
 @pytest.mark.parametrize("kind", kinds.ALL)
@@ -64,7 +64,7 @@ def test_g1_a_run_that_cannot_be_recorded_is_202_counted_and_its_launch_stays_du
         reply = launch.call(BODY)
     assert (reply.status, reply.body["run_id"]) == (202, langgraph.run_id)
     (item,) = aws.items("LaunchesTable")
-    assert (item["launch_id"], item["state"], item["due_at"]) == (reply.body["launch_id"], "starting", CHECK)
+    assert (item["launch_id"], item["state"], item["due_at"]) == (reply.body["launch_id"], "starting", LEASE_ENDS)
     assert len(aws.items("RunsTable")) == recorded
     assert output.counts == {"launched": 1, "unrecorded": 1}
     (line,) = (line for line in output.logs if line["level"] == "ERROR")
@@ -79,7 +79,7 @@ def test_g1_a_refusal_that_cannot_be_recorded_is_told_and_the_launch_stays_due(
         reply = launch.call(BODY)
     assert (reply.status, reply.problem) == (422, "langgraph-refused")
     (item,) = aws.items("LaunchesTable")
-    assert (item["state"], item["due_at"]) == ("starting", CHECK)
+    assert (item["state"], item["due_at"]) == ("starting", LEASE_ENDS)
 
 
 @pytest.mark.parametrize(
@@ -105,17 +105,6 @@ def test_an_unusable_secret_is_503_that_names_it_and_starts_nothing(
     assert aws.is_empty()
     aws.put_secret(secret, good)
     assert launch.call(BODY).status == 202
-
-
-def test_an_idempotency_key_is_refused_for_now(
-    launch: Door, aws: Aws, langgraph: LangGraphDouble, output: Output
-) -> None:
-    reply = launch.call(BODY, headers={"Idempotency-Key": "a"})
-    assert (reply.status, reply.problem) == (400, "invalid-request")
-    assert "Idempotency-Key" in reply.body["detail"]
-    assert langgraph.requests == []
-    assert aws.is_empty()
-    assert output.counts == {"refused": 1, "refused:invalid-request": 1}
 
 
 @pytest.mark.parametrize(

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from local.servers import free_port
-from runledger.core import ledger
-from runledger_langgraph.runs import LangGraph
+from runledger.core import launch_states
+from runledger_langgraph.client import LangGraph
 from tests.integration.langgraph_double import Told
-from tests.integration.support import CHECK, NOW, new_id
+from tests.integration.support import LEASE_ENDS, NOW, new_id
 
 if TYPE_CHECKING:
     from tests.integration.conftest import Load
@@ -43,7 +44,7 @@ def assert_refused(aws: Aws, reply: Reply) -> None:
 def assert_unknown(aws: Aws, reply: Reply) -> None:
     """LangGraph may have a run: the launch stays due, and the caller can look for it."""
     item = only_launch(aws)
-    assert (item["state"], item["due_at"]) == ("starting", CHECK)
+    assert (item["state"], item["due_at"]) == ("starting", LEASE_ENDS)
     assert reply.body["launch_id"] == item["launch_id"]
     assert "may have been started" in reply.body["detail"]
 
@@ -169,8 +170,8 @@ def test_g1_an_answer_that_is_none_leaves_the_launch_unknown_and_due(
 
 
 def hurried(launch: Door, url: str) -> None:
-    launch.app.langgraph._runner.close()  # noqa: SLF001 - the one it had
-    launch.app.langgraph = LangGraph(url, deadline=0.3)
+    launch.app.launcher.langgraph._runner.close()  # noqa: SLF001 - the one it had
+    launch.app.launcher = replace(launch.app.launcher, langgraph=LangGraph(url, deadline=0.3))
 
 
 @WAYS
@@ -218,7 +219,7 @@ def test_g6_a_launch_that_was_heard_of_while_it_started_stays_due(
     launch: Door, aws: Aws, langgraph: LangGraphDouble
 ) -> None:
     def heard(sent: Any) -> None:
-        launch.app.launches.apply(ledger.launch_due(sent.body["metadata"]["launch_id"], NOW))
+        launch.app.launcher.launches.apply(launch_states.heard(sent.body["metadata"]["launch_id"], NOW))
 
     langgraph.before_run = heard
     reply = launch.call(launch_body())

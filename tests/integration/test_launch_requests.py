@@ -9,10 +9,10 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from runledger.core import tokens
-from runledger.core.launches import own_thread_id
+from runledger.core.launches import own_thread_id, parse_launch
 from runledger.core.ledger import shard
 from tests.integration.langgraph_double import ASSISTANT_ID
-from tests.integration.support import CHECK, NOW, delivery, new_id
+from tests.integration.support import CHECK, LEASE_ENDS, NOW, delivery, new_id
 
 if TYPE_CHECKING:
     from tests.integration.conftest import Load
@@ -70,8 +70,10 @@ def test_a_launch_makes_a_thread_and_a_run_that_carry_its_id(
 
 
 def test_the_ledger_has_the_launch_and_its_run(launch: Door, aws: Aws, langgraph: LangGraphDouble) -> None:
-    body = launch.call(launch_body(after_seconds=60)).body
-    assert aws.launch(body["launch_id"]) == {
+    text = launch_body(after_seconds=60)
+    body = launch.call(text).body
+    item = aws.launch(body["launch_id"]) or {}
+    assert item == {
         "launch_id": body["launch_id"],
         "state": "started",
         "attempt": 1,
@@ -81,6 +83,9 @@ def test_the_ledger_has_the_launch_and_its_run(launch: Door, aws: Aws, langgraph
         "stream": False,
         "langgraph_url": langgraph.url,
         "run_id": langgraph.run_id,
+        "digest": parse_launch(text.encode()).digest,
+        "holder": item["holder"],
+        "lease_until": LEASE_ENDS,
         "created_at": MADE_AT,
         "updated_at": MADE_AT,
     }
@@ -106,9 +111,13 @@ def test_g1_the_launch_is_put_down_and_due_before_langgraph_is_asked(
     seen: list[Any] = []
     langgraph.before_run = lambda sent: seen.append(aws.launch(sent.body["metadata"]["launch_id"]))
     launch.call(launch_body())
-    assert [(item["state"], item["due_at"], item["due_shard"]) for item in seen] == [
-        ("starting", CHECK, str(shard(seen[0]["launch_id"])))
-    ]
+    (item,) = seen
+    assert (item["state"], item["due_at"], item["due_shard"]) == (
+        "starting",
+        LEASE_ENDS,
+        str(shard(item["launch_id"])),
+    )
+    assert item["request"] == launch_body(), "somebody else may have to start the run"
 
 
 @pytest.mark.parametrize("after_seconds", [0, 3600])

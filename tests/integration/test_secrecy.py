@@ -114,7 +114,7 @@ def test_g5_a_fault_tells_no_token(
     body, query = delivery(new_id(), launch_id, token), f"token={token}"
     with faults.on(webhook.app.runs._client, kinds.BROKEN):  # noqa: SLF001
         texts = [webhook.call(body, query).text]
-    monkeypatch.setattr(webhook.app.ledger, "run_delivered", lambda *_: 1 // 0)
+    monkeypatch.setattr(webhook.app.run_states, "delivered", lambda *_: 1 // 0)
     texts.append(webhook.call(body, query).text)
     assert output.counts == {"failed": 2}
     assert_no_secret(aws, output, token, *texts)

@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from runledger.core import ledger
 from runledger.core.times import iso
-from tests.integration.support import LATER, NOW, delivery, new_id
+from tests.integration.support import LATER, NOW, claim, delivery, new_id
 
 if TYPE_CHECKING:
     from tests.integration.support import Aws, Door, Output
@@ -20,8 +19,7 @@ LAUNCH_ID = "5f0c7e9a-2f1f-4a53-9a57-0d3f8f1f6a10"
 @pytest.fixture
 def claimed(webhook: Door) -> None:
     """Put LAUNCH_ID down, its first check being far away."""
-    names = {"assistant_id": "agent", "thread_id": new_id(), "langgraph_url": "http://langgraph.example"}
-    webhook.app.launches.apply(ledger.claim(launch_id=LAUNCH_ID, own_thread=True, stream=False, now=LATER, **names))
+    webhook.app.launches.apply(claim(LAUNCH_ID, LATER))
 
 
 @pytest.mark.parametrize(

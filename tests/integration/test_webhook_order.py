@@ -10,7 +10,7 @@ import pytest
 from moto.dynamodb.models import DynamoDBBackend
 
 from runledger.adapters.gateway import Request
-from runledger.core import ledger
+from runledger.core import run_states
 from tests.integration.support import NOW, delivery, new_id
 
 if TYPE_CHECKING:
@@ -19,11 +19,11 @@ if TYPE_CHECKING:
 
 def record_launch(webhook: Door, run_id: str, launch_id: str, thread_id: str = "thread") -> None:
     """Record the run as the launch function does."""
-    pending = ledger.run_pending(
+    pending = run_states.pending(
         run_id=run_id, launch_id=launch_id, thread_id=thread_id, assistant_id="agent", after_seconds=0, now=NOW - 60
     )
     if webhook.app.runs.apply(pending) is not None:
-        webhook.app.runs.apply(ledger.run_launched(pending))
+        webhook.app.runs.apply(run_states.launched(pending))
 
 
 def test_g4_a_repeated_delivery_changes_nothing(webhook: Door, aws: Aws, output: Output) -> None:

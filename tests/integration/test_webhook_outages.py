@@ -126,7 +126,7 @@ def test_g7_an_unusable_ring_is_503_and_mended_without_a_restart(webhook: Door, 
 def test_an_unforeseen_fault_is_500_logged_and_counted(
     webhook: Door, aws: Aws, output: Output, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(webhook.app.ledger, "run_delivered", lambda *_: 1 // 0)
+    monkeypatch.setattr(webhook.app.run_states, "delivered", lambda *_: 1 // 0)
     run_id, launch_id = new_id(), new_id()
     token = aws.token(launch_id)
     reply = webhook.call(delivery(run_id, launch_id), f"token={token}")

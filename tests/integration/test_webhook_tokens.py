@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from runledger.adapters.secrets import CACHE_SECONDS, REREAD_SECONDS
-from runledger.core import ledger, tokens
-from tests.integration.support import LATER, NOW, delivery, new_id, percent_encoded, stand_still
+from runledger.core import run_states, tokens
+from tests.integration.support import LATER, NOW, claim, delivery, new_id, percent_encoded, stand_still
 
 if TYPE_CHECKING:
     from tests.integration.conftest import Load
@@ -21,14 +21,6 @@ OTHER_KEYS = tokens.KeyRing("k0", {"k0": b"f" * 64, "k1795327100": b"n" * 64}, {
 @pytest.fixture
 def clock(webhook: Door, aws: Aws) -> Clock:
     return stand_still(webhook, aws)
-
-
-def claim(webhook: Door, launch_id: str) -> None:
-    """Put a launch down whose first check is far away."""
-    names = {"assistant_id": "agent", "thread_id": new_id(), "langgraph_url": "http://langgraph.example"}
-    webhook.app.launches.apply(
-        ledger.claim(launch_id=launch_id, own_thread=True, stream=False, now=NOW + 5000, **names)
-    )
 
 
 def forged(token: str) -> str:
@@ -95,7 +87,7 @@ def test_a_percent_encoded_token_among_other_parameters_is_accepted(webhook: Doo
 
 def test_g7_a_genuine_but_expired_token_makes_its_launch_due_now(webhook: Door, aws: Aws, output: Output) -> None:
     launch_id, run_id = new_id(), new_id()
-    claim(webhook, launch_id)
+    webhook.app.launches.apply(claim(launch_id, NOW + 5000))
     token = aws.token(launch_id, int(NOW) - 1)
     reply = webhook.call(delivery(run_id, launch_id, token), f"token={token}")
     assert (reply.status, reply.problem) == (401, "token-expired")
@@ -106,7 +98,7 @@ def test_g7_a_genuine_but_expired_token_makes_its_launch_due_now(webhook: Door, 
 
 def test_a_forged_token_does_not_make_a_launch_due(webhook: Door, aws: Aws) -> None:
     launch_id = new_id()
-    claim(webhook, launch_id)
+    webhook.app.launches.apply(claim(launch_id, NOW + 5000))
     token = forged(aws.token(launch_id, int(NOW) - 1))
     assert webhook.call(delivery(new_id(), launch_id), f"token={token}").status == 401
     assert (aws.launch(launch_id) or {})["due_at"] > NOW + 5000
@@ -188,7 +180,7 @@ def test_a_shared_token_speaks_for_no_launch(load: Load, aws: Aws, *, delivered:
         webhook.call(delivery(run_id, launch_id), f"token={aws.token(launch_id)}")
     else:
         names = {"run_id": run_id, "launch_id": launch_id, "thread_id": new_id(), "assistant_id": "agent"}
-        webhook.app.runs.apply(ledger.run_pending(**names, after_seconds=0, now=NOW))
+        webhook.app.runs.apply(run_states.pending(**names, after_seconds=0, now=NOW))
     before = aws.run(run_id)
     assert before
     owned = webhook.call(delivery(run_id, None, SHARED, status="error"), f"token={SHARED}")

@@ -8,7 +8,14 @@ from typing import Any
 
 import pytest
 
-from runledger.core.launches import MAX_AFTER_SECONDS, MAX_BODY_BYTES, STREAM_MODES, LaunchRequest, own_thread_id
+from runledger.core.launches import (
+    MAX_AFTER_SECONDS,
+    MAX_BODY_BYTES,
+    STREAM_MODES,
+    LaunchRequest,
+    launch_id_of,
+    own_thread_id,
+)
 from runledger.core.launches import parse_launch as parse
 from runledger.core.problems import Problem
 
@@ -38,7 +45,10 @@ def pointers(members: dict[str, Any]) -> list[str]:
 
 
 def test_the_least_that_can_be_asked() -> None:
-    assert launch() == LaunchRequest("agent", None, {}, stream=False, after_seconds=0, options={"input": {}})
+    asked = launch()
+    assert asked == LaunchRequest(
+        "agent", None, {}, stream=False, after_seconds=0, digest=asked.digest, options={"input": {}}
+    )
 
 
 def test_all_that_can_be_asked_goes_on_as_it_is() -> None:
@@ -57,7 +67,30 @@ def test_all_that_can_be_asked_goes_on_as_it_is() -> None:
     }
     ours = {"assistant_id": ID, "thread_id": ID.upper(), "metadata": {"tenant": "a"}, "stream": True}
     asked = parse(json.dumps({**options, **ours}).encode())
-    assert asked == LaunchRequest(ID, ID, {"tenant": "a"}, stream=True, after_seconds=60, options=options)
+    assert asked == LaunchRequest(
+        ID, ID, {"tenant": "a"}, stream=True, after_seconds=60, digest=asked.digest, options=options
+    )
+
+
+def test_g2_a_digest_tells_requests_apart_but_not_how_they_are_written() -> None:
+    text = '{"assistant_id": "a", "input": {"x": 1, "y": [1.0, null]}}'
+    same = '{"input":{"y":[1.0,null],"x":1},"assistant_id":"a"}'
+    assert parse(text.encode()).digest == parse(same.encode()).digest
+    for other in (text.replace("1.0", "1"), text.replace("null", "0"), text.replace('"a"', '"b"')):
+        assert parse(other.encode()).digest != parse(text.encode()).digest
+
+
+@pytest.mark.parametrize("key", ["a", "x" * 255, "with space", "!~"])
+def test_g2_a_key_names_one_launch_always_and_no_key_a_new_one(key: str) -> None:
+    assert launch_id_of(key) == launch_id_of(key) != launch_id_of(key[1:] + "z")
+    assert launch_id_of(None) != launch_id_of(None)
+
+
+@pytest.mark.parametrize("key", ["", "x" * 256, "tab\t", "é", "\x7f"])
+def test_a_key_that_is_none_is_refused(key: str) -> None:
+    with pytest.raises(Problem) as caught:
+        launch_id_of(key)
+    assert caught.value.status == 400
 
 
 @pytest.mark.parametrize(

@@ -11,9 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from runledger.adapters.tables import request
-from runledger.core import ledger
+from runledger.core import launch_states, run_states
 from runledger.core.deliveries import Delivery, Payload
+from runledger.core.launch_states import Launch
 from runledger.core.ledger import Placed, Update
+from runledger.core.settling import Seen
 
 if TYPE_CHECKING:
     from runledger.core.outcomes import Outcome
@@ -34,25 +36,80 @@ def delivery(outcome: Outcome, *, bare: bool) -> Delivery:
     return replace(told, created_at=TIME, started_at=TIME, ended_at=TIME)
 
 
+LAUNCHED = Launch.read(
+    {"launch_id": LAUNCH, "state": "starting", "attempt": 2, "holder": "h", "lease_until": 1, "thread_id": "t"}
+    | {"own_thread": False, "digest": "d", "langgraph_url": "u", "created_at": TIME}
+)
+SEEN = Seen("success", "awaiting_input", TIME, {"message": "boom"}, "[]", began=True)
+UNBEGUN = Seen("interrupted", "cancelled", None, None, None, began=False)
+PENDING = run_states.pending(run_id=RUN, launch_id=LAUNCH, thread_id="t", assistant_id="a", after_seconds=0, now=NOW)
 TRANSITIONS = {
-    "claim": ledger.claim(
-        launch_id=LAUNCH, assistant_id="a", thread_id="t", own_thread=True, stream=False, langgraph_url="u", now=NOW
-    ),
-    "started": ledger.launch_started(LAUNCH, RUN, NOW),
-    "refused": ledger.launch_refused(LAUNCH, "thread-busy", NOW),
-    "due": ledger.launch_due(LAUNCH, NOW),
-    "pending": ledger.run_pending(
-        run_id=RUN, launch_id=LAUNCH, thread_id="t", assistant_id="a", after_seconds=0, now=NOW
-    ),
-    "contradicted": ledger.run_contradicted(delivery("failed", bare=False), PLACES["spilled"], NOW),
     **{
-        f"{outcome}, {place}{', bare' * bare}{', shared' * (launch is None)}": ledger.run_delivered(
+        f"claimed, {place}": launch_states.claimed(
+            launch_id=LAUNCH,
+            digest="d",
+            request=text,
+            request_key=key,
+            assistant_id="a",
+            thread_id="t",
+            own_thread=True,
+            stream=False,
+            langgraph_url="u",
+            holder="h",
+            now=NOW,
+        )
+        for place, text, key in (("inline", "{}", None), ("spilled", None, "key"))
+    },
+    "taken_over": launch_states.taken_over(LAUNCHED, "h", NOW),
+    "attempted": launch_states.attempted(LAUNCHED, "t", NOW),
+    "started": launch_states.started(replace(LAUNCHED, attempt=1), RUN, NOW),
+    "started, to be watched": launch_states.started(LAUNCHED, RUN, NOW),
+    "started, heard": launch_states.started(LAUNCHED, RUN, NOW, heard=True),
+    "refused": launch_states.refused(LAUNCHED, "thread-busy", NOW),
+    "heard": launch_states.heard(LAUNCH, NOW),
+    "checked": launch_states.checked(LAUNCH, 1),
+    "watched": launch_states.watched(LAUNCHED, NOW),
+    "launch postponed": launch_states.postponed(LAUNCH, NOW),
+    "pending": PENDING,
+    "launched": run_states.launched(PENDING),
+    "contradicted": run_states.contradicted(delivery("failed", bare=False), PLACES["spilled"], NOW),
+    "unheard, final": run_states.unheard(RUN, "failed", NOW),
+    "unheard, open": run_states.unheard(RUN, "settling", NOW),
+    "missed": run_states.missed(RUN, 1, NOW, NOW),
+    "lost": run_states.lost(RUN, NOW),
+    "rolled_back": run_states.rolled_back(RUN, NOW),
+    "doubled": run_states.doubled(RUN, LAUNCH, NOW),
+    "postponed": run_states.postponed(RUN, 1, NOW),
+    "postponed, known": run_states.postponed(RUN, 1, NOW, known=True),
+    "closed": run_states.closed(RUN, 1),
+    "due_now": run_states.due_now(RUN, NOW),
+    "answered": run_states.moved_on(RUN, "other", NOW),
+    "abandoned": run_states.moved_on(RUN, None, NOW),
+    "settled": run_states.settled(RUN, replace(SEEN, outcome="succeeded", questions=None), NOW),
+    "settled, waits": run_states.settled(RUN, SEEN, NOW),
+    **{
+        f"reconciled, {'waits' if seen is SEEN else 'never began'}, {place}": run_states.reconciled(
+            RUN, seen, PLACES.get(place), NOW
+        )
+        for seen in (SEEN, UNBEGUN)
+        for place in (*PLACES, "too large")
+    },
+    **{
+        f"{outcome}, {place}{', bare' * bare}{', shared' * (launch is None)}": run_states.delivered(
             delivery(outcome, bare=bare), PLACES[place], launch, NOW
         )
         for outcome in OUTCOMES
         for place in PLACES
         for bare in (False, True)
         for launch in (LAUNCH, None)
+    },
+    **{
+        f"{outcome} superseding {recorded}, {place}": run_states.superseding(
+            delivery(outcome, bare=False), PLACES[place], recorded, NOW
+        )
+        for outcome in OUTCOMES
+        for recorded in OUTCOMES
+        for place in PLACES
     },
 }
 _NAMES = st.sampled_from(["a", "aa", "a_b", "set", "by", "status", "size"])
@@ -84,9 +141,11 @@ def well_formed(made: dict[str, Any]) -> None:
     assert all(f"#{name}" == alias for alias, name in made["ExpressionAttributeNames"].items())
     assert not any("NULL" in value for value in made["ExpressionAttributeValues"].values())
     clauses = re.fullmatch(
-        r"SET (?P<set>.+?)(?: REMOVE (?P<remove>.+?))?(?: ADD (?P<add>.+?))?", made["UpdateExpression"]
+        r"(?:SET (?P<set>.+?))?(?:(?:^| )REMOVE (?P<remove>.+?))?(?:(?:^| )ADD (?P<add>.+?))?", made["UpdateExpression"]
     )
     assert clauses
+    assert any(clauses.groups()), "an empty expression is refused"
+    assert made["ExpressionAttributeValues"], "an empty map is refused"
     targets = [
         part.split()[0] for clause in clauses.groups() if clause for part in re.split(r", (?=#)", clause) if part
     ]

@@ -1,8 +1,21 @@
-"""What LangGraph's errors mean to the caller of a launch."""
+"""What LangGraph's errors mean: to the caller of a launch, and to who must know whether something was done."""
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+import httpx
+import orjson
+from langgraph_sdk.errors import APIStatusError
+
 from runledger.core.problems import FieldError, Problem
+
+if TYPE_CHECKING:
+    from runledger_langgraph.client import LangGraph
+
+# What a call can raise: a refusal, no connection, no answer in time, an answer that is not LangGraph's.
+ERRORS = (httpx.HTTPError, TimeoutError, orjson.JSONDecodeError, KeyError, TypeError, StopAsyncIteration)
+_UNREACHABLE = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)  # nothing was sent
 
 _RETRY_AFTER = "5"
 _KEY_IS_WRONG = "The key in the secret LangGraphApiKeySecret is wrong or lacks rights."
@@ -18,6 +31,35 @@ _MEANINGS = {
     422: (422, "langgraph-refused", "LangGraph refuses the run", ""),
     429: (429, "langgraph-throttles", "LangGraph throttles", ""),
 }
+
+
+def explain(
+    error: Exception, langgraph: LangGraph, *, own_thread: bool = True, secrets: tuple[str | None, ...] = ()
+) -> Problem:
+    """Turn one of ERRORS into a problem; `secrets` are kept out of LangGraph's own words."""
+    if isinstance(error, httpx.HTTPStatusError):
+        message = error.message if isinstance(error, APIStatusError) else "refused"
+        for secret in filter(None, secrets):
+            message = message.replace(secret, "…")
+        retry_after = error.response.headers.get("retry-after")
+        return refusal(error.response.status_code, message, retry_after, own_thread=own_thread)
+    if isinstance(error, _UNREACHABLE):
+        return fault(f"LangGraph can't be reached at {langgraph.url} ({type(error).__name__}).")
+    if isinstance(error, TimeoutError | httpx.TimeoutException):
+        return timed_out(langgraph.deadline)
+    return fault(f"The answer is not LangGraph's ({type(error).__name__}); is LangGraphUrl right?")
+
+
+def may_have_been_done(error: Exception) -> bool:
+    """Whether a request that failed so may have taken effect. A proxy's 5xx says nothing about the server behind it."""
+    if isinstance(error, httpx.HTTPStatusError):
+        return error.response.status_code >= 500  # noqa: PLR2004
+    return not isinstance(error, _UNREACHABLE)
+
+
+def refuses_the_key(error: BaseException) -> bool:
+    """Whether LangGraph does not let this API key in, or not to this."""
+    return isinstance(error, httpx.HTTPStatusError) and error.response.status_code in (401, 403)
 
 
 def refusal(status: int, message: str, retry_after: str | None, *, own_thread: bool) -> Problem:

@@ -6,12 +6,7 @@ import asyncio
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-import httpx
-import orjson
-from langgraph_sdk import get_client
-from langgraph_sdk.errors import APIStatusError
-
-from runledger_langgraph.refusals import fault, refusal, timed_out
+from runledger_langgraph.refusals import ERRORS, explain, may_have_been_done
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
@@ -21,13 +16,10 @@ if TYPE_CHECKING:
 
     from runledger.core.launches import LaunchRequest
     from runledger.core.problems import Problem
+    from runledger_langgraph.client import LangGraph
 
 # Every run inherits its thread's metadata, those of other clients too: `launch_id` there would claim them all.
 THREAD_MARK = "thread_of_launch"
-DEADLINE = 20.0  # seconds for all calls of one request, under the 30 s of the gateway
-# The SDK tries to connect six times with 7.5 s of pauses: so 16.5 s in all, and what never connected is told from what
-# may have been sent before the deadline blurs the two.
-_CONNECT = 1.5
 
 
 class StartError(Exception):
@@ -67,60 +59,25 @@ class Started:
     assistant_id: str
 
 
-class LangGraph:
-    """One LangGraph deployment, its connections kept between calls on one event loop."""
+def start_run(langgraph: LangGraph, start: Start, api_key: str | None, until: float) -> Started:
+    """Start a run and return its id; raise NotStartedError, or UnknownError where it may run all the same."""
+    asked = False  # whether the request that makes the run may have left
 
-    def __init__(self, url: str, deadline: float = DEADLINE) -> None:
-        """`deadline` is in seconds, for all the calls of one request together."""
-        self._url, self._deadline = url, deadline
-        self._runner = asyncio.Runner()
-        self._clients: dict[str | None, LangGraphClient] = {}
-
-    def start(self, start: Start, api_key: str | None, seconds: float = DEADLINE) -> Started:
-        """Start a run and return its id; raise NotStartedError, or UnknownError where it may run all the same.
-
-        `seconds` is what the request has left for it, where that is less than the deadline.
-        """
-        return self._runner.run(self._start(start, api_key, min(self._deadline, seconds)))
-
-    async def _start(self, start: Start, api_key: str | None, deadline: float) -> Started:
-        client = await self._client(api_key)
-        asked = False  # whether the request that makes the run may have left
-        try:
-            async with asyncio.timeout(deadline):
-                if start.own_thread:
-                    thread = await client.threads.create(
-                        thread_id=start.thread_id, if_exists="do_nothing", metadata={THREAD_MARK: start.launch_id}
-                    )
-                    _ = thread["thread_id"]  # what is not LangGraph's, an empty redirect say, has none
-                asked = True
-                return await (_stream if start.request.stream else _create)(client, start)
-        except APIStatusError as error:
-            message = error.message.replace(start.token, "…")
-            message = message.replace(api_key, "…") if api_key else message
-            problem = refusal(
-                error.status_code, message, error.response.headers.get("retry-after"), own_thread=start.own_thread
+    async def thread_then_run(client: LangGraphClient) -> Started:
+        nonlocal asked
+        if start.own_thread:
+            thread = await client.threads.create(
+                thread_id=start.thread_id, if_exists="do_nothing", metadata={THREAD_MARK: start.launch_id}
             )
-            # A proxy's 5xx says nothing about the server behind it.
-            raise (UnknownError if asked and error.status_code >= 500 else NotStartedError)(problem) from None  # noqa: PLR2004
-        except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout) as error:
-            raise NotStartedError(
-                fault(f"LangGraph can't be reached at {self._url} ({type(error).__name__}).")
-            ) from None
-        except (TimeoutError, httpx.TimeoutException):
-            raise (UnknownError if asked else NotStartedError)(timed_out(deadline)) from None
-        except (httpx.HTTPError, orjson.JSONDecodeError, KeyError, TypeError, StopAsyncIteration) as error:
-            problem = fault(f"The answer is not LangGraph's ({type(error).__name__}); is LangGraphUrl right?")
-            raise (UnknownError if asked else NotStartedError)(problem) from None
+            _ = thread["thread_id"]  # what is not LangGraph's, an empty redirect say, has none
+        asked = True
+        return await (_stream if start.request.stream else _create)(client, start)
 
-    async def _client(self, api_key: str | None) -> LangGraphClient:
-        if api_key not in self._clients:
-            for client in self._clients.values():
-                await client.aclose()
-            # connect, read, write, pool; the deadline above ends whatever takes longer together
-            timeouts = (_CONNECT, self._deadline, self._deadline, _CONNECT)
-            self._clients = {api_key: get_client(url=self._url, api_key=api_key, timeout=timeouts)}
-        return self._clients[api_key]
+    try:
+        return langgraph.ask(api_key, until, thread_then_run)
+    except ERRORS as error:
+        problem = explain(error, langgraph, own_thread=start.own_thread, secrets=(start.token, api_key))
+        raise (UnknownError if asked and may_have_been_done(error) else NotStartedError)(problem) from None
 
 
 def _arguments(start: Start) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from runledger.core.ledger import Placed, payload_key
+from runledger.core.ledger import Placed, payload_key, request_key
 from runledger.core.problems import unavailable
 
 if TYPE_CHECKING:
@@ -23,20 +23,41 @@ class Bucket:
         """`name` is the physical one."""
         self._client, self._name = client, name
 
+    def place(self, launch_id: str | None, run_id: str, payload: Payload, inline_bytes: int) -> Placed:
+        """Leave a payload of up to `inline_bytes` to the item, put a larger one into the bucket."""
+        return Placed(payload, None) if payload.size <= inline_bytes else self.put(launch_id, run_id, payload)
+
     def put(self, launch_id: str | None, run_id: str, payload: Payload) -> Placed:
         """Store `payload` gzipped, before any item points at it; a second time, it is the same object again.
 
         Where the item then refuses to point at it, it stays behind under the token's own launch.
         """
         key = payload_key(launch_id, run_id, payload.sha256)
+        self._put(key, payload.text)
+        return Placed(payload, key)
+
+    def put_request(self, launch_id: str, digest: str, text: str) -> str:
+        """Store the request of a launch, before its item points at it; return its key."""
+        key = request_key(launch_id, digest)
+        self._put(key, text)
+        return key
+
+    def get_request(self, key: str) -> str:
+        """Return the request stored under `key`."""
+        try:
+            stored = self._client.get_object(Bucket=self._name, Key=key)["Body"].read()
+        except (BotoCoreError, ClientError) as error:
+            raise unavailable(f"The request can't be read ({type(error).__name__}).") from error
+        return gzip.decompress(stored).decode()
+
+    def _put(self, key: str, text: str) -> None:
         try:
             self._client.put_object(
                 Bucket=self._name,
                 Key=key,
-                Body=gzip.compress(payload.text.encode(), compresslevel=6, mtime=0),
+                Body=gzip.compress(text.encode(), compresslevel=6, mtime=0),
                 ContentType="application/json",
                 ContentEncoding="gzip",
             )
         except (BotoCoreError, ClientError) as error:
-            raise unavailable(f"The payload can't be stored ({type(error).__name__}).") from error
-        return Placed(payload, key)
+            raise unavailable(f"The bucket can't be written ({type(error).__name__}).") from error

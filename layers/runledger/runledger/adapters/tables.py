@@ -11,10 +11,13 @@ from botocore.exceptions import BotoCoreError, ClientError
 from runledger.core.problems import unavailable
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
     from mypy_boto3_dynamodb import DynamoDBClient
 
     from runledger.core.ledger import Update
 
+_PAGE = 100
 _NAME = re.compile(r"#(\w+)")
 _serialize = TypeSerializer().serialize
 _deserialize = TypeDeserializer().deserialize
@@ -34,15 +37,54 @@ class Table:
         """
         try:
             self._client.update_item(TableName=self._name, **request(update))
-        except ClientError as error:
-            code = error.response["Error"]["Code"]
-            if code != "ConditionalCheckFailedException":
-                raise unavailable(f"The ledger can't be written ({code}).") from error
-            item: dict[str, Any] = error.response.get("Item", {})  # type: ignore[assignment]
-            return {name: _deserialize(value) for name, value in item.items()}
-        except BotoCoreError as error:
-            raise unavailable(f"The ledger can't be written ({type(error).__name__}).") from error
+        except (BotoCoreError, ClientError) as error:
+            if not isinstance(error, ClientError) or _code(error) != "ConditionalCheckFailedException":
+                raise unavailable(f"The ledger can't be written ({_code(error)}).") from error
+            return _plain(error.response.get("Item", {}))  # type: ignore[arg-type]
         return None
+
+    def item(self, key: str, value: str) -> dict[str, Any] | None:
+        """Return the item with this key, as it is now; None where there is none."""
+        try:
+            answer = self._client.get_item(TableName=self._name, Key={key: _serialize(value)}, ConsistentRead=True)
+        except (BotoCoreError, ClientError) as error:
+            raise unavailable(f"The ledger can't be read ({_code(error)}).") from error
+        return _plain(answer["Item"]) if "Item" in answer else None
+
+    def of_launch(self, launch_id: str) -> Iterator[dict[str, Any]]:
+        """Yield summaries of a launch's runs, oldest first, as of a moment ago."""
+        return self._query(
+            IndexName="by-launch",
+            KeyConditionExpression="launch_id = :launch_id",
+            ExpressionAttributeValues={":launch_id": _serialize(launch_id)},
+        )
+
+    def due(self, shard: int, up_to: int) -> Iterator[dict[str, Any]]:
+        """Yield summaries of what is due in one shard at epoch second `up_to`, the longest due first."""
+        return self._query(
+            IndexName="due",
+            KeyConditionExpression="due_shard = :shard AND due_at <= :up_to",
+            ExpressionAttributeValues={":shard": _serialize(str(shard)), ":up_to": _serialize(up_to)},
+        )
+
+    def _query(self, **parameters: Any) -> Iterator[dict[str, Any]]:  # noqa: ANN401 - boto3's own
+        while True:
+            try:
+                page = self._client.query(TableName=self._name, Limit=_PAGE, **parameters)
+            except (BotoCoreError, ClientError) as error:
+                raise unavailable(f"The ledger can't be read ({_code(error)}).") from error
+            yield from map(_plain, page["Items"])
+            if "LastEvaluatedKey" not in page:
+                return
+            parameters["ExclusiveStartKey"] = page["LastEvaluatedKey"]
+
+
+def _plain(item: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: _deserialize(value) for name, value in item.items()}
+
+
+def _code(error: BotoCoreError | ClientError) -> str:
+    return error.response["Error"]["Code"] if isinstance(error, ClientError) else type(error).__name__
 
 
 def request(update: Update) -> dict[str, Any]:
@@ -52,7 +94,7 @@ def request(update: Update) -> dict[str, Any]:
     clauses = [
         f"#{name} = if_not_exists(#{name}, :{name})" if name in once else f"#{name} = :{name}" for name in sets | once
     ]
-    expression = [f"SET {', '.join(clauses)}"]
+    expression = [f"SET {', '.join(clauses)}"] if clauses else []
     if update.remove:
         expression.append("REMOVE " + ", ".join(f"#{name}" for name in update.remove))
     if update.add:

@@ -29,9 +29,20 @@ def about(**ids: str | None) -> None:
     logger.append_keys(**{name: value for name, value in ids.items() if value is not None})
 
 
+def about_only(**ids: str | None) -> None:
+    """Say what the following lines are about, and forget what the last ones were."""
+    logger.remove_keys(["launch_id", "run_id"])
+    about(**ids)
+
+
 def count(name: str) -> None:
     """Add one to the metric `name` of this function."""
     metrics.add_metric(name, MetricUnit.Count, 1)
+
+
+def gauge(name: str, seconds: float) -> None:
+    """Note a duration under the metric `name` of this function."""
+    metrics.add_metric(name, MetricUnit.Seconds, seconds)
 
 
 def count_refused(reason: str) -> None:

@@ -92,11 +92,12 @@ def parse_delivery(body: bytes, *spellings: str) -> Delivery | Trimmed:
         started_at=normalised(members.get("run_started_at")),
         ended_at=normalised(members.get("run_ended_at")),
         error=_error(members.get("error")),
-        payload=_payload(text),
+        payload=payload_of(text),
     )
 
 
-def _payload(text: str) -> Payload:
+def payload_of(text: str) -> Payload:
+    """Measure a text that has no token in it."""
     stored = text.encode()
     return Payload(text, len(stored), hashlib.sha256(stored).hexdigest())
 
@@ -119,17 +120,17 @@ def _name(value: object) -> str | None:
 def _error(value: object) -> dict[str, str] | None:
     members = _map(value)
     kept = {
-        name: _clean(text[:_MAX_ERROR])
+        name: clean(text[:_MAX_ERROR])
         for name, text in (("type", members.get("error")), ("message", members.get("message")))
         if isinstance(text, str) and text
     }
     return kept or None
 
 
-def _clean(text: str) -> str:
+def clean(text: str) -> str:
     """Replace lone surrogates, which JSON can escape and UTF-8 can't hold."""
     return text.encode(errors="replace").decode()
 
 
 def _is_text(value: str) -> bool:
-    return _clean(value) == value
+    return clean(value) == value

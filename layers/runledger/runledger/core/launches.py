@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import re
 import uuid
 from collections.abc import Callable
@@ -15,6 +17,8 @@ MAX_BODY_BYTES = 4 * 1024 * 1024  # Lambda takes 6 MB of event, in which every q
 MAX_AFTER_SECONDS = 30 * 24 * 3600
 _MAX_NAME = 256
 _UUID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}", re.ASCII)
+_MAX_KEY = 255
+_LAUNCHES = uuid.UUID("3a0d7a34-8f3b-5a0e-b6a4-0f4a4c1f2b8e")  # namespace of the launches that have an idempotency key
 _THREADS = uuid.UUID("7b0c3f0e-5f0c-5c63-9d0f-2f1f6f3a9b52")  # namespace of the threads that Runledger names itself
 
 STREAM_MODES = (
@@ -34,9 +38,9 @@ STREAM_MODES = (
 class LaunchRequest:
     """A valid `POST /runs` body.
 
-    `options` holds what goes to LangGraph as it is: `input` or `command`, `config`, `context`, `checkpoint_id`,
-    `interrupt_before`, `interrupt_after`, `multitask_strategy`, `after_seconds`, `durability`, `stream_mode` and
-    `stream_subgraphs`, each only where the caller gave it.
+    `digest` is the same for bodies that differ in white space and order alone. `options` holds what goes to LangGraph
+    as it is: `input` or `command`, `config`, `context`, `checkpoint_id`, `interrupt_before`, `interrupt_after`,
+    `multitask_strategy`, `after_seconds`, `durability`, `stream_mode` and `stream_subgraphs`, each where it was given.
     """
 
     assistant_id: str
@@ -44,12 +48,24 @@ class LaunchRequest:
     metadata: dict[str, Json]
     stream: bool
     after_seconds: int
+    digest: str
     options: dict[str, Json]
 
 
 def own_thread_id(launch_id: str, attempt: int) -> str:
     """Name the thread of a launch whose caller brought none: the same again for the same attempt."""
     return str(uuid.uuid5(_THREADS, f"{launch_id}/{attempt}"))
+
+
+def launch_id_of(idempotency_key: str | None) -> str:
+    """Name a launch: the same again for the same key, a new name without one."""
+    if idempotency_key is None:
+        return str(uuid.uuid4())
+    if not (0 < len(idempotency_key) <= _MAX_KEY and idempotency_key.isascii() and idempotency_key.isprintable()):
+        raise invalid_request(
+            FieldError("", f"the header Idempotency-Key must be 1 to {_MAX_KEY} printable ASCII characters")
+        )
+    return str(uuid.uuid5(_LAUNCHES, idempotency_key))
 
 
 def parse_launch(body: bytes | None) -> LaunchRequest:
@@ -66,6 +82,7 @@ def parse_launch(body: bytes | None) -> LaunchRequest:
     errors += _across(fields)
     if errors:
         raise invalid_request(*errors)
+    canonical = json.dumps(fields, sort_keys=True, separators=(",", ":"))
     options = {name: value for name, value in fields.items() if name not in _OURS}
     return LaunchRequest(
         assistant_id=str(fields["assistant_id"]),
@@ -73,6 +90,7 @@ def parse_launch(body: bytes | None) -> LaunchRequest:
         metadata=dict(_as_object(fields.get("metadata"))),
         stream=fields.get("stream") is True,
         after_seconds=int(str(fields.get("after_seconds", 0))),
+        digest=hashlib.sha256(canonical.encode()).hexdigest(),
         options=options,
     )
 

@@ -1,0 +1,60 @@
+"""Every minute: ask LangGraph about what is due, so that every run ends in the ledger (G1), and only once (G2, G4).
+
+First launches whose launcher never came back, then runs whose webhook never came, whose success is not settled, or who
+wait for a person. Whatever fails is pushed back and stops nothing else; two of these at once do no harm.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+from reconcile.due_launches import DueLaunches
+from reconcile.due_runs import DueRuns
+from runledger.adapters import aws, settings, telemetry
+from runledger.adapters.bucket import Bucket
+from runledger.adapters.secrets import Secret, api_key, key_ring
+from runledger.adapters.tables import Table
+from runledger.core.problems import Problem
+from runledger_langgraph.client import LangGraph
+from runledger_langgraph.launcher import Launcher
+
+if TYPE_CHECKING:
+    from aws_lambda_powertools.utilities.typing import LambdaContext
+
+MAX_CHECK_SECONDS = settings.whole_number("MAX_CHECK_SECONDS")
+INLINE_PAYLOAD_BYTES = settings.whole_number("INLINE_PAYLOAD_BYTES")
+_SPARE_SECONDS = 35  # of the function's time for what is under way when the pass is to end
+_LAUNCHES_SHARE = 0.5  # of a pass at most; the rest is for runs
+
+_dynamodb, _secretsmanager = aws.client("dynamodb"), aws.client("secretsmanager")
+launcher = Launcher(
+    langgraph=LangGraph(settings.text("LANGGRAPH_URL")),
+    runs=Table(_dynamodb, settings.text("RUNS_TABLE")),
+    launches=Table(_dynamodb, settings.text("LAUNCHES_TABLE")),
+    bucket=Bucket(aws.client("s3"), settings.text("PAYLOAD_BUCKET")),
+    ring=Secret(_secretsmanager, settings.text("KEY_RING_SECRET"), key_ring),
+    api_key=Secret(_secretsmanager, settings.text("LANGGRAPH_API_KEY_SECRET"), api_key),
+    webhook_url=settings.text("WEBHOOK_URL"),
+    max_run_seconds=settings.whole_number("MAX_RUN_SECONDS"),
+)
+
+
+def handler(event: dict[str, Any], context: LambdaContext) -> None:  # noqa: ARG001 - the schedule says nothing
+    """Work through what is due until it is done or the time is up."""
+    telemetry.begin(context)
+    seconds = context.get_remaining_time_in_millis() / 1000 - _SPARE_SECONDS
+    begins = time.monotonic()
+    passes = (
+        (DueLaunches(launcher, MAX_CHECK_SECONDS), begins + seconds * _LAUNCHES_SHARE),
+        (DueRuns(launcher, MAX_CHECK_SECONDS, INLINE_PAYLOAD_BYTES), begins + seconds),
+    )
+    try:
+        for due, ends in passes:
+            try:
+                due.work(ends)
+            except Problem as problem:  # the ledger or a secret can't be read: nothing is done, the next minute tries
+                telemetry.count("failed")
+                telemetry.logger.error("a pass ends early", detail=problem.detail)
+    finally:
+        telemetry.end()

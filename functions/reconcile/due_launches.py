@@ -1,0 +1,82 @@
+"""Launches that are due: unfinished ones, those of which something was heard, and those that may be doubled."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from reconcile.due_index import longest_due
+from runledger.adapters import telemetry
+from runledger.core import launch_states, run_states
+from runledger.core.launch_states import Launch
+from runledger.core.ledger import next_check
+from runledger.core.problems import Problem
+from runledger_langgraph.launcher import TakenError
+
+if TYPE_CHECKING:
+    from runledger_langgraph.launcher import Launcher
+
+_TOO_MANY = 3
+
+
+@dataclass
+class DueLaunches:
+    """One pass over the due launches."""
+
+    launcher: Launcher
+    max_check_seconds: int
+
+    def work(self, ends: float) -> None:
+        """Take launch after launch until `ends` (monotonic seconds), or until nothing works any more."""
+        failed = 0  # one after the other
+        for keys in longest_due(self.launcher.launches):
+            if time.monotonic() >= ends or failed == _TOO_MANY:
+                return
+            failed = 0 if self._one(keys) else failed + 1
+
+    def _one(self, keys: dict[str, Any]) -> bool:
+        """Look at one launch. One that fails is pushed back, and stops no other; return whether it did not fail."""
+        launch_id = keys["launch_id"]
+        telemetry.about_only(launch_id=launch_id)
+        try:
+            if item := self.launcher.launches.item("launch_id", launch_id):
+                self._look_at(Launch.read(item), int(keys["due_at"]))
+        except TakenError:
+            pass
+        except Problem as problem:
+            self._failed(keys, problem.detail)
+            return False
+        except Exception:  # noqa: BLE001 - a poisoned item never stops the others
+            telemetry.logger.exception("a launch could not be reconciled")
+            self._failed(keys, "an unforeseen fault, logged above")
+            return False
+        return True
+
+    def _look_at(self, launch: Launch, was_due: int) -> None:
+        now, until = time.time(), self.launcher.langgraph.until(self.launcher.langgraph.deadline)
+        if launch.state == "starting":
+            if not launch.is_held(now):  # else somebody took it up since it was listed
+                self.launcher.go_on(launch, until, is_patient=True)
+            return
+        self._make_runs_due(launch, now)
+        if launch.may_be_doubled and launch.watches < launch_states.WATCHES:
+            self.launcher.watch(launch, until)
+            later = next_check(launch.watches, time.time(), self.max_check_seconds)
+            self.launcher.launches.apply(launch_states.watched(launch, later))
+        else:
+            self.launcher.launches.apply(launch_states.checked(launch.launch_id, was_due))
+
+    def _make_runs_due(self, launch: Launch, now: float) -> None:
+        """Have a look at the runs of a launch of which something was heard."""
+        for run in self.launcher.runs.of_launch(launch.launch_id):
+            self.launcher.runs.apply(run_states.due_now(run["run_id"], now))
+
+    def _failed(self, keys: dict[str, Any], detail: str) -> None:
+        telemetry.count("check_failed")
+        telemetry.logger.warning("a launch could not be brought to its end now", detail=detail)
+        later = next_check(int(keys.get("checks", 0)), time.time(), self.max_check_seconds)
+        try:
+            self.launcher.launches.apply(launch_states.postponed(keys["launch_id"], later))
+        except Problem as problem:
+            telemetry.logger.error("a launch could not be pushed back", detail=problem.detail)

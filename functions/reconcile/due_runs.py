@@ -1,0 +1,226 @@
+"""Runs that are due: whose webhook has not come, whose success is not settled, who wait for a person."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import time
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from reconcile.due_index import longest_due
+from runledger.adapters import telemetry
+from runledger.core import run_states
+from runledger.core.deliveries import payload_of
+from runledger.core.ledger import next_check
+from runledger.core.problems import Problem
+from runledger.core.run_states import OPEN
+from runledger.core.settling import Seen
+from runledger_langgraph.inspection import Ended, Gone, Look, MovedOn, Running, look, look_waiting
+from runledger_langgraph.refusals import ERRORS, explain, refuses_the_key
+
+if TYPE_CHECKING:
+    from langgraph_sdk.client import LangGraphClient
+
+    from runledger.core.ledger import Placed, Update
+    from runledger_langgraph.launcher import Launcher
+
+_BATCH = 8
+_BATCH_RESULT_BYTES = 2 * 1024 * 1024  # larger results are read one at a time
+_EACH_SECONDS = 10.0
+_SUCCEEDED = Seen("success", "succeeded", None, None, None, began=True)
+_MISS_SECONDS = 900  # three looks, fifteen minutes apart, are the thirty after which a run is lost
+
+type Item = dict[str, Any]
+
+
+@dataclass
+class DueRuns:
+    """One pass over the due runs. Runs that LangGraph does not know are judged at its end, all together."""
+
+    launcher: Launcher
+    max_check_seconds: int
+    inline_bytes: int
+    asked: int = 0
+    gone: list[tuple[Item, Gone]] = field(default_factory=list)
+    is_refused: bool = False
+    ends: float = 0.0
+
+    def work(self, ends: float) -> None:
+        """Take batch after batch until `ends` (monotonic seconds), or until one in which nothing works."""
+        self.ends = ends
+        due = itertools.takewhile(lambda _: time.monotonic() < ends, longest_due(self.launcher.runs))
+        for batch in itertools.batched(filter(self._is_to_be_asked, due), _BATCH, strict=False):
+            if not self._batch(batch):
+                break
+        self._judge()
+
+    def _is_to_be_asked(self, item: Item) -> bool:
+        """Return whether LangGraph can tell more about a run; what needs no asking is done here."""
+        telemetry.about_only(launch_id=item.get("launch_id"), run_id=item["run_id"])
+        try:
+            if item.get("webhook_awaited") and self._update(
+                run_states.unheard(item["run_id"], item["outcome"], time.time())
+            ):
+                telemetry.count("recovered")
+                telemetry.logger.warning("recovered: the run's webhook never came", outcome=item["outcome"])
+            if item["outcome"] not in (*OPEN, "lost"):
+                self._update(run_states.closed(item["run_id"], int(item["due_at"])))
+                return False
+            if "thread_id" not in item:  # trimmed; its launch's record brings it
+                self._postpone(item)
+                return False
+        except Exception as error:  # noqa: BLE001 - a poisoned item never stops the others
+            self._poisoned(item, error)
+            return False
+        return True
+
+    def _batch(self, items: tuple[Item, ...]) -> bool:
+        """Ask about some runs at once and note what is found; return whether anything could be."""
+
+        async def look_at_all(client: LangGraphClient) -> list[Look | BaseException]:
+            looks = [asyncio.wait_for(_look(client, item), _EACH_SECONDS) for item in items]
+            return await asyncio.gather(*looks, return_exceptions=True)
+
+        until = self.launcher.langgraph.until(2 * _EACH_SECONDS)
+        found = self.launcher.langgraph.ask(self.launcher.api_key.value(), until, look_at_all)
+        worked = [self._one(item, one) for item, one in zip(items, found, strict=True)]
+        return any(worked)
+
+    def _one(self, item: Item, found: Look | BaseException) -> bool:
+        """Note what was found of one run. What fails is pushed back and stops no other; return whether it did not."""
+        telemetry.about_only(launch_id=item.get("launch_id"), run_id=item["run_id"])
+        try:
+            if isinstance(found, BaseException):
+                raise found  # noqa: TRY301 - told apart below
+            self.asked += 1
+            if isinstance(found, Ended) and found.result is None and item["outcome"] != "settling":
+                self._look_alone(item)
+            else:
+                self._note(item, found)
+        except ERRORS as error:
+            self.is_refused = self.is_refused or refuses_the_key(error)
+            self._failed(item, explain(error, self.launcher.langgraph).detail)
+            return False
+        except Exception as error:  # noqa: BLE001 - a poisoned item never stops the others
+            self._poisoned(item, error)
+            return False
+        return True
+
+    def _look_alone(self, item: Item) -> None:
+        """Read a large result if there is time; the run is pushed back first, should this process not outlive it."""
+        self._postpone(item)
+        if time.monotonic() < self.ends:
+            langgraph = self.launcher.langgraph
+            found = langgraph.ask(
+                self.launcher.api_key.value(),
+                langgraph.until(langgraph.deadline),
+                lambda client: look(client, item["thread_id"], item["run_id"], item["created_at"]),
+            )
+            self._note(item, found)
+
+    def _note(self, item: Item, found: Look) -> None:
+        run_id, now = item["run_id"], time.time()
+        match found:
+            case Running():
+                self._postpone(item, known=True)
+            case Gone():
+                self.gone.append((item, found))
+            case MovedOn():
+                self._update(run_states.moved_on(run_id, found.answered_by, now))
+            case Ended() if item["outcome"] == "settling":
+                self._settle(item, found, now)
+            case Ended():
+                self._record(item, found, now)
+
+    def _settle(self, item: Item, found: Ended, now: float) -> None:
+        if found.seen.outcome == "settling":  # a word that is not known here
+            self._postpone(item, known=True)
+        elif self._update(run_states.settled(item["run_id"], found.seen, now)):
+            telemetry.count("settled")
+            telemetry.logger.info("settled", outcome=found.seen.outcome)
+
+    def _record(self, item: Item, found: Ended, now: float) -> None:
+        """Record how a run ended whose webhook has not come yet, or of which none was due."""
+        placed: Placed | None = None
+        if found.result is not None:
+            payload = payload_of(found.result)
+            placed = self.launcher.bucket.place(item["launch_id"], item["run_id"], payload, self.inline_bytes)
+        if self._update(run_states.reconciled(item["run_id"], found.seen, placed, now)):
+            telemetry.count("reconciled")
+            if placed is None:
+                telemetry.count("result_too_large")
+            telemetry.logger.info("reconciled", status=found.seen.status, outcome=found.seen.outcome)
+
+    def _judge(self) -> None:
+        """Mark the runs that LangGraph did not know, unless it seems to know nothing, or lets nobody in."""
+        if self.is_refused:
+            self.launcher.api_key.forget()
+            telemetry.count("langgraph_refuses")
+            telemetry.logger.error("LangGraph refuses the API key; no run is marked as gone")
+        forgets = len(self.gone) > max(1, self.asked / 2)
+        if forgets:
+            telemetry.count("langgraph_forgets")
+            telemetry.logger.error("LangGraph does not know most runs; none is marked as gone", gone=len(self.gone))
+        now = time.time()
+        for item, found in self.gone:
+            telemetry.about_only(launch_id=item.get("launch_id"), run_id=item["run_id"])
+            try:
+                if (self.is_refused or forgets) and not self._is_beyond_hope(item, now):
+                    self._postpone(item)
+                else:
+                    self._mark(item, found, now)
+            except Problem as problem:
+                telemetry.logger.error("a run could not be marked", detail=problem.detail)
+
+    def _is_beyond_hope(self, item: Item, now: float) -> bool:
+        """Whether a run has outlasted what any run may take, so that it can't be waited for any longer."""
+        starts = item.get("starts_at") or datetime.fromisoformat(item["created_at"]).timestamp()
+        return now > int(starts) + self.launcher.max_run_seconds
+
+    def _mark(self, item: Item, found: Gone, now: float) -> None:
+        run_id = item["run_id"]
+        if found.rolled_back and item["outcome"] in ("pending", "lost"):
+            self._update(run_states.rolled_back(run_id, now))
+        elif not run_states.is_missed_for_good(item, now):
+            later = now + min(_MISS_SECONDS, self.max_check_seconds)
+            self._update(run_states.missed(run_id, int(item["due_at"]), later, now))
+        elif item["outcome"] in ("pending", "lost"):
+            if self._update(run_states.lost(run_id, now)):
+                telemetry.count("lost")
+                telemetry.logger.error("lost: LangGraph no longer knows the run, and no result was seen")
+        elif item["outcome"] == "awaiting_input":  # nobody can answer it any more
+            self._update(run_states.moved_on(run_id, None, now))
+        elif item.get("status") == "success":  # its result is here
+            self._update(run_states.settled(run_id, _SUCCEEDED, now))
+        else:
+            self._update(run_states.closed(run_id, int(item["due_at"])))
+
+    def _poisoned(self, item: Item, error: Exception) -> None:
+        if not isinstance(error, Problem):
+            telemetry.logger.exception("a run could not be reconciled")
+        self._failed(item, error.detail if isinstance(error, Problem) else "an unforeseen fault, logged above")
+
+    def _failed(self, item: Item, detail: str) -> None:
+        telemetry.count("check_failed")
+        telemetry.logger.warning("a run is looked at again later", detail=detail)
+        try:
+            self._postpone(item)
+        except Problem as problem:
+            telemetry.logger.error("a run could not be pushed back", detail=problem.detail)
+
+    def _postpone(self, item: Item, *, known: bool = False) -> None:
+        later = next_check(int(item.get("checks", 0)) + 1, time.time(), self.max_check_seconds)
+        self._update(run_states.postponed(item["run_id"], int(item["due_at"]), later, known=known))
+
+    def _update(self, update: Update) -> bool:
+        """Whether the update was done; where it was not, somebody else was faster."""
+        return self.launcher.runs.apply(update) is None
+
+
+async def _look(client: LangGraphClient, item: Item) -> Look:
+    if item["outcome"] == "awaiting_input":
+        return await look_waiting(client, item["thread_id"], item["run_id"])
+    max_bytes = 0 if item["outcome"] == "settling" else _BATCH_RESULT_BYTES
+    return await look(client, item["thread_id"], item["run_id"], item["created_at"], max_bytes)

@@ -1,0 +1,66 @@
+"""A run's own last checkpoint, read so that a result of 50 MB is neither parsed nor held more often than needed.
+
+`threads.get_history` filtered by the run's id stays right after later runs and a resume; `threads.get`, its status and
+its interrupts speak of the thread's newest state, which may be another run's.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import orjson
+
+if TYPE_CHECKING:
+    from langgraph_sdk.client import LangGraphClient
+
+_TAIL_BYTES = 4 * 1024 * 1024  # of a body that is too large: it ends with all but the values
+_TRIES = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """A checkpoint. `members` is all of it but its values; `values` is their JSON text, None where it is too large."""
+
+    members: dict[str, Any]
+    values: bytes | None = field(repr=False)
+
+
+async def last_checkpoint(client: LangGraphClient, thread_id: str, run_id: str, max_bytes: int) -> Checkpoint | None:
+    """Return the last checkpoint of a run; None where it has none, because it never began."""
+    body = {"limit": 1, "metadata": {"run_id": run_id}}
+    received, is_whole = bytearray(), True
+    async with client.http.client.stream("POST", f"/threads/{thread_id}/history", json=body) as response:
+        response.raise_for_status()
+        async for chunk in response.aiter_bytes():
+            received += chunk
+            is_whole = is_whole and len(received) <= max_bytes
+            if not is_whole and len(received) > 2 * _TAIL_BYTES:
+                del received[:-_TAIL_BYTES]
+    if received.strip() == b"[]":
+        return None
+    return _split(bytes(received), is_whole=is_whole)
+
+
+def _split(body: bytes, *, is_whole: bool) -> Checkpoint:
+    """Split `[{"values":…,"next":…,…}]` without parsing the values; of a body that is not whole the end is there."""
+    at = len(body)
+    for _ in range(_TRIES):
+        at = body.rfind(b'"next":', 0, at)
+        if at < 0:
+            break
+        try:
+            members = orjson.loads(b"{" + body[at:].rstrip().removesuffix(b"]"))
+        except orjson.JSONDecodeError:
+            continue  # this one stands inside a task or the values
+        if not is_whole:
+            return Checkpoint(members, None)
+        before = body[:at].rstrip().removesuffix(b",").rstrip()
+        if before.startswith(b'[{"values":') and "tasks" in members:
+            return Checkpoint(members, before.removeprefix(b'[{"values":'))
+        break
+    if not is_whole:
+        raise TypeError("the end of a checkpoint")  # not LangGraph's answer
+    (members,) = orjson.loads(body)  # in another order than LangGraph 0.16 has
+    values = members.pop("values")
+    return Checkpoint(members, orjson.dumps(values))

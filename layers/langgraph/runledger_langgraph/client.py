@@ -1,0 +1,51 @@
+"""One LangGraph deployment: its SDK client, kept on one event loop, and a deadline for the calls of one request."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import TYPE_CHECKING
+
+from langgraph_sdk import get_client
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from langgraph_sdk.client import LangGraphClient
+
+DEADLINE = 20.0  # seconds for all calls of one request, under the 30 s of the gateway
+# The SDK tries to connect six times with 7.5 s of pauses: so 16.5 s in all, and what never connected is told from what
+# may have been sent before the deadline blurs the two.
+_CONNECT = 1.5
+
+
+class LangGraph:
+    """One LangGraph deployment, its connections kept between calls."""
+
+    def __init__(self, url: str, deadline: float = DEADLINE) -> None:
+        """`deadline` is in seconds, for all the calls of one request together."""
+        self.url, self.deadline = url, deadline
+        self._runner = asyncio.Runner()
+        self._clients: dict[str | None, LangGraphClient] = {}
+
+    def until(self, seconds: float) -> float:
+        """Return when (monotonic seconds) the calls of a request must end that has `seconds` for them."""
+        return time.monotonic() + min(self.deadline, seconds)
+
+    def ask[T](self, api_key: str | None, until: float, question: Callable[[LangGraphClient], Awaitable[T]]) -> T:
+        """Run `question` with a client for `api_key`; raise TimeoutError at `until`."""
+
+        async def in_time() -> T:
+            async with asyncio.timeout(until - time.monotonic()):
+                return await question(await self._client(api_key))
+
+        return self._runner.run(in_time())
+
+    async def _client(self, api_key: str | None) -> LangGraphClient:
+        if api_key not in self._clients:
+            for client in self._clients.values():
+                await client.aclose()
+            # connect, read, write, pool; the deadline ends whatever takes longer together
+            timeouts = (_CONNECT, self.deadline, self.deadline, _CONNECT)
+            self._clients = {api_key: get_client(url=self.url, api_key=api_key, timeout=timeouts)}
+        return self._clients[api_key]

@@ -1,0 +1,162 @@
+"""Asking LangGraph what became of a run, or whether a launch has one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote_plus
+
+import orjson
+from langgraph_sdk.errors import NotFoundError
+
+from runledger.core.settling import STILL, Seen, seen
+from runledger_langgraph.checkpoints import last_checkpoint
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from langgraph_sdk.client import LangGraphClient
+    from langgraph_sdk.schema import RunSelectField
+
+    from runledger_langgraph.checkpoints import Checkpoint
+
+MAX_RESULT_BYTES = 50 * 1024 * 1024
+_PAGE = 100
+_CLOCKS_DIFFER = timedelta(hours=1)  # LangGraph's and ours, at most
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """A run that has ended. `result` is JSON text in the form of a webhook's body, None where it is too large."""
+
+    seen: Seen
+    result: str | None = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """A run that has not ended, or still waits for its answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Gone:
+    """LangGraph answers 404 for the run; `rolled_back` where a later run of its thread superseded it."""
+
+    rolled_back: bool
+
+
+@dataclass(frozen=True, slots=True)
+class MovedOn:
+    """The thread has gone on from a run that waited: with the answer, in the run `answered_by`, or without one."""
+
+    answered_by: str | None
+
+
+type Look = Ended | Running | Gone | MovedOn
+
+
+async def look(
+    client: LangGraphClient, thread_id: str, run_id: str, created_at: str, max_bytes: int = MAX_RESULT_BYTES
+) -> Look:
+    """Ask what became of a run that was not known to have ended; `created_at` is when that was, in the ledger's format.
+
+    `runs.get` says `success` of a run that waits, so its own last checkpoint is read too. Errors but 404 are raised.
+    """
+    try:
+        run: dict[str, Any] = dict(await client.runs.get(thread_id, run_id))
+    except NotFoundError:
+        return Gone(await _is_rolled_back(client, thread_id, created_at))
+    if run["run_id"] != run_id or not isinstance(run["status"], str):
+        raise TypeError("run_id")  # not LangGraph's answer
+    if run["status"] in STILL:
+        return Running()
+    checkpoint = await last_checkpoint(client, thread_id, run_id, max_bytes)
+    found = seen(run, checkpoint.members if checkpoint else None)
+    return Ended(found, _as_delivered(run, checkpoint, found))
+
+
+async def look_waiting(client: LangGraphClient, thread_id: str, run_id: str) -> Look:
+    """Ask whether a run that stopped at a question still waits: until a later run of its thread has done something."""
+    later: list[str] = []
+    try:
+        async for run in _runs(client, thread_id, ["run_id"]):  # newest first
+            if run["run_id"] == run_id:
+                break
+            later.append(run["run_id"])
+        else:
+            return Gone(rolled_back=False)
+        for other in reversed(later):
+            if await last_checkpoint(client, thread_id, other, max_bytes=0) is not None:
+                mover: dict[str, Any] = dict(await client.runs.get(thread_id, other))
+                return MovedOn(other if _resumes(mover["kwargs"]) else None)
+    except NotFoundError:
+        return Gone(rolled_back=False)
+    return Running()
+
+
+async def runs_of_launch(
+    client: LangGraphClient, thread_id: str, launch_id: str, created_at: str
+) -> list[dict[str, Any]]:
+    """Find the runs of a launch on a thread, the oldest first; `created_at` is the launch's, in the ledger's format."""
+    found = []
+    earliest = datetime.fromisoformat(created_at) - _CLOCKS_DIFFER
+    try:
+        async for run in _runs(client, thread_id, ["run_id", "assistant_id", "metadata", "status", "created_at"]):
+            if datetime.fromisoformat(run["created_at"]) < earliest:
+                break
+            if (run["metadata"] or {}).get("launch_id") == launch_id:
+                found.append(run)
+    except NotFoundError:
+        return []
+    return found[::-1]
+
+
+async def _is_rolled_back(client: LangGraphClient, thread_id: str, created_at: str) -> bool:
+    created = datetime.fromisoformat(created_at)
+    try:
+        async for run in _runs(client, thread_id, ["created_at", "multitask_strategy"]):
+            if datetime.fromisoformat(run["created_at"]) < created - timedelta(minutes=1):
+                return False
+            if run["multitask_strategy"] == "rollback":
+                return True
+    except NotFoundError:
+        pass
+    return False
+
+
+async def _runs(client: LangGraphClient, thread_id: str, select: list[RunSelectField]) -> AsyncIterator[dict[str, Any]]:
+    """Yield a thread's runs, the newest first, a page at a time."""
+    offset = 0
+    while True:
+        page = await client.runs.list(thread_id, limit=_PAGE, offset=offset, select=select)
+        for run in page:
+            yield dict(run)
+        if len(page) < _PAGE:
+            return
+        offset += _PAGE
+
+
+def _resumes(kwargs: dict[str, Any]) -> bool:
+    """Whether a run answers the question of the one before: with a resume value, or with nothing at a breakpoint."""
+    command = kwargs.get("command")
+    return command.get("resume") is not None if command else kwargs.get("input") is None
+
+
+def _as_delivered(run: dict[str, Any], checkpoint: Checkpoint | None, found: Seen) -> str | None:
+    """Write the run as its webhook would have, the token cut out; the values are LangGraph's own text."""
+    values = checkpoint.values if checkpoint else b"null"
+    if values is None:
+        return None
+    members = orjson.dumps({**run, **({"error": found.error} if found.error else {})})
+    text = b"".join((members[:-1], b',"values":', values, b"}")).decode()
+    for spelling in _tokens(str((run.get("kwargs") or {}).get("webhook") or "")):
+        text = text.replace(spelling, "")
+    return text
+
+
+def _tokens(url: str) -> set[str]:
+    """Return the token of a webhook URL, as it is spelt there and as it is meant."""
+    pairs = [pair.partition("=") for pair in url.partition("?")[2].partition("#")[0].split("&")]
+    spelt = {value for name, _, value in pairs if unquote_plus(name) == "token" and value}
+    return spelt | {unquote_plus(value) for value in spelt}

@@ -1,0 +1,241 @@
+"""One launch, one run (G2): start it, or find out whether it was started and go on from there.
+
+Used by launch, and by reconcile for launches whose launcher has died. The steps, each of which may be the last one that
+somebody takes: claim, ask LangGraph, record the run, record the launch.
+"""
+
+from __future__ import annotations
+
+import time
+import uuid
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from langgraph_sdk.errors import ConflictError, NotFoundError
+
+from runledger.adapters import telemetry
+from runledger.core import launch_states, run_states, tokens
+from runledger.core.launches import own_thread_id, parse_launch
+from runledger.core.problems import Problem
+from runledger.core.settling import STILL
+from runledger_langgraph.inspection import runs_of_launch
+from runledger_langgraph.refusals import ERRORS, explain
+from runledger_langgraph.runs import NotStartedError, Start, Started, UnknownError, start_run
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from langgraph_sdk.client import LangGraphClient
+
+    from runledger.adapters.bucket import Bucket
+    from runledger.adapters.secrets import Secret
+    from runledger.adapters.tables import Table
+    from runledger.core.launch_states import Launch
+    from runledger.core.launches import LaunchRequest
+    from runledger.core.ledger import Update
+    from runledger.core.tokens import KeyRing
+    from runledger_langgraph.client import LangGraph
+
+_SPARE_SECONDS = 0.5  # how long after `until` an answer may be noticed
+_LASTING = (409, 413, 422)  # refusals that are about the request, not about the moment
+
+
+class TakenError(Exception):
+    """Somebody else works on the launch."""
+
+
+@dataclass(frozen=True)
+class Launcher:
+    """What it takes to start a run. `until` is always when calls to LangGraph must end, in monotonic seconds."""
+
+    langgraph: LangGraph
+    runs: Table
+    launches: Table
+    bucket: Bucket
+    ring: Secret[KeyRing]
+    api_key: Secret[str | None]
+    webhook_url: str
+    max_run_seconds: int
+
+    def start(self, launch: Launch, request: LaunchRequest, until: float, *, is_patient: bool = False) -> str:
+        """Ask LangGraph for the run of a launch that is ours by its lease, record it, and return its id.
+
+        Raises the Problem that the caller is to hear. An answer that was lost leaves the launch `starting`; a refusal
+        closes it, but if nobody hears of it (`is_patient`) only one that would come again.
+        """
+        try:
+            started = start_run(self.langgraph, self._prepare(launch, request), self.api_key.value(), until)
+        except UnknownError as unknown:
+            problem = unknown.problem
+            problem.detail += " The run may have been started all the same; its launch goes on by itself."
+            problem.extra = {"launch_id": launch.launch_id}
+            raise problem from None
+        except NotStartedError as refused:
+            late = self._in_langgraph(launch, until) if launch.may_be_doubled else []
+            if not late:
+                self._refused(launch, refused.problem, is_patient=is_patient)
+                raise refused.problem from None
+            started = late[0]  # the last attempt's, which keeps the thread busy
+        self._record(launch, started, request.after_seconds, until)
+        telemetry.count("launched")
+        telemetry.logger.info("launched", thread_id=launch.thread_id, stream=request.stream)
+        return started.run_id
+
+    def go_on(
+        self, launch: Launch, until: float, request: LaunchRequest | None = None, *, is_patient: bool = False
+    ) -> tuple[Launch, str]:
+        """Take over a launch that nobody works on; adopt its run where there is one, else start over.
+
+        Returns the launch as it is then, and its run's id. Raises TakenError where somebody else was faster. On a
+        thread of ours a run that is made late can't slip in: the last attempt's thread is deleted first, so that a late
+        creation gets 404. On a caller's thread LangGraph offers no such fence; there `watch` finds a second run.
+        """
+        if launch.langgraph_url != self.langgraph.url:
+            raise _elsewhere(launch)
+        launch = self._take_over(launch)
+        request = request or self._request_of(launch)
+        found = self._in_ledger(launch) or self._in_langgraph(launch, until)
+        if not found and launch.own_thread:
+            self._ask(until, lambda client: _delete(client, launch.thread_id))
+            found = self._in_ledger(launch)
+        if found:
+            telemetry.count("adopted")
+            self._record(launch, found[0], request.after_seconds, until)
+            telemetry.logger.info("adopted")
+            return launch, found[0].run_id
+        launch = self._attempt(launch)
+        telemetry.count("started_over")
+        return launch, self.start(launch, request, until, is_patient=is_patient)
+
+    def watch(self, launch: Launch, until: float) -> None:
+        """Look for further runs of a launch that was started over on a caller's thread; record, count, cancel them."""
+        for run in self._ask(until, lambda client: _runs_of(client, launch)):
+            if run["run_id"] != launch.run_id:
+                now = time.time()
+                second = Started(run["run_id"], run["assistant_id"])
+                self.runs.apply(_pending(launch, second, 0, now))
+                if self.runs.apply(run_states.doubled(second.run_id, launch.launch_id, now)) is None:
+                    telemetry.count("doubled")
+                    telemetry.logger.error("a second run of the launch appeared", doubled_run=second.run_id)
+                if run["status"] in STILL:
+                    self._ask(until, lambda client, run_id=second.run_id: _cancel(client, launch.thread_id, run_id))  # type: ignore[misc]
+
+    def _prepare(self, launch: Launch, request: LaunchRequest) -> Start:
+        expiry = int(time.time()) + request.after_seconds + self.max_run_seconds
+        token = tokens.sign(self.ring.value(), launch.launch_id, expiry)
+        return Start(
+            request=request,
+            launch_id=launch.launch_id,
+            thread_id=launch.thread_id,
+            own_thread=launch.own_thread,
+            webhook=f"{self.webhook_url}?token={token}",
+            token=token,
+        )
+
+    def _request_of(self, launch: Launch) -> LaunchRequest:
+        text = launch.request or self.bucket.get_request(str(launch.request_key))
+        return parse_launch(text.encode())
+
+    def _take_over(self, launch: Launch) -> Launch:
+        holder = str(uuid.uuid4())
+        found = self.launches.apply(launch_states.taken_over(launch, holder, time.time()))
+        if found is not None and found.get("holder") != holder:  # it is ours where the first answer was lost
+            raise TakenError
+        return replace(launch, state="starting", holder=holder)
+
+    def _attempt(self, launch: Launch) -> Launch:
+        """Begin another attempt, on another thread where the launch has one of its own."""
+        attempt = launch.attempt + 1
+        thread_id = own_thread_id(launch.launch_id, attempt) if launch.own_thread else launch.thread_id
+        found = self.launches.apply(launch_states.attempted(launch, thread_id, time.time()))
+        if found is not None and (found.get("holder"), found.get("attempt")) != (launch.holder, attempt):
+            raise TakenError
+        return replace(launch, attempt=attempt, thread_id=thread_id)
+
+    def _in_ledger(self, launch: Launch) -> list[Started]:
+        """Return the runs that a webhook has recorded."""
+        return [Started(item["run_id"], item.get("assistant_id", "")) for item in self.runs.of_launch(launch.launch_id)]
+
+    def _in_langgraph(self, launch: Launch, until: float) -> list[Started]:
+        runs = self._ask(until, lambda client: _runs_of(client, launch))
+        return [Started(run["run_id"], run["assistant_id"]) for run in runs]
+
+    def _ask[T](self, until: float, question: Callable[[LangGraphClient], Awaitable[T]]) -> T:
+        try:
+            return self.langgraph.ask(self.api_key.value(), until, question)
+        except ERRORS as error:
+            raise self._told(explain(error, self.langgraph)) from None
+
+    def _told(self, problem: Problem) -> Problem:
+        if problem.slug == "api-key-refused":
+            self.api_key.forget()
+        return problem
+
+    def _refused(self, launch: Launch, problem: Problem, *, is_patient: bool) -> None:
+        """Close a launch; where that fails it stays due, and its refusal is what the caller hears."""
+        self._told(problem)
+        if is_patient and problem.status not in _LASTING:
+            return
+        try:
+            self.launches.apply(launch_states.refused(launch, problem.slug, time.time()))
+        except Problem as failed:
+            telemetry.logger.error("a refused launch stays due", detail=failed.detail)
+
+    def _record(self, launch: Launch, started: Started, after_seconds: int, until: float) -> None:
+        """Record the run, then its launch.
+
+        Where that fails, or there is no time for it, the run goes on all the same: the caller gets its ids, and the
+        launch stays due.
+        """
+        telemetry.about(run_id=started.run_id)
+        now = time.time()
+        pending = _pending(launch, started, after_seconds, now)
+        try:
+            if self.runs.apply(pending) is not None:
+                self.runs.apply(run_states.launched(pending))
+            if time.monotonic() <= until + _SPARE_SECONDS:
+                if self.launches.apply(launch_states.started(launch, started.run_id, now)) is not None:
+                    self.launches.apply(launch_states.started(launch, started.run_id, now, heard=True))
+                return
+            detail = "no time is left"
+        except Problem as problem:
+            detail = problem.detail
+        telemetry.count("unrecorded")
+        telemetry.logger.error("a started run stays to be recorded", detail=detail)
+
+
+def _pending(launch: Launch, started: Started, after_seconds: int, now: float) -> Update:
+    return run_states.pending(
+        run_id=started.run_id,
+        launch_id=launch.launch_id,
+        thread_id=launch.thread_id,
+        assistant_id=started.assistant_id or None,
+        after_seconds=after_seconds,
+        now=now,
+    )
+
+
+async def _runs_of(client: LangGraphClient, launch: Launch) -> list[dict[str, Any]]:
+    return await runs_of_launch(client, launch.thread_id, launch.launch_id, launch.created_at)
+
+
+async def _delete(client: LangGraphClient, thread_id: str) -> None:
+    with suppress(NotFoundError):
+        await client.threads.delete(thread_id)
+
+
+async def _cancel(client: LangGraphClient, thread_id: str, run_id: str) -> None:
+    with suppress(NotFoundError, ConflictError):  # it has ended since
+        await client.runs.cancel(thread_id, run_id)
+
+
+def _elsewhere(launch: Launch) -> Problem:
+    return Problem(
+        409,
+        "launch-elsewhere",
+        "The launch belongs to another deployment",
+        f"It was put down for LangGraph at {launch.langgraph_url}; only there can its run be looked for. "
+        "For a launch here use another Idempotency-Key.",
+        extra={"launch_id": launch.launch_id},
+    )

@@ -1,0 +1,213 @@
+"""Every transition of a launch, with its condition. Whoever writes to the Launches table uses these (G2, G4).
+
+| transition | from                             | to                                                            |
+|------------|----------------------------------|---------------------------------------------------------------|
+| claimed    | absent                           | `starting`, with a holder and its lease, due when that lapses |
+| taken_over | `starting` or `refused`, as read | `starting`, with a new holder and lease                       |
+| attempted  | `starting`, held                 | the same, one attempt more, on another thread perhaps         |
+| started    | `starting`, at this attempt      | `started`, with the run; due if heard of or to be watched     |
+| refused    | `starting`, held, not heard of   | `refused`, with the reason                                    |
+| heard      | any                              | the same, due now                                             |
+| checked    | any, due as read                 | the same, due no more                                         |
+| watched    | `started`, due                   | the same, one watch more, due later                           |
+| postponed  | any that is due                  | the same, due later                                           |
+
+Rank: refused < starting < started. A launch that stays `starting` is unknown: its run may have been started, or not.
+Its lease says that its holder is at work on it, and is longer than that can take; when it has lapsed, nobody is.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from runledger.core.ledger import FIRST_CHECK_SECONDS, NOT_DUE, Update, Value, due
+from runledger.core.times import iso
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+LEASE_SECONDS = 60  # a launch function ends after 28 s, a reconcile's part in one launch after 35
+WATCHES = 3  # looks for a second run on a caller's thread, after a launch was started over there
+
+
+@dataclass(frozen=True, slots=True)
+class Launch:
+    """A launch as the ledger has it. `lease_until` is in epoch seconds; `holder` is whoever works on it, or did."""
+
+    launch_id: str
+    state: str
+    attempt: int
+    holder: str
+    lease_until: int
+    thread_id: str
+    own_thread: bool
+    digest: str
+    langgraph_url: str
+    created_at: str
+    run_id: str | None
+    request: str | None
+    request_key: str | None
+    checks: int
+    watches: int
+
+    @classmethod
+    def read(cls, item: Mapping[str, Any]) -> Launch:
+        """Read an item of the Launches table."""
+        return cls(
+            launch_id=item["launch_id"],
+            state=item["state"],
+            attempt=int(item["attempt"]),
+            holder=item["holder"],
+            lease_until=int(item["lease_until"]),
+            thread_id=item["thread_id"],
+            own_thread=bool(item["own_thread"]),
+            digest=item["digest"],
+            langgraph_url=item["langgraph_url"],
+            created_at=item["created_at"],
+            run_id=item.get("run_id"),
+            request=item.get("request"),
+            request_key=item.get("request_key"),
+            checks=int(item.get("checks", 0)),
+            watches=int(item.get("watches", 0)),
+        )
+
+    def is_held(self, now: float) -> bool:
+        """Whether somebody may be at work on it."""
+        return self.state == "starting" and self.lease_until > now
+
+    @property
+    def may_be_doubled(self) -> bool:
+        """Whether LangGraph may make a second run of it: started over on a thread that can't be deleted first."""
+        return self.attempt > 1 and not self.own_thread
+
+
+def claimed(  # noqa: PLR0913 - the facts of a launch, each by name
+    *,
+    launch_id: str,
+    digest: str,
+    request: str | None,
+    request_key: str | None,
+    assistant_id: str,
+    thread_id: str,
+    own_thread: bool,
+    stream: bool,
+    langgraph_url: str,
+    holder: str,
+    now: float,
+) -> Update:
+    """Put a launch down before anything is asked of LangGraph, so that nothing can start unseen.
+
+    The request is kept, as text or in the bucket, because somebody else may have to start the run.
+    """
+    return Update(
+        key={"launch_id": launch_id},
+        condition="attribute_not_exists(#launch_id)",
+        set={
+            "state": "starting",
+            "attempt": 1,
+            "digest": digest,
+            "request": request,
+            "request_key": request_key,
+            "assistant_id": assistant_id,
+            "thread_id": thread_id,
+            "own_thread": own_thread,
+            "stream": stream,
+            "langgraph_url": langgraph_url,
+            "created_at": iso(now),
+            **_leased(launch_id, holder, now),
+        },
+    )
+
+
+def taken_over(launch: Launch, holder: str, now: float) -> Update:
+    """Go on with a launch that nobody works on: its lease has lapsed, or LangGraph refused it."""
+    return Update(
+        key={"launch_id": launch.launch_id},
+        condition="#state = :state AND #holder = :holder AND #lease_until = :lease_until",
+        given={"state": launch.state, "holder": launch.holder, "lease_until": launch.lease_until},
+        set={"state": "starting", **_leased(launch.launch_id, holder, now)},
+        remove=("reason",),
+    )
+
+
+def attempted(launch: Launch, thread_id: str, now: float) -> Update:
+    """Start over, on a new thread where the last attempt's could be deleted; `launch` is as its holder knows it."""
+    return Update(
+        key={"launch_id": launch.launch_id},
+        condition="#state = :starting AND #holder = :holder AND #attempt = :attempt",
+        given={"starting": "starting", "holder": launch.holder, "attempt": launch.attempt},
+        set={"attempt": launch.attempt + 1, "thread_id": thread_id, **_leased(launch.launch_id, launch.holder, now)},
+    )
+
+
+def started(launch: Launch, run_id: str, now: float, *, heard: bool = False) -> Update:
+    """LangGraph has answered, or was found to have it: the launch has its run.
+
+    It is due no more, unless something was `heard` of it that could not be recorded, or a second run may appear.
+    """
+    watch = due(launch.launch_id, now + FIRST_CHECK_SECONDS) if launch.may_be_doubled else {}
+    return Update(
+        key={"launch_id": launch.launch_id},
+        condition="#state = :starting AND #attempt = :attempt"
+        + ("" if heard else " AND attribute_not_exists(#heard_at)"),
+        given={"starting": "starting", "attempt": launch.attempt},
+        set={"state": "started", "run_id": run_id, "updated_at": iso(now), **({} if heard else watch)},
+        remove=("request", "request_key", "checks", *(() if heard or watch else NOT_DUE)),
+    )
+
+
+def refused(launch: Launch, reason: str, now: float) -> Update:
+    """LangGraph has made no run at this attempt and won't; the same request may try again."""
+    return Update(
+        key={"launch_id": launch.launch_id},
+        condition="#state = :starting AND #holder = :holder AND attribute_not_exists(#heard_at)",
+        given={"starting": "starting", "holder": launch.holder},
+        set={"state": "refused", "reason": reason, "updated_at": iso(now)},
+        remove=NOT_DUE,
+    )
+
+
+def heard(launch_id: str, now: float) -> Update:
+    """Something genuine was heard that can't be recorded: LangGraph must be asked about the launch's runs."""
+    return Update(
+        key={"launch_id": launch_id},
+        condition="attribute_exists(#launch_id)",
+        set={"heard_at": iso(now), **due(launch_id, now)},
+    )
+
+
+def checked(launch_id: str, was_due: int) -> Update:
+    """Nothing is left to do for a launch that was due."""
+    return Update(
+        key={"launch_id": launch_id},
+        condition="#due_at = :was_due",
+        given={"was_due": was_due},
+        remove=NOT_DUE,
+    )
+
+
+def watched(launch: Launch, next_check: float) -> Update:
+    """Note that LangGraph was asked for further runs of a launch; ask again later."""
+    return Update(
+        key={"launch_id": launch.launch_id},
+        condition="#state = :started AND attribute_exists(#due_at)",
+        given={"started": "started"},
+        set=due(launch.launch_id, next_check),
+        add={"watches": 1},
+    )
+
+
+def postponed(launch_id: str, next_check: float) -> Update:
+    """Look at a launch again later: this time it failed."""
+    return Update(
+        key={"launch_id": launch_id},
+        condition="attribute_exists(#due_at)",
+        set=due(launch_id, next_check),
+        add={"checks": 1},
+    )
+
+
+def _leased(launch_id: str, holder: str, now: float) -> dict[str, Value | None]:
+    until = int(now) + LEASE_SECONDS
+    return {"holder": holder, "lease_until": until, "updated_at": iso(now), **due(launch_id, until)}

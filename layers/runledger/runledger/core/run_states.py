@@ -1,0 +1,321 @@
+"""Every transition of a run, with the condition that keeps order (G4). Whoever writes to the Runs table uses these.
+
+| transition   | from (source, outcome)                    | to                                                     |
+|--------------|-------------------------------------------|--------------------------------------------------------|
+| pending      | absent                                    | launch, `pending`, due                                 |
+| launched     | any, of this launch or of none            | the same, with what its launch knows                   |
+| delivered    | absent; launch, any                       | webhook, what its status means, payload                |
+| superseding  | reconcile, as read                        | webhook, payload replaced, outcome mostly kept         |
+| contradicted | webhook, any                              | the same, the other delivery beside it                 |
+| reconciled   | launch, `pending` or `lost`               | reconcile, what LangGraph says, payload; due once more |
+| settled      | any, `settling`                           | `succeeded`, `awaiting_input` with questions, …        |
+| moved_on     | any, `awaiting_input`                     | `answered`, with by which run, or `abandoned`          |
+| unheard      | reconcile, webhook still awaited          | the same, webhook awaited no more                      |
+| missed       | any, due as read                          | the same, one miss more, due later                     |
+| lost         | launch, `pending` or `lost`, missed often | `lost`                                                 |
+| rolled_back  | launch, `pending` or `lost`               | reconcile, `rolled_back`                               |
+| doubled      | any, of this launch, not marked           | the same, marked as a second run of its launch         |
+| postponed    | any, due as read                          | the same, due later                                    |
+| closed       | any, due as read                          | the same, due no more: nothing can be learnt of it     |
+| due_now      | any, `pending`, `settling` or `lost`      | the same, due now                                      |
+
+Rank: `pending` < `settling` < `lost` < reconciled < webhook. An outcome changes only out of `pending`, `settling`,
+`lost` and `awaiting_input`. The webhook's payload is LangGraph's own text, so it replaces what reconcile wrote; where
+its outcome differs from a final one, that is kept beside it as `conflict`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from runledger.core.ledger import FIRST_CHECK_SECONDS, NOT_DUE, Placed, Update, Value, due, shard
+from runledger.core.times import iso
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from runledger.core.deliveries import Delivery
+    from runledger.core.outcomes import Outcome
+    from runledger.core.settling import Seen
+
+MISSES = 3  # checks that must find nothing before a run is lost
+MISSED_SECONDS = 1800  # and over how long
+OPEN = ("pending", "settling", "awaiting_input")  # outcomes of a run that LangGraph is still to be asked about
+_MISSED = ("misses", "missed_since")
+
+
+def pending(  # noqa: PLR0913 - the facts of a run, each by name
+    *, run_id: str, launch_id: str, thread_id: str, assistant_id: str | None, after_seconds: int, now: float
+) -> Update:
+    """Record a run that was just launched; where its webhook was faster, `launched` says the rest."""
+    return Update(
+        key={"run_id": run_id},
+        condition="attribute_not_exists(#run_id)",
+        set={
+            "launch_id": launch_id,
+            "thread_id": thread_id,
+            "assistant_id": assistant_id,
+            "status": "pending",
+            "source": "launch",
+            "created_at": iso(now),
+            "starts_at": int(now) + after_seconds,
+            "updated_at": iso(now),
+            **_outcome(run_id, "pending"),
+            **due(run_id, now + after_seconds + FIRST_CHECK_SECONDS),
+        },
+    )
+
+
+def launched(made: Update) -> Update:
+    """Add what only the launch knows to a run whose webhook was faster; `made` is what `pending` made for it."""
+    known = ("launch_id", "thread_id", "assistant_id", "created_at", "starts_at")
+    return Update(
+        key=made.key,
+        condition="attribute_not_exists(#launch_id) OR #launch_id = :launch_id",
+        given={"launch_id": str(made.set["launch_id"])},
+        once={name: made.set[name] for name in known},
+    )
+
+
+def delivered(delivery: Delivery, placed: Placed, launch_id: str | None, now: float) -> Update:
+    """Record the first delivery about a run.
+
+    `launch_id` is the token's; None for a shared token, which can't touch a run that has a launch.
+    """
+    settling = delivery.outcome == "settling"
+    mine = "attribute_not_exists(#launch_id)" + (" OR #launch_id = :launch_id" if launch_id else "")
+    return Update(
+        key={"run_id": delivery.run_id},
+        condition=f"({mine}) AND (attribute_not_exists(#source) OR #source = :launch)",
+        given={"launch": "launch", **({"launch_id": launch_id} if launch_id else {})},
+        set={
+            "launch_id": launch_id,
+            "thread_id": delivery.thread_id,
+            "assistant_id": delivery.assistant_id,
+            "created_at": delivery.created_at,
+            **_webhook(delivery, placed, now),
+            **_outcome(delivery.run_id, delivery.outcome),
+            **(due(delivery.run_id, now + FIRST_CHECK_SECONDS) if settling else {}),
+        },
+        once={} if delivery.created_at else {"created_at": iso(now)},
+        remove=("checks", *_MISSED, *(() if settling else NOT_DUE)),
+    )
+
+
+def superseding(delivery: Delivery, placed: Placed, recorded: Outcome, now: float) -> Update:
+    """Put a webhook's payload in the place of what reconcile wrote; `recorded` is the outcome that was read there."""
+    outcome = delivery.outcome if recorded == "settling" else recorded
+    return Update(
+        key={"run_id": delivery.run_id},
+        condition="#source = :reconcile AND #outcome = :recorded",
+        given={"reconcile": "reconcile", "recorded": recorded},
+        set={
+            "conflict": delivery.outcome if conflicts(delivery.outcome, recorded) else None,
+            **_webhook(delivery, placed, now),
+            **_outcome(delivery.run_id, outcome),
+        },
+        remove=(
+            "payload" if placed.key else "payload_key",
+            "result_too_large",
+            "webhook_awaited",
+            *(() if outcome in OPEN else NOT_DUE),
+        ),
+    )
+
+
+def conflicts(says: Outcome, recorded: Outcome) -> bool:
+    """Whether a delivery contradicts a final outcome; a `settling` one may turn out to be any end of a success."""
+    if says == "settling":
+        return recorded not in ("settling", "succeeded", "awaiting_input", "answered", "abandoned")
+    return recorded not in ("settling", says)
+
+
+def contradicted(delivery: Delivery, placed: Placed, now: float) -> Update:
+    """Keep a delivery that differs from the recorded one beside it; the latest such one, and how many there were."""
+    return Update(
+        key={"run_id": delivery.run_id},
+        condition="attribute_not_exists(#other_sha256) OR #other_sha256 <> :sha256",
+        given={"sha256": delivery.payload.sha256},
+        set={
+            "other_status": delivery.status,
+            "other_sha256": delivery.payload.sha256,
+            "other_key": placed.key,
+            "other_at": iso(now),
+            "updated_at": iso(now),
+        },
+        add={"other_count": 1},
+    )
+
+
+def reconciled(run_id: str, seen: Seen, placed: Placed | None, now: float) -> Update:
+    """Record what LangGraph says of a run whose webhook has not come; `placed` is None for a result that is too large.
+
+    It is due once more, when it is time to say that the webhook is lost (`unheard`), unless none was to be sent.
+    """
+    stays_due = seen.began or seen.outcome in OPEN
+    return Update(
+        key={"run_id": run_id},
+        condition="#source = :launch AND #outcome IN (:pending, :lost)",
+        given={"launch": "launch", "pending": "pending", "lost": "lost"},
+        set={
+            "source": "reconcile",
+            "status": seen.status,
+            "ended_at": seen.ended_at,
+            "error": seen.error,
+            "questions": seen.questions,
+            "result_too_large": True if placed is None else None,
+            "webhook_awaited": True if seen.began else None,
+            "updated_at": iso(now),
+            **(placed.attributes() if placed else {}),
+            **_outcome(run_id, seen.outcome),
+            **(due(run_id, now + FIRST_CHECK_SECONDS) if stays_due else {}),
+        },
+        remove=("checks", *_MISSED, *(() if stays_due else NOT_DUE)),
+    )
+
+
+def settled(run_id: str, seen: Seen, now: float) -> Update:
+    """Say what a success was, the end or a question, or what a word that is not known here has become."""
+    waits = seen.outcome == "awaiting_input"
+    return Update(
+        key={"run_id": run_id},
+        condition="#outcome = :settling",
+        given={"settling": "settling"},
+        set={
+            "status": seen.status,
+            "error": seen.error,
+            "questions": seen.questions,
+            "updated_at": iso(now),
+            **_outcome(run_id, seen.outcome),
+            **(due(run_id, now + FIRST_CHECK_SECONDS) if waits else {}),
+        },
+        remove=("checks", *_MISSED, *(() if waits else NOT_DUE)),
+    )
+
+
+def moved_on(run_id: str, answered_by: str | None, now: float) -> Update:
+    """End a run's waiting: the run `answered_by` took over, or (None) its thread went on without an answer."""
+    return Update(
+        key={"run_id": run_id},
+        condition="#outcome = :awaiting_input",
+        given={"awaiting_input": "awaiting_input"},
+        set={
+            "answered_by": answered_by,
+            "updated_at": iso(now),
+            **_outcome(run_id, "answered" if answered_by else "abandoned"),
+        },
+        remove=("checks", *_MISSED, *NOT_DUE),
+    )
+
+
+def unheard(run_id: str, outcome: Outcome, now: float) -> Update:
+    """Note that a webhook which should have been sent never came; a run whose `outcome` is final is due no more."""
+    return Update(
+        key={"run_id": run_id},
+        condition="#source = :reconcile AND #outcome = :outcome AND attribute_exists(#webhook_awaited)",
+        given={"reconcile": "reconcile", "outcome": outcome},
+        set={"updated_at": iso(now)},
+        remove=("webhook_awaited", *(() if outcome in OPEN else NOT_DUE)),
+    )
+
+
+def missed(run_id: str, was_due: int, next_check: float, now: float) -> Update:
+    """Note that LangGraph did not know the run at this check."""
+    return Update(
+        key={"run_id": run_id},
+        condition="#due_at = :was_due",
+        given={"was_due": was_due},
+        set={**due(run_id, next_check), "updated_at": iso(now)},
+        once={"missed_since": int(now)},
+        add={"misses": 1},
+    )
+
+
+def is_missed_for_good(item: Mapping[str, Any], now: float) -> bool:
+    """Whether the miss of now is the third at least, half an hour or more after the first."""
+    since = int(item.get("missed_since", now))
+    return int(item.get("misses", 0)) + 1 >= MISSES and since <= now - MISSED_SECONDS
+
+
+def lost(run_id: str, now: float) -> Update:
+    """Give a run up that LangGraph no longer knows, check after check."""
+    return Update(
+        key={"run_id": run_id},
+        condition=(
+            "#source = :launch AND #outcome IN (:pending, :lost) AND #misses >= :misses AND #missed_since <= :since"
+        ),
+        given={
+            "launch": "launch",
+            "pending": "pending",
+            "lost": "lost",
+            "misses": MISSES - 1,
+            "since": int(now) - MISSED_SECONDS,
+        },
+        set={"updated_at": iso(now), **_outcome(run_id, "lost")},
+        remove=NOT_DUE,
+    )
+
+
+def rolled_back(run_id: str, now: float) -> Update:
+    """End a run that LangGraph deleted because a later one superseded it (`multitask_strategy="rollback"`)."""
+    return Update(
+        key={"run_id": run_id},
+        condition="#source = :launch AND #outcome IN (:pending, :lost)",
+        given={"launch": "launch", "pending": "pending", "lost": "lost"},
+        set={"source": "reconcile", "updated_at": iso(now), **_outcome(run_id, "rolled_back")},
+        remove=("checks", *_MISSED, *NOT_DUE),
+    )
+
+
+def doubled(run_id: str, launch_id: str, now: float) -> Update:
+    """Mark a second run of a launch, which appeared on a thread that its caller brought."""
+    return Update(
+        key={"run_id": run_id},
+        condition="#launch_id = :launch_id AND attribute_not_exists(#doubled)",
+        given={"launch_id": launch_id},
+        set={"doubled": True, "updated_at": iso(now)},
+    )
+
+
+def postponed(run_id: str, was_due: int, next_check: float, *, known: bool = False) -> Update:
+    """Look at a run again later: LangGraph knows it and it has not ended (`known`), or this check failed."""
+    return Update(
+        key={"run_id": run_id},
+        condition="#due_at = :was_due",
+        given={"was_due": was_due},
+        set=due(run_id, next_check),
+        add={"checks": 1},
+        remove=_MISSED if known else (),
+    )
+
+
+def closed(run_id: str, was_due: int) -> Update:
+    """Look at a run no more: nothing can be learnt of it."""
+    return Update(key={"run_id": run_id}, condition="#due_at = :was_due", given={"was_due": was_due}, remove=NOT_DUE)
+
+
+def due_now(run_id: str, now: float) -> Update:
+    """Something was heard of the run's launch that could not be recorded: look at the run now."""
+    return Update(
+        key={"run_id": run_id},
+        condition="#outcome IN (:pending, :settling, :lost)",
+        given={"pending": "pending", "settling": "settling", "lost": "lost"},
+        set=due(run_id, now),
+    )
+
+
+def _webhook(delivery: Delivery, placed: Placed, now: float) -> dict[str, Value | None]:
+    return {
+        "status": delivery.status,
+        "source": "webhook",
+        "started_at": delivery.started_at,
+        "ended_at": delivery.ended_at,
+        "error": delivery.error,
+        "delivered_at": iso(now),
+        "updated_at": iso(now),
+        **placed.attributes(),
+    }
+
+
+def _outcome(run_id: str, outcome: str) -> dict[str, Value | None]:
+    return {"outcome": outcome, "outcome_shard": f"{outcome}#{shard(run_id)}"}

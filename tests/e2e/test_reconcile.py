@@ -1,0 +1,180 @@
+"""Runs whose webhook never comes end in the ledger all the same, each with its own result (G1)."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from local.stack import Stack
+from tests.e2e.client import Ledger, eventually
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+@pytest.fixture(scope="module")
+def silent(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ledger]:
+    """A stack whose LangGraph server sends no webhook."""
+    with Stack(
+        folder=tmp_path_factory.mktemp("silent"),
+        langgraph_changes={"http": {"disable_webhooks": True}},
+        schedules=False,
+    ) as stack:
+        yield Ledger(stack)
+
+
+def values(ledger: Ledger, run_id: str) -> Any:
+    return json.loads(ledger.payload(ledger.run(run_id)))["values"]
+
+
+@pytest.mark.parametrize(
+    ("given", "outcome"),
+    [
+        ({"task": "answer"}, "succeeded"),
+        ({"task": "fail"}, "failed"),
+        ({"task": "ask"}, "awaiting_input"),
+        ({"task": "large", "bytes": 8_000_000}, "succeeded"),
+    ],
+)
+@pytest.mark.parametrize("stream", [False, True])
+def test_g1_run_without_a_webhook_ends_in_the_ledger_with_its_result(
+    silent: Ledger, given: dict[str, Any], outcome: str, *, stream: bool
+) -> None:
+    launched = silent.launch(input=given, stream=stream)
+    silent.ended(launched)
+    silent.stack.reconcile()
+    item = silent.run(launched["run_id"])
+    assert (item["outcome"], item["source"]) == (outcome, "reconcile")
+    assert values(silent, launched["run_id"])["task"] == given["task"]
+    assert "due_at" in item, "to be looked at again: the webhook may still come"
+    assert json.loads(item.get("questions", "[]")) == (
+        [{"id": json.loads(item["questions"])[0]["id"], "value": {"question": "Shall I go on?"}}]
+        if outcome == "awaiting_input"
+        else []
+    )
+    assert "token=k" not in silent.payload(item)
+    silent.stack.reconcile()
+    assert ("due_at" in silent.run(launched["run_id"])) == (outcome == "awaiting_input")
+
+
+def test_g1_run_that_is_not_over_is_looked_at_later(silent: Ledger) -> None:
+    launched = silent.launch(input={"task": "slow", "seconds": 3})
+    silent.ended(launched, "running")
+    silent.stack.reconcile()
+    item = silent.run(launched["run_id"])
+    assert item["outcome"] == "pending"
+    assert item["due_at"] > 1
+    silent.ended(launched)
+    silent.stack.reconcile()
+    assert silent.run(launched["run_id"])["outcome"] == "succeeded"
+
+
+def test_g1_run_cancelled_while_pending_is_cancelled_and_no_sign_of_lost_webhooks(silent: Ledger) -> None:
+    first = silent.launch(input={"task": "slow", "seconds": 4})
+    second = silent.launch(input={"task": "answer"}, thread_id=first["thread_id"], multitask_strategy="enqueue")
+    silent.langgraph(lambda client: client.runs.cancel(second["thread_id"], second["run_id"]))
+    silent.stack.reconcile()
+    item = silent.run(second["run_id"])
+    assert (item["status"], item["outcome"]) == ("interrupted", "cancelled")
+    assert values(silent, second["run_id"]) is None
+
+
+def test_g1_run_whose_thread_was_deleted_is_lost_after_three_misses(silent: Ledger) -> None:
+    launched = silent.launch(input={"task": "slow", "seconds": 60})
+    silent.ended(launched, "running")
+    silent.langgraph(lambda client: client.threads.delete(launched["thread_id"]))
+    for outcome in ("pending", "pending", "lost"):
+        silent.stack.reconcile()
+        assert silent.run(launched["run_id"])["outcome"] == outcome
+    assert "due_at" not in silent.run(launched["run_id"])
+
+
+def test_g1_rolled_back_run_is_known_by_its_successor(silent: Ledger) -> None:
+    first = silent.launch(input={"task": "slow", "seconds": 60})
+    silent.ended(first, "running")
+    second = silent.launch(input={"task": "answer"}, thread_id=first["thread_id"], multitask_strategy="rollback")
+    silent.ended(second)
+    silent.stack.reconcile()
+    assert silent.run(first["run_id"])["outcome"] == "rolled_back"
+    assert silent.run(second["run_id"])["outcome"] == "succeeded"
+
+
+@pytest.mark.parametrize(
+    ("tasks", "outcomes"),
+    [(("ask", "answer"), ("awaiting_input", "succeeded")), (("answer", "ask"), ("succeeded", "awaiting_input"))],
+)
+def test_g1_two_runs_on_one_thread_end_each_as_itself(
+    silent: Ledger, tasks: tuple[str, str], outcomes: tuple[str, str]
+) -> None:
+    thread_id = str(uuid.uuid4())
+    silent.langgraph(lambda client: client.threads.create(thread_id=thread_id))
+    runs = [
+        silent.launch(input={"task": task}, thread_id=thread_id, multitask_strategy="enqueue")["run_id"]
+        for task in tasks
+    ]
+    silent.ended({"thread_id": thread_id, "run_id": runs[1]})
+    silent.stack.reconcile()
+    assert tuple(silent.run(run_id)["outcome"] for run_id in runs) == outcomes
+    assert [values(silent, run_id)["task"] for run_id in runs] == list(tasks)
+
+
+def test_waiting_run_is_answered_after_a_resume_and_abandoned_after_another_input(silent: Ledger) -> None:
+    launches = [silent.launch(input={"task": "ask"}) for _ in range(2)]
+    for launched in launches:
+        silent.ended(launched)
+    silent.stack.reconcile()
+    answered, abandoned = launches
+    command = silent.launch(command={"resume": "yes"}, assistant_id="agent", thread_id=answered["thread_id"])
+    other = silent.launch(input={"task": "answer"}, thread_id=abandoned["thread_id"])
+    for launched in (command, other):
+        silent.ended(launched)
+    silent.stack.reconcile()
+    assert silent.run(answered["run_id"])["outcome"] == "answered"
+    assert silent.run(answered["run_id"])["answered_by"] == command["run_id"]
+    assert silent.run(abandoned["run_id"])["outcome"] == "abandoned"
+    assert silent.run(command["run_id"])["outcome"] == "succeeded"
+
+
+def test_g1_webhook_target_down_for_longer_than_langgraph_tries(ledger: Ledger) -> None:
+    ledger.stack.apis["WebhookApi"].close()
+    try:
+        launched = ledger.launch(input={"task": "answer"})
+        ledger.ended(launched)
+        log = ledger.stack.folder / "langgraph.log"
+        eventually(lambda: True if log.read_text().count(launched["run_id"]) and gave_up(log.read_text()) else None, 30)
+    finally:
+        ledger.stack.open_api("WebhookApi")
+    assert ledger.run(launched["run_id"])["outcome"] == "pending"
+    ledger.stack.reconcile()
+    assert ledger.run(launched["run_id"])["outcome"] == "succeeded"
+
+
+def gave_up(log: str) -> bool:
+    return "webhook" in log.lower() and "connect" in log.lower()
+
+
+def test_settling_run_is_settled_by_reconcile_with_the_webhooks_payload_kept(ledger: Ledger) -> None:
+    runs = [ledger.launch(input={"task": task}) for task in ("answer", "ask")]
+    payloads = [ledger.payload(ledger.landed(launched["run_id"])) for launched in runs]
+    ledger.stack.reconcile()
+    items = [ledger.run(launched["run_id"]) for launched in runs]
+    assert [item["outcome"] for item in items] == ["succeeded", "awaiting_input"]
+    assert [item["source"] for item in items] == ["webhook", "webhook"]
+    assert [ledger.payload(item) for item in items] == payloads
+
+
+def test_g1_g2_langgraph_restarted_in_mid_run(tmp_path_factory: pytest.TempPathFactory) -> None:
+    with Stack(folder=tmp_path_factory.mktemp("restarted"), schedules=False) as stack:
+        ledger = Ledger(stack)
+        launched = ledger.launch(input={"task": "slow", "seconds": 3})
+        ledger.ended(launched, "running")
+        stack.langgraph.close()
+        stack.langgraph.start()
+        ledger.ended(launched)
+        ledger.stack.reconcile()
+        item = ledger.run(launched["run_id"])
+        assert item["outcome"] in ("succeeded", "settling")
+        assert len(stack.table("RunsTable").scan()["Items"]) == 1

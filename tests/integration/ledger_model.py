@@ -1,0 +1,222 @@
+"""What the ledger must hold, said apart from the transitions: plain items, and what each event makes of them.
+
+A function takes an item as it is (`{}` where there is none) and returns it as it must be afterwards, or None where the
+event must change nothing. Of an item only that is told which orders something: no names, no texts, no other times.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from runledger.core.deliveries import Delivery
+    from runledger.core.launch_states import Launch
+    from runledger.core.settling import Seen
+
+type Item = dict[str, Any]
+
+FIRST_CHECK, LEASE, HALF_AN_HOUR = 120, 60, 1800
+SOURCES = ("launch", "reconcile", "webhook")  # the later one is believed
+OPEN = ("pending", "settling", "awaiting_input")
+UNSEEN = ("pending", "lost")  # nobody has seen such a run end
+ENDS = ("succeeded", "failed", "timed_out", "cancelled", "rolled_back")
+NEXT = {
+    "pending": ("settling", "awaiting_input", "lost", *ENDS),
+    "lost": ("settling", "awaiting_input", *ENDS),
+    "settling": ("awaiting_input", *ENDS),
+    "awaiting_input": ("answered", "abandoned"),
+}
+LATER = {"settling": ("succeeded", "awaiting_input", "answered", "abandoned")}  # what a delivery says may become this
+
+
+def changed(item: Item, **changes: Any) -> Item:
+    """None takes an attribute away."""
+    return {name: value for name, value in {**item, **changes}.items() if value is not None}
+
+
+def _looked_anew(run: Item, outcome: str, due_at: int | None, **changes: Any) -> Item:
+    return changed(run, outcome=outcome, due_at=due_at, checks=None, misses=None, missed_since=None, **changes)
+
+
+def _check(outcome: str, now: float) -> int | None:
+    return int(now) + FIRST_CHECK if outcome in OPEN else None
+
+
+# Runs: what the launch knows.
+
+
+def pending(run: Item, launch_id: str, now: float) -> Item | None:
+    if run:
+        return None
+    return {
+        "launch_id": launch_id,
+        "source": "launch",
+        "status": "pending",
+        "outcome": "pending",
+        "due_at": _check("pending", now),
+    }
+
+
+def launched(run: Item, launch_id: str) -> Item | None:
+    return changed(run, launch_id=launch_id) if run.get("launch_id", launch_id) == launch_id else None
+
+
+def doubled(run: Item, launch_id: str) -> Item | None:
+    return changed(run, doubled=True) if run.get("launch_id") == launch_id and not run.get("doubled") else None
+
+
+# Runs: what a webhook says.
+
+
+def delivered(run: Item, by: str | None, says: Delivery, now: float) -> Item | None:
+    if run.get("launch_id", by) != by or run.get("source", "launch") != "launch":
+        return None
+    run = changed(run, launch_id=by, source="webhook", status=says.status, payload_sha256=says.payload.sha256)
+    return _looked_anew(run, says.outcome, _check(says.outcome, now))
+
+
+def superseding(run: Item, recorded: str, says: Delivery) -> Item | None:
+    if (run["source"], run["outcome"]) != ("reconcile", recorded):
+        return None
+    agrees = recorded in ("settling", says.outcome, *LATER.get(says.outcome, ()))
+    outcome = says.outcome if recorded == "settling" else recorded
+    return changed(
+        run,
+        source="webhook",
+        status=says.status,
+        outcome=outcome,
+        payload_sha256=says.payload.sha256,
+        conflict=None if agrees else says.outcome,
+        due_at=run.get("due_at") if outcome in OPEN else None,
+        result_too_large=None,
+        webhook_awaited=None,
+    )
+
+
+def contradicted(run: Item, says: Delivery) -> Item | None:
+    if run.get("other_sha256") == says.payload.sha256:
+        return None
+    return changed(run, other_sha256=says.payload.sha256, other_count=run.get("other_count", 0) + 1)
+
+
+# Runs: what LangGraph says when asked.
+
+
+def reconciled(run: Item, seen: Seen, sha256: str | None, now: float) -> Item | None:
+    if run.get("source") != "launch" or run["outcome"] not in UNSEEN:
+        return None
+    run = changed(run, source="reconcile", status=seen.status, payload_sha256=sha256, questions=seen.questions)
+    return _looked_anew(
+        run,
+        seen.outcome,
+        int(now) + FIRST_CHECK if seen.began else _check(seen.outcome, now),
+        webhook_awaited=seen.began or None,
+        result_too_large=sha256 is None or None,
+    )
+
+
+def settled(run: Item, seen: Seen, now: float) -> Item | None:
+    if run.get("outcome") != "settling":
+        return None
+    run = changed(run, status=seen.status)
+    return _looked_anew(run, seen.outcome, _check(seen.outcome, now), questions=seen.questions)
+
+
+def moved_on(run: Item, answered_by: str | None) -> Item | None:
+    if run.get("outcome") != "awaiting_input":
+        return None
+    return _looked_anew(run, "answered" if answered_by else "abandoned", None, answered_by=answered_by)
+
+
+def rolled_back(run: Item) -> Item | None:
+    if run.get("source") != "launch" or run["outcome"] not in UNSEEN:
+        return None
+    return _looked_anew(run, "rolled_back", None, source="reconcile")
+
+
+def lost(run: Item, now: float) -> Item | None:
+    if run.get("source") != "launch" or run["outcome"] not in UNSEEN:
+        return None
+    if run.get("misses", 0) < 2 or run["missed_since"] > int(now) - HALF_AN_HOUR:
+        return None
+    return changed(run, outcome="lost", due_at=None)
+
+
+# Runs: when to look.
+
+
+def missed(run: Item, was_due: int, due_at: int, now: float) -> Item | None:
+    if run.get("due_at") != was_due:
+        return None
+    since = run.get("missed_since", int(now))
+    return changed(run, due_at=due_at, misses=run.get("misses", 0) + 1, missed_since=since)
+
+
+def postponed(run: Item, was_due: int, due_at: int, *, known: bool) -> Item | None:
+    if run.get("due_at") != was_due:
+        return None
+    run = changed(run, due_at=due_at, checks=run.get("checks", 0) + 1)
+    return changed(run, misses=None, missed_since=None) if known else run
+
+
+def unheard(run: Item, recorded: str) -> Item | None:
+    if (run.get("source"), run.get("outcome")) != ("reconcile", recorded) or not run.get("webhook_awaited"):
+        return None
+    return changed(run, webhook_awaited=None, due_at=run.get("due_at") if recorded in OPEN else None)
+
+
+def closed(item: Item, was_due: int) -> Item | None:
+    return changed(item, due_at=None) if item.get("due_at") == was_due else None
+
+
+def due_now(run: Item, now: float) -> Item | None:
+    return changed(run, due_at=int(now)) if run.get("outcome") in ("pending", "settling", "lost") else None
+
+
+# Launches. `seen` is the launch as the writer knows it.
+
+
+def claimed(launch: Item, holder: str, now: float) -> Item | None:
+    return None if launch else {"state": "starting", "attempt": 1, **_held(holder, now)}
+
+
+def taken_over(launch: Item, seen: Launch, holder: str, now: float) -> Item | None:
+    if any(launch[name] != getattr(seen, name) for name in ("state", "holder", "lease_until")):
+        return None
+    return changed(launch, state="starting", **_held(holder, now))
+
+
+def attempted(launch: Item, seen: Launch, now: float) -> Item | None:
+    if launch["state"] != "starting" or any(launch[name] != getattr(seen, name) for name in ("holder", "attempt")):
+        return None
+    return changed(launch, attempt=launch["attempt"] + 1, **_held(launch["holder"], now))
+
+
+def started(launch: Item, seen: Launch, run_id: str, now: float, *, heard: bool) -> Item | None:
+    if launch["state"] != "starting" or launch["attempt"] != seen.attempt:
+        return None
+    launch = changed(launch, state="started", run_id=run_id, checks=None)
+    if heard:
+        return launch
+    if launch.get("heard"):
+        return None
+    is_watched = launch["attempt"] > 1 and not seen.own_thread
+    return changed(launch, due_at=int(now) + FIRST_CHECK if is_watched else None)
+
+
+def refused(launch: Item, holder: str) -> Item | None:
+    if (launch["state"], launch["holder"]) != ("starting", holder) or launch.get("heard"):
+        return None
+    return changed(launch, state="refused", due_at=None)
+
+
+def heard(launch: Item, now: float) -> Item | None:
+    return changed(launch, heard=True, due_at=int(now)) if launch else None
+
+
+def launch_postponed(launch: Item, due_at: int) -> Item | None:
+    return changed(launch, due_at=due_at, checks=launch.get("checks", 0) + 1) if "due_at" in launch else None
+
+
+def _held(holder: str, now: float) -> Item:
+    return {"holder": holder, "lease_until": int(now) + LEASE, "due_at": int(now) + LEASE}

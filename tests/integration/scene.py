@@ -1,0 +1,86 @@
+"""Runs that stand in the ledger and in LangGraph, and the time that passes between two looks at them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from runledger.core import run_states
+from runledger.core.deliveries import Delivery, parse_delivery
+from runledger.core.ledger import Placed
+from tests.integration.support import NOW, delivery, new_id
+
+if TYPE_CHECKING:
+    from runledger.core.ledger import Update
+    from runledger_langgraph.launcher import Launcher
+    from tests.integration.langgraph_double import LangGraphDouble
+    from tests.integration.support import Aws, Output, Schedule, WallClock
+
+QUESTION = [{"id": "task", "interrupts": [{"id": "i1", "value": {"question": "Shall I?"}}]}]
+
+
+@dataclass
+class Scene:
+    """What a test of reconcile has before it."""
+
+    reconcile: Schedule
+    langgraph: LangGraphDouble
+    aws: Aws
+    wall: WallClock
+    output: Output
+
+    @property
+    def launcher(self) -> Launcher:
+        launcher: Launcher = self.reconcile.app.launcher
+        return launcher
+
+    def launched(self, status: str = "success", *, is_known: bool = True, **changes: Any) -> str:
+        """Have a run launched now, which LangGraph has brought to `status`, or does not know."""
+        thread_id = changes.pop("thread_id", None) or new_id()
+        launch_id, after_seconds = changes.pop("launch_id", None) or new_id(), changes.pop("after_seconds", 0)
+        run_id = self.langgraph.add(thread_id, status=status, **changes) if is_known else new_id()
+        self.apply(
+            run_states.pending(
+                run_id=run_id,
+                launch_id=launch_id,
+                thread_id=thread_id,
+                assistant_id="agent",
+                after_seconds=after_seconds,
+                now=self.wall.now,
+            )
+        )
+        return run_id
+
+    def delivered(self, run_id: str, status: str = "success", **changes: Any) -> None:
+        """Have the webhook of a run come now."""
+        item = self.aws.run(run_id) or {"launch_id": new_id()}
+        body = delivery(run_id, None, status=status, **{"thread_id": item.get("thread_id"), **changes})
+        told = parse_delivery(body.encode())
+        assert isinstance(told, Delivery)
+        self.apply(run_states.delivered(told, Placed(told.payload, None), item["launch_id"], self.wall.now))
+
+    def apply(self, update: Update) -> None:
+        assert self.launcher.runs.apply(update) is None
+
+    def run(self, run_id: str) -> dict[str, Any]:
+        found = self.aws.run(run_id)
+        assert found
+        return found
+
+    def look(self, run_id: str) -> dict[str, Any]:
+        """Let time pass until the run is due, look at all that is due then, and return the run."""
+        self.wall.now = float(self.run(run_id)["due_at"])
+        self.reconcile.run()
+        return self.run(run_id)
+
+    def pass_at(self, seconds: float) -> None:
+        """Look at all that is due so many seconds after the beginning."""
+        self.wall.now = NOW + seconds
+        self.reconcile.run()
+
+    @property
+    def steps(self) -> list[str]:
+        """What LangGraph was asked since this was last read."""
+        steps = [sent.step for sent in self.langgraph.requests]
+        self.langgraph.requests.clear()
+        return steps

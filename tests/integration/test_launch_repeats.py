@@ -1,0 +1,440 @@
+"""One key and body, one launch and one run, however often it is asked for and whatever died in between (G2)."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from runledger.core import launch_states, run_states
+from runledger.core.launch_states import LEASE_SECONDS
+from runledger.core.launches import launch_id_of, own_thread_id, parse_launch
+from tests.integration import faults as kinds
+from tests.integration.langgraph_double import Told
+from tests.integration.support import CHECK, LEASE_ENDS, NOW, claim, new_id
+
+if TYPE_CHECKING:
+    from tests.integration.conftest import Load
+    from tests.integration.faults import Faults
+    from tests.integration.langgraph_double import LangGraphDouble, Sent
+    from tests.integration.support import Aws, Door, Output, Reply, WallClock
+
+KEY = "order 4711"
+LAUNCH_ID = launch_id_of(KEY)
+THREADS = [own_thread_id(LAUNCH_ID, attempt) for attempt in (1, 2, 3)]
+BODY = '{"assistant_id": "agent", "input": {"n": 1.0}}'
+SAME = '{"input":{"n":1.0},"assistant_id":"agent"}'
+CALLERS = new_id()
+ON_CALLERS_THREAD = json.dumps({**json.loads(BODY), "thread_id": CALLERS})
+CREATE, LIST, DELETE = "POST /threads/…/runs", "GET /threads/…/runs", "DELETE /threads/…"
+START = ["POST /threads", CREATE]
+
+
+def ask(launch: Door, body: str = BODY, key: str | None = KEY) -> Reply:
+    return launch.call(body, headers={"Idempotency-Key": key} if key is not None else {})
+
+
+def creations(langgraph: LangGraphDouble) -> list[Sent]:
+    return [sent for sent in langgraph.requests if sent.step == CREATE]
+
+
+def held(launch: Door, langgraph: LangGraphDouble, body: str = BODY, now: float = NOW, **changes: Any) -> None:
+    """Have somebody put the launch down who then says no more."""
+    request = parse_launch(body.encode())
+    facts: dict[str, Any] = {"digest": request.digest, "request": body, "langgraph_url": langgraph.url}
+    if request.thread_id:
+        facts |= {"thread_id": request.thread_id, "own_thread": False}
+    assert launch.app.launcher.launches.apply(claim(LAUNCH_ID, now, **{**facts, **changes})) is None
+
+
+def assert_started(aws: Aws, run_id: str, thread_id: str, attempt: int) -> None:
+    item = aws.launch(LAUNCH_ID) or {}
+    assert (item["state"], item["run_id"], item["thread_id"], item["attempt"]) == (
+        "started",
+        run_id,
+        thread_id,
+        attempt,
+    )
+    assert not {"due_at", "request", "reason"} & set(item)
+    run = aws.run(run_id) or {}
+    assert (run["launch_id"], run["thread_id"], run["outcome"]) == (LAUNCH_ID, thread_id, "pending")
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_g2_the_same_key_and_body_have_the_same_answer_and_one_creation(
+    launch: Door, aws: Aws, langgraph: LangGraphDouble, output: Output, wall: WallClock, *, stream: bool
+) -> None:
+    texts = [json.dumps({**json.loads(text), "stream": stream}) for text in (BODY, SAME, BODY)]
+    replies = []
+    for text in texts:
+        replies.append(ask(launch, text))
+        wall.now += 3600
+    assert [reply.status for reply in replies] == [202] * 3
+    assert replies[0].body == replies[1].body == replies[2].body
+    assert replies[0].headers["Location"] == replies[2].headers["Location"]
+    assert (replies[0].body["launch_id"], replies[0].body["thread_id"]) == (LAUNCH_ID, THREADS[0])
+    assert len(langgraph.requests) == 2
+    assert len(aws.items("RunsTable")) == len(aws.items("LaunchesTable")) == 1
+    assert output.counts == {"launched": 1, "repeated": 2}
+
+
+def test_g2_without_a_key_every_request_is_a_launch(launch: Door, langgraph: LangGraphDouble) -> None:
+    one, other = ask(launch, key=None).body, ask(launch, key=None).body
+    assert one["launch_id"] != other["launch_id"]
+    assert len(creations(langgraph)) == 2
+
+
+@pytest.mark.parametrize("state", ["started", "held", "lapsed", "refused"])
+def test_g2_the_same_key_with_another_body_is_409_and_changes_nothing(
+    launch: Door, aws: Aws, langgraph: LangGraphDouble, output: Output, wall: WallClock, state: str
+) -> None:
+    if state == "refused":
+        langgraph.runs = Told(422, {"detail": "no"})
+    if state in ("started", "refused"):
+        ask(launch)
+    else:
+        held(launch, langgraph)
+    wall.now += 3600 * (state == "lapsed")
+    before, asked = aws.launch(LAUNCH_ID), len(langgraph.requests)
+    reply = ask(launch, BODY.replace("1.0", "1"))
+    assert (reply.status, reply.problem, reply.body["launch_id"]) == (409, "idempotency-key-reused", LAUNCH_ID)
+    assert aws.launch(LAUNCH_ID) == before
+    assert len(langgraph.requests) == asked
+    assert output.counts["refused:idempotency-key-reused"] == 1
+
+
+@pytest.mark.parametrize(("after", "retry_after"), [(0, "5"), (LEASE_SECONDS - 3, "3"), (LEASE_SECONDS - 1, "1")])
+def test_g2_while_somebody_is_at_work_on_it_the_answer_is_409_and_when_to_come_again(
+    launch: Door,
+    aws: Aws,
+    langgraph: LangGraphDouble,
+    output: Output,
+    wall: WallClock,
+    after: int,
+    retry_after: str,
+) -> None:
+    held(launch, langgraph)
+    wall.now = NOW + after
+    reply = ask(launch)
+    assert (reply.status, reply.problem) == (409, "launch-in-progress")
+    assert (reply.headers["Retry-After"], reply.body["launch_id"]) == (retry_after, LAUNCH_ID)
+    assert (aws.launch(LAUNCH_ID) or {})["holder"] == "somebody"
+    assert langgraph.requests == []
+    assert output.counts == {"refused": 1, "refused:launch-in-progress": 1}
+
+
+def test_g2_an_answer_that_was_lost_is_asked_for_until_the_run_is_adopted(
+    launch: Door, aws: Aws, langgraph: LangGraphDouble, output: Output, wall: WallClock
+) -> None:
+    langgraph.before_run, langgraph.runs = langgraph.make, Told(cut=True)
+    assert ask(launch).problem == "langgraph-fault"
+    assert ask(launch).problem == "launch-in-progress"
+    wall.now = NOW + LEASE_SECONDS
+    reply = ask(launch)
+    assert (reply.status, reply.body["run_id"], reply.body["thread_id"]) == (202, langgraph.run_id, THREADS[0])
+    assert [sent.step for sent in langgraph.requests] == [*START, LIST]
+    assert_started(aws, langgraph.run_id, THREADS[0], attempt=1)
+    assert output.counts["adopted"] == 1
+    assert ask(launch).body == reply.body
+
+
+def test_g2_a_run_whose_webhook_was_recorded_is_adopted_without_asking_langgraph(
+    launch: Door, aws: Aws, langgraph: LangGraphDouble, wall: WallClock
+) -> None:
+    held(launch, langgraph)
+    run_id = new_id()
+    launch.app.launcher.runs.apply(
+        run_states.pending(
+            run_id=run_id, launch_id=LAUNCH_ID, thread_id=THREADS[0], assistant_id=None, after_seconds=0, now=NOW
+        )
+    )
+    wall.now = NOW + LEASE_SECONDS
+    reply = ask(launch)
+    assert (reply.status, reply.body["run_id"]) == (202, run_id)
+    assert langgraph.requests == []
+    assert_started(aws, run_id, THREADS[0], attempt=1)
+
+
+def test_g2_the_oldest_of_the_launchs_runs_is_adopted_and_no_others(
+    launch: Door, aws: Aws, langgraph: LangGraphDouble, wall: WallClock
+) -> None:
+    """On a caller's thread there are others: of other launches, and of LangGraph's own clients."""
+    held(launch, langgraph, ON_CALLERS_THREAD)
+    strangers = [langgraph.add(CALLERS, metadata={"launch_id": new_id()}), langgraph.add(CALLERS, metadata=None)]
+    ours = [langgraph.add(CALLERS, metadata={"launch_id": LAUNCH_ID}) for _ in range(2)]
+    strangers += [langgraph.add(CALLERS) for _ in range(150)]
+    wall.now = NOW + LEASE_SECONDS
+    assert ask(launch, ON_CALLERS_THREAD).body["run_id"] == ours[0]
+    assert not set(strangers) & {item["run_id"] for item in aws.items("RunsTable")}
+    assert [sent.step for sent in langgraph.requests] == [LIST, LIST]
+
+
+def test_g10_a_long_thread_is_read_no_further_back_than_the_launch(
+    launch: Door, langgraph: LangGraphDouble, wall: WallClock
+) -> None:
+    held(launch, langgraph, ON_CALLERS_THREAD)
+    for _ in range(350):
+        langgraph.add(CALLERS, created_at="2026-11-22T04:59:59+00:00")
+    wall.now = NOW + LEASE_SECONDS
+    assert ask(launch, ON_CALLERS_THREAD).status == 202
+    assert [sent.step for sent in langgraph.requests] == [LIST, CREATE]
+
+
+def test_g2_where_nothing_was_started_the_thread_is_fenced_off_and_another_taken(
+    launch: Door, aws: Aws, langgraph: LangGraphDouble, output: Output, wall: WallClock
+) -> None:
+    held(launch, langgraph)
+    wall.now = NOW + LEASE_SECONDS
+    reply = ask(launch)
+    assert (reply.status, reply.body["thread_id"]) == (202, THREADS[1])
+    assert [sent.step for sent in langgraph.requests] == [LIST, DELETE, *START]
+    assert langgraph.threads_deleted == [THREADS[0]]
+    (sent,) = creations(langgraph)
+    assert sent.path == f"/threads/{THREADS[1]}/runs"
+    assert (sent.body["input"], sent.body["metadata"]) == ({"n": 1.0}, {"launch_id": LAUNCH_ID})
+    assert_started(aws, langgraph.run_id, THREADS[1], attempt=2)
+    assert output.counts == {"started_over": 1, "launched": 1}
+
+
+def test_g2_a_run_that_ended_before_its_thread_was_deleted_is_still_adopted(
+    launch: Door, aws: Aws, langgraph: LangGraphDouble, output: Output, wall: WallClock
+) -> None:
+    """Its webhook comes between the look into LangGraph and the deletion."""
+    held(launch, langgraph)
+    run_id = new_id()
+    pending = run_states.pending(
+        run_id=run_id, launch_id=LAUNCH_ID, thread_id=THREADS[0], assistant_id=None, after_seconds=0, now=NOW
+    )
+
+    def deliver(sent: Sent) -> None:
+        if sent.method == "DELETE":
+            launch.app.launcher.runs.apply(pending)
+
+    langgraph.instead = deliver
+    wall.now = NOW + LEASE_SECONDS
+    assert ask(launch).body["run_id"] == run_id
+    assert creations(langgraph) == []
+    assert_started(aws, run_id, THREADS[0], attempt=1)
+    assert output.counts == {"adopted": 1}
+
+
+def test_g2_a_thread_that_is_gone_already_is_as_good_as_deleted(
+    launch: Door, langgraph: LangGraphDouble, wall: WallClock
+) -> None:
+    held(launch, langgraph)
+    langgraph.instead = lambda sent: None if sent.step in START else Told(404, {"detail": "not found"})
+    wall.now = NOW + LEASE_SECONDS
+    assert ask(launch).body["thread_id"] == THREADS[1]
+
+
+@pytest.mark.parametrize("step", [LIST, DELETE])
+@pytest.mark.parametrize("told", [Told(500, {"detail": "no"}), Told(429, {"detail": "no"}), Told(cut=True)])
+def test_g2_nothing_is_started_over_while_langgraph_does_not_tell(
+    launch: Door, aws: Aws, langgraph: LangGraphDouble, wall: WallClock, step: str, told: Told
+) -> None:
+    held(launch, langgraph)
+    langgraph.instead = lambda sent: told if sent.step == step else None
+    wall.now = NOW + LEASE_SECONDS
+    assert ask(launch).status in (429, 502)
+    assert creations(langgraph) == []
+    item = aws.launch(LAUNCH_ID) or {}
+    assert (item["state"], item["attempt"], item["due_at"]) == ("starting", 1, LEASE_ENDS + LEASE_SECONDS)
+    langgraph.instead = lambda _: None
+    wall.now += LEASE_SECONDS
+    assert ask(launch).status == 202
+
+
+@pytest.mark.parametrize("name", ["taken_over", "attempted"])
+def test_g2_of_two_who_take_a_launch_up_one_goes_on(
+    launch: Door,
+    aws: Aws,
+    langgraph: LangGraphDouble,
+    wall: WallClock,
+    monkeypatch: pytest.MonkeyPatch,
+    name: str,
+) -> None:
+    """The other reads the same item, and is faster: in taking over, or after this one stood still for too long."""
+    held(launch, langgraph)
+    wall.now = NOW + LEASE_SECONDS
+    launches, states = launch.app.launcher.launches, launch.app.launch_states
+    make = getattr(states, name)
+
+    def slower(*args: Any) -> Any:
+        monkeypatch.setattr(states, name, make)
+        there = launch_states.Launch.read(aws.launch(LAUNCH_ID) or {})
+        assert launches.apply(launch_states.taken_over(there, "a faster one", wall.now)) is None
+        return make(*args)
+
+    monkeypatch.setattr(states, name, slower)
+    reply = ask(launch)
+    assert (reply.status, reply.problem) == (409, "launch-in-progress")
+    assert creations(langgraph) == []
+    assert (aws.launch(LAUNCH_ID) or {})["holder"] == "a faster one"
+
+
+@pytest.mark.parametrize(
+    "told", [Told(422, {"detail": "no"}), Told(401, {"detail": "no"}), Told(429, {"detail": "no"})]
+)
+def test_g2_a_refused_launch_is_tried_again_with_the_same_key(
+    launch: Door, aws: Aws, langgraph: LangGraphDouble, wall: WallClock, told: Told
+) -> None:
+    langgraph.runs = told
+    assert ask(launch).status >= 400
+    assert (aws.launch(LAUNCH_ID) or {})["state"] == "refused"
+    langgraph.runs = None
+    wall.now = NOW + 1  # its lease has not lapsed, but nobody holds it
+    reply = ask(launch)
+    assert (reply.status, reply.body["thread_id"]) == (202, THREADS[1])
+    assert_started(aws, langgraph.run_id, THREADS[1], attempt=2)
+
+
+def test_g2_a_launch_that_is_refused_again_and_again_counts_its_attempts(
+    launch: Door, aws: Aws, langgraph: LangGraphDouble
+) -> None:
+    langgraph.runs = Told(422, {"detail": "no"})
+    assert [ask(launch).status for _ in range(3)] == [422] * 3
+    item = aws.launch(LAUNCH_ID) or {}
+    assert (item["state"], item["attempt"], item["thread_id"]) == ("refused", 3, THREADS[2])
+    assert "due_at" not in item
+    assert langgraph.threads_deleted == THREADS[:2]
+
+
+@pytest.mark.parametrize(
+    ("skip", "repeated"),
+    [(0, False), (1, False), (2, False), (1, True), (4, True), (5, True), (6, True)],
+    ids=["claim", "run", "launch", "take over", "attempt", "run of the second", "launch of the second"],
+)
+def test_g2_a_write_whose_answer_was_lost_is_ours_all_the_same(
+    launch: Door, aws: Aws, langgraph: LangGraphDouble, faults: Faults, wall: WallClock, skip: int, *, repeated: bool
+) -> None:
+    if repeated:
+        held(launch, langgraph)
+        wall.now = NOW + LEASE_SECONDS
+    with faults.on(launch.app.launcher.launches._client, kinds.ANSWER_LOST, times=1, skip=skip):  # noqa: SLF001
+        reply = ask(launch)
+    (request,) = faults.requests
+    assert request.headers["X-Amz-Target"].endswith(b".UpdateItem")
+    assert (reply.status, reply.body["run_id"]) == (202, langgraph.run_id)
+    assert len(creations(langgraph)) == 1
+    assert_started(aws, langgraph.run_id, THREADS[int(repeated)], attempt=1 + repeated)
+
+
+@pytest.mark.parametrize("skip", [1, 2], ids=["run", "launch"])
+def test_g2_a_run_that_could_not_be_recorded_is_found_by_its_callers_next_request(
+    launch: Door, aws: Aws, langgraph: LangGraphDouble, faults: Faults, wall: WallClock, skip: int
+) -> None:
+    with faults.on(launch.app.launcher.launches._client, kinds.BROKEN, skip=skip):  # noqa: SLF001
+        first = ask(launch)
+    assert first.status == 202
+    wall.now = NOW + LEASE_SECONDS
+    assert ask(launch).body == first.body
+    assert len(creations(langgraph)) == 1
+    assert_started(aws, langgraph.run_id, THREADS[0], attempt=1)
+
+
+def test_g2_a_launch_that_was_put_down_for_another_deployment_is_409(
+    launch: Door, aws: Aws, langgraph: LangGraphDouble, wall: WallClock
+) -> None:
+    held(launch, langgraph, langgraph_url="https://before.example")
+    wall.now = NOW + LEASE_SECONDS
+    before = aws.launch(LAUNCH_ID)
+    reply = ask(launch)
+    assert (reply.status, reply.problem, reply.body["launch_id"]) == (409, "launch-elsewhere", LAUNCH_ID)
+    assert "https://before.example" in reply.body["detail"]
+    assert langgraph.requests == []
+    assert aws.launch(LAUNCH_ID) == before
+
+
+def test_g2_a_launch_that_was_started_elsewhere_has_the_links_of_there(
+    load: Load, aws: Aws, langgraph: LangGraphDouble
+) -> None:
+    text = json.dumps({**json.loads(BODY), "stream": True})
+    first = ask(load("launch", LangGraphUrl=langgraph.url), text).body
+    assert ask(load("launch", LangGraphUrl="http://127.0.0.1:9"), text).body == first
+    assert first["links"]["stream"].startswith(langgraph.url)
+    assert len(aws.items("RunsTable")) == 1
+
+
+@pytest.mark.parametrize(("size", "stored"), [(8_192, False), (8_193, True), (1_000_000, True)])
+def test_g2_a_large_request_is_kept_in_the_bucket_for_whoever_starts_over(
+    launch: Door, aws: Aws, langgraph: LangGraphDouble, size: int, *, stored: bool
+) -> None:
+    bare = len(json.dumps({"assistant_id": "agent", "input": ""}))
+    body = json.dumps({"assistant_id": "agent", "input": "x" * (size - bare)})
+    seen: list[Any] = []
+    langgraph.before_run = lambda _: seen.append(aws.launch(LAUNCH_ID))
+    assert ask(launch, body).status == 202
+    (item,) = seen
+    digest = parse_launch(body.encode()).digest
+    assert item.get("request_key") == (f"launches/{LAUNCH_ID}/{digest}.json.gz" if stored else None)
+    assert item.get("request") == (None if stored else body)
+    assert {key: found["Body"] for key, found in aws.objects().items()} == (
+        {item["request_key"]: body} if stored else {}
+    )
+    assert not {"request", "request_key"} & set(aws.launch(LAUNCH_ID) or {})
+
+
+def test_g2_a_large_request_that_cannot_be_kept_starts_nothing(
+    launch: Door, aws: Aws, langgraph: LangGraphDouble, faults: Faults
+) -> None:
+    body = json.dumps({"assistant_id": "agent", "input": "x" * 10_000})
+    with faults.on(launch.app.launcher.bucket._client, kinds.BROKEN):  # noqa: SLF001
+        assert ask(launch, body).problem == "unavailable"
+    assert aws.is_empty()
+    assert langgraph.requests == []
+    assert ask(launch, body).status == 202
+
+
+@pytest.mark.parametrize("key", ["", "x" * 256, "tab\t", "é", "\x7f", "line\nline"])
+def test_a_key_of_a_bad_form_is_400_and_starts_nothing(
+    launch: Door, aws: Aws, langgraph: LangGraphDouble, output: Output, key: str
+) -> None:
+    reply = ask(launch, key=key)
+    assert (reply.status, reply.problem) == (400, "invalid-request")
+    assert "Idempotency-Key" in reply.body["detail"]
+    assert langgraph.requests == []
+    assert aws.is_empty()
+    assert output.counts == {"refused": 1, "refused:invalid-request": 1}
+
+
+def test_g2_on_a_callers_thread_a_launch_that_starts_over_stays_to_be_watched(
+    launch: Door, aws: Aws, langgraph: LangGraphDouble, output: Output, wall: WallClock
+) -> None:
+    held(launch, langgraph, ON_CALLERS_THREAD)
+    wall.now = NOW + LEASE_SECONDS
+    reply = ask(launch, ON_CALLERS_THREAD)
+    assert (reply.status, reply.body["thread_id"]) == (202, CALLERS)
+    assert [sent.step for sent in langgraph.requests] == [LIST, CREATE]
+    item = aws.launch(LAUNCH_ID) or {}
+    assert (item["state"], item["attempt"], item["due_at"]) == ("started", 2, CHECK + LEASE_SECONDS)
+    assert output.counts == {"started_over": 1, "launched": 1}
+    assert ask(launch, ON_CALLERS_THREAD).body == reply.body
+
+
+def test_g2_a_first_start_on_a_callers_thread_is_not_watched(launch: Door, aws: Aws) -> None:
+    ask(launch, ON_CALLERS_THREAD)
+    assert "due_at" not in (aws.launch(LAUNCH_ID) or {})
+
+
+def test_g2_on_a_callers_thread_that_the_last_attempt_keeps_busy_its_run_is_adopted(
+    launch: Door, aws: Aws, langgraph: LangGraphDouble, wall: WallClock
+) -> None:
+    """The last attempt's request takes effect between the look into LangGraph and this attempt's."""
+    held(launch, langgraph, ON_CALLERS_THREAD)
+    langgraph.before_run, langgraph.runs = langgraph.make, Told(409, {"detail": "busy"})
+    wall.now = NOW + LEASE_SECONDS
+    reply = ask(launch, ON_CALLERS_THREAD)
+    assert (reply.status, reply.body["run_id"]) == (202, langgraph.run_id)
+    assert [sent.step for sent in langgraph.requests] == [LIST, CREATE, LIST]
+    assert (aws.launch(LAUNCH_ID) or {})["run_id"] == langgraph.run_id
+
+
+def test_g2_on_a_callers_thread_that_somebody_else_keeps_busy_it_is_refused(
+    launch: Door, aws: Aws, langgraph: LangGraphDouble, wall: WallClock
+) -> None:
+    held(launch, langgraph, ON_CALLERS_THREAD)
+    langgraph.runs = Told(409, {"detail": "busy"})
+    wall.now = NOW + LEASE_SECONDS
+    assert ask(launch, ON_CALLERS_THREAD).problem == "thread-busy"
+    assert (aws.launch(LAUNCH_ID) or {})["state"] == "refused"

@@ -1,0 +1,476 @@
+"""Writers who know nothing of each other, in any order: the ledger does as its model says, and never goes back.
+
+Each writes what follows from what it has read. Its write may be held up on its way, so that it arrives after others
+that were made later, and it may arrive more than once.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+import uuid
+from dataclasses import replace
+from functools import partial
+from typing import TYPE_CHECKING
+
+from hypothesis import HealthCheck, Phase, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    Bundle,
+    MultipleResults,
+    RuleBasedStateMachine,
+    initialize,
+    multiple,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
+
+from runledger.adapters.tables import Table
+from runledger.core import launch_states, run_states
+from runledger.core.deliveries import Delivery, parse_delivery, payload_of
+from runledger.core.launch_states import Launch
+from runledger.core.ledger import Placed, shard
+from runledger.core.settling import Seen, seen
+from tests.integration import ledger_model as model
+from tests.integration.ledger_model import NEXT, OPEN, SOURCES, UNSEEN
+from tests.integration.support import NOW, Aws
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from runledger.core.ledger import Update
+    from tests.integration.ledger_model import Item
+
+    type Change = Callable[[Item], Item | None]
+    type Write = tuple[Update, Change]
+
+REPEATABLE = settings(
+    derandomize=True,
+    deadline=None,
+    phases=[Phase.generate, Phase.shrink],
+    suppress_health_check=[HealthCheck.too_slow],
+)
+EXAMPLES, HOLDERS = itertools.count(1), itertools.count(1)
+LATER = 900  # seconds until the next look; how they grow is another test's business
+
+MINE, OTHER = "launch", "another launch"
+SENDERS = st.sampled_from([MINE, MINE, MINE, MINE, OTHER, None])  # whom the token speaks for; None: shared
+NEW_WORD = "paused"
+WORDS = st.sampled_from(["success", "success", "error", "interrupted", "timeout", "rollback", NEW_WORD])
+PLACES = st.sampled_from([None, "key"])
+# After how many others a write arrives; -2 is at once, and again after another, because its answer was lost.
+DELAYS = st.lists(st.sampled_from([0, 0, 0, 0, 1, 1, 2, -2]), min_size=8, max_size=8)
+
+DONE: dict[str, object] = {"next": []}
+ASKS: dict[str, object] = {"next": ["ask"], "tasks": [{"interrupts": [{"id": "question"}]}]}
+
+
+def asked(word: str, checkpoint: dict[str, object] | None) -> Seen:
+    return seen({"status": word, "updated_at": "2026-11-22T06:00:00+00:00"}, checkpoint)
+
+
+SEEN = st.sampled_from(
+    [
+        asked("success", ASKS),
+        asked("success", ASKS),
+        asked("success", DONE),
+        asked("success", None),
+        asked("error", DONE),
+        asked("interrupted", DONE),
+        asked("interrupted", None),
+        asked(NEW_WORD, DONE),
+    ]
+)
+
+
+class Writers(RuleBasedStateMachine):
+    """One item of a table, a clock, and writes that are done or refused as the model has it."""
+
+    told: tuple[str, ...]  # attributes that the model tells of
+
+    def __init__(self, table: Table) -> None:
+        super().__init__()
+        self.table, self.now = table, NOW + 0.75
+        self.id = str(uuid.UUID(int=next(EXAMPLES)))
+        self.item: Item = {}  # as the model has it
+        self.found: Item = {}  # as it is in the table
+        self.was_due_before = 0
+        self.delays: Iterator[int] = itertools.repeat(0)
+        self.on_their_way: list[tuple[int, Write]] = []  # with how many others arrive before
+
+    def is_due(self) -> bool:
+        return "due_at" in self.item
+
+    def waits_until_due(self) -> int:
+        """Return when it was due, which is what reconcile reads before it looks."""
+        was_due = int(self.item["due_at"])
+        self.now = max(self.now, was_due + 0.75)
+        return was_due
+
+    def writes(self, *choices: Write) -> bool:
+        """Send one write; where it is refused the next one, as a writer does who reads the refusal.
+
+        Whether one was done, as far as its writer knows.
+        """
+        for write in choices:
+            is_final = write == choices[-1] or write[1](self.item) is not None
+            if is_final and (delay := next(self.delays)):
+                self.on_their_way.append((abs(delay), write))
+                if delay > 0:
+                    return False
+            if self.arrives(*write):
+                self.late_ones_arrive()
+                return True
+        return False
+
+    def late_ones_arrive(self) -> None:
+        arriving = [write for delay, write in self.on_their_way if delay == 1]
+        self.on_their_way = [(delay - 1, write) for delay, write in self.on_their_way if delay > 1]
+        for write in arriving:
+            self.arrives(*write)
+
+    def teardown(self) -> None:
+        while self.on_their_way:
+            self.late_ones_arrive()
+
+    def arrives(self, update: Update, change: Change) -> bool:
+        before, after = self.item, change(self.item)
+        refusal = self.table.apply(update)
+        assert (refusal is None) == (after is not None), f"{update} on {before}"
+        if after is None:
+            assert self.tell(refusal or {}) == before
+            return False
+        ((key, value),) = update.key.items()
+        self.was_due_before = before.get("due_at", self.was_due_before)
+        self.item, self.found = after, self.table.item(key, value) or {}
+        assert self.tell(self.found) == after, f"{update} on {before}"
+        self.check_index_keys()
+        self.check_order(before)
+        self.check_due()
+        return True
+
+    def tell(self, found: Item) -> Item:
+        return {name: found[name] for name in self.told if name in found}
+
+    def check_index_keys(self) -> None:
+        """What lacks a key of an index, or stands in another shard than its own, is never found there (G1)."""
+        assert self.found["created_at"]
+        assert self.found.get("due_shard") == (str(shard(self.id)) if "due_at" in self.found else None)
+
+    def check_order(self, before: Item) -> None:
+        raise NotImplementedError
+
+    def check_due(self) -> None:
+        raise NotImplementedError
+
+
+class RunWriters(Writers):
+    """Launch, webhook and reconcile on one run."""
+
+    told = (
+        *("launch_id", "source", "status", "outcome", "payload_sha256", "questions", "answered_by", "conflict"),
+        *("other_sha256", "other_count", "webhook_awaited", "result_too_large", "doubled"),
+        *("due_at", "checks", "misses", "missed_since"),
+    )
+
+    records = 0
+
+    @initialize(delays=DELAYS, begins=st.sampled_from(["unknown", "launched", "settling", "asking", "missed", "taken"]))
+    def it_begins(self, delays: list[int], begins: str) -> None:
+        if begins == "taken":
+            self.webhook_comes(by=OTHER, word="success", values=1, key=None, is_whole=False)
+        elif begins != "unknown":
+            self.launch_records()
+        if begins == "settling":
+            self.webhook_comes(by=MINE, word="success", values=1, key=None, is_whole=True)
+        if begins == "asking":
+            self.reconcile_finds_it_ended(ended=asked("success", ASKS), key=None, is_too_large=False)
+        if begins == "missed":
+            self.langgraph_does_not_know_it()
+            self.langgraph_does_not_know_it()
+        self.delays = itertools.cycle(delays)
+
+    def is_unseen(self) -> bool:
+        return self.item.get("source") == "launch" and self.item["outcome"] in UNSEEN
+
+    def is_settling(self) -> bool:
+        return self.item.get("outcome") == "settling"
+
+    def is_waiting(self) -> bool:
+        return self.item.get("outcome") == "awaiting_input"
+
+    @precondition(lambda self: self.records < 2)
+    @rule()
+    def launch_records(self) -> None:
+        """Launch, and whoever adopts its run."""
+        self.records += 1
+        made = run_states.pending(
+            run_id=self.id, launch_id=MINE, thread_id="thread", assistant_id=None, after_seconds=0, now=self.now
+        )
+        self.writes(
+            (made, partial(model.pending, launch_id=MINE, now=self.now)),
+            (run_states.launched(made), partial(model.launched, launch_id=MINE)),
+        )
+
+    @rule(by=SENDERS, word=WORDS, values=st.sampled_from([1, 2]), key=PLACES, is_whole=st.booleans())
+    def webhook_comes(self, *, by: str | None, word: str, values: int, key: str | None, is_whole: bool) -> None:
+        """What the webhook function does, in its order."""
+        says = delivery(self.id, word, values, is_whole=is_whole)
+        placed, recorded = Placed(says.payload, key), self.item
+        writes: list[Write] = [
+            (
+                run_states.delivered(says, placed, by, self.now),
+                partial(model.delivered, by=by, says=says, now=self.now),
+            )
+        ]
+        if recorded.get("launch_id", by) != by or recorded.get("source", "launch") == "launch":
+            pass
+        elif recorded["source"] == "reconcile":
+            superseding = run_states.superseding(says, placed, recorded["outcome"], self.now)
+            writes += [(superseding, partial(model.superseding, recorded=recorded["outcome"], says=says))]
+        elif recorded["payload_sha256"] != says.payload.sha256:
+            contradicted = run_states.contradicted(says, placed, self.now)
+            writes += [(contradicted, partial(model.contradicted, says=says))]
+        self.writes(*writes)
+
+    @precondition(is_unseen)
+    @rule(ended=SEEN, key=PLACES, is_too_large=st.booleans())
+    def reconcile_finds_it_ended(self, *, ended: Seen, key: str | None, is_too_large: bool) -> None:
+        placed = None if is_too_large else Placed(payload_of("{}"), key)
+        sha256 = placed.payload.sha256 if placed else None
+        self.writes(
+            (
+                run_states.reconciled(self.id, ended, placed, self.now),
+                partial(model.reconciled, seen=ended, sha256=sha256, now=self.now),
+            )
+        )
+
+    @precondition(lambda self: self.item)
+    @rule(is_rolled_back=st.booleans())
+    def it_is_gone(self, *, is_rolled_back: bool) -> None:
+        """Also where that was concluded from what was read long ago."""
+        if is_rolled_back:
+            self.writes((run_states.rolled_back(self.id, self.now), model.rolled_back))
+        else:
+            self.writes((run_states.lost(self.id, self.now), partial(model.lost, now=self.now)))
+
+    @precondition(is_settling)
+    @rule(ended=SEEN.filter(lambda ended: ended.outcome != "settling"))
+    def it_is_settled(self, ended: Seen) -> None:
+        settled = run_states.settled(self.id, ended, self.now)
+        self.writes((settled, partial(model.settled, seen=ended, now=self.now)))
+
+    @precondition(is_waiting)
+    @rule(answered_by=st.sampled_from([None, "answer"]))
+    def its_thread_moves_on(self, answered_by: str | None) -> None:
+        self.writes(
+            (run_states.moved_on(self.id, answered_by, self.now), partial(model.moved_on, answered_by=answered_by))
+        )
+
+    @precondition(Writers.is_due)
+    @rule()
+    def langgraph_does_not_know_it(self) -> None:
+        """What reconcile does then, in its order."""
+        was_due, later = self.waits_until_due(), int(self.now) + LATER
+        if not run_states.is_missed_for_good(self.item, self.now):
+            missed = run_states.missed(self.id, was_due, later, self.now)
+            self.writes((missed, partial(model.missed, was_due=was_due, due_at=later, now=self.now)))
+        elif self.item["outcome"] in UNSEEN:
+            self.it_is_gone(is_rolled_back=False)
+        elif self.item["outcome"] == "awaiting_input":
+            self.its_thread_moves_on(None)
+        elif self.item["status"] == "success":
+            ended = Seen("success", "succeeded", None, None, None, began=True)
+            self.writes(
+                (run_states.settled(self.id, ended, self.now), partial(model.settled, seen=ended, now=self.now))
+            )
+        else:
+            self.writes((run_states.closed(self.id, was_due), partial(model.closed, was_due=was_due)))
+
+    @precondition(Writers.is_due)
+    @rule(known=st.booleans())
+    def it_is_looked_at_later(self, *, known: bool) -> None:
+        was_due, later = self.waits_until_due(), int(self.now) + LATER
+        self.writes(
+            (
+                run_states.postponed(self.id, was_due, later, known=known),
+                partial(model.postponed, was_due=was_due, due_at=later, known=known),
+            )
+        )
+
+    @precondition(lambda self: "webhook_awaited" in self.item)
+    @rule()
+    def its_webhook_is_given_up(self) -> None:
+        outcome = self.item["outcome"]
+        self.writes((run_states.unheard(self.id, outcome, self.now), partial(model.unheard, recorded=outcome)))
+
+    @precondition(lambda self: self.item.get("due_at", 0) > self.now or self.item.get("outcome") == "lost")
+    @rule()
+    def its_launch_was_heard_of(self) -> None:
+        self.writes((run_states.due_now(self.id, self.now), partial(model.due_now, now=self.now)))
+
+    @precondition(lambda self: "launch_id" in self.item and "doubled" not in self.item)
+    @rule(launch_id=st.sampled_from([MINE, MINE, MINE, OTHER]))
+    def it_is_a_second_one(self, launch_id: str) -> None:
+        self.writes((run_states.doubled(self.id, launch_id, self.now), partial(model.doubled, launch_id=launch_id)))
+
+    def check_index_keys(self) -> None:
+        super().check_index_keys()
+        assert self.found["outcome_shard"] == f"{self.item['outcome']}#{shard(self.id)}"
+        assert ("payload_sha256" in self.found) == (("payload" in self.found) != ("payload_key" in self.found))
+
+    def check_order(self, before: Item) -> None:
+        if before:
+            assert self.item["outcome"] in (before["outcome"], *NEXT.get(before["outcome"], ()))
+            assert SOURCES.index(self.item["source"]) >= SOURCES.index(before["source"])
+        if "launch_id" in before:
+            assert self.item["launch_id"] == before["launch_id"]
+        if before.get("source") == "webhook":
+            assert self.item["payload_sha256"] == before["payload_sha256"], "the first webhook's"
+
+    def check_due(self) -> None:
+        """Whatever is open is due, but for a `settling` one that was closed; whatever is over is not.
+
+        But for one whose webhook may still come, and a lost one of which something was heard.
+        """
+        if self.item["outcome"] in OPEN:
+            assert self.is_due() or self.is_settling()
+        elif self.is_due():
+            assert "webhook_awaited" in self.item or self.item["outcome"] == "lost"
+
+
+class LaunchWriters(Writers):
+    """Launchers on one launch, some of them dead or slow, with the webhook and reconcile."""
+
+    told = ("state", "attempt", "holder", "lease_until", "run_id", "due_at", "checks", "heard")
+    workers = Bundle("workers")
+    readings = Bundle("readings")
+    own_thread, claims = True, 0
+
+    @initialize(target=workers, delays=DELAYS, own_thread=st.booleans(), is_started_over=st.booleans())
+    def it_begins(self, delays: list[int], *, own_thread: bool, is_started_over: bool) -> Launch:
+        self.own_thread = own_thread
+        self.it_is_heard_of()
+        self.it_is_claimed()
+        worker = Launch.read(self.found)
+        if is_started_over:
+            worker = self.starts_over(worker) or worker
+        self.delays = itertools.cycle(delays)
+        return worker
+
+    @precondition(lambda self: self.item["state"] != "started")
+    @rule(target=readings)
+    def somebody_reads_it(self) -> Launch:
+        """Launch or reconcile, once nobody works on it; they may take it up any time later."""
+        launch = Launch.read(self.found)
+        if launch.is_held(self.now):
+            self.now = launch.lease_until + 0.75
+        return launch
+
+    @rule(target=workers, launch=readings)
+    def it_is_taken_over(self, launch: Launch) -> Launch | MultipleResults[Launch]:
+        holder = f"holder {next(HOLDERS)}"
+        taken_over = launch_states.taken_over(launch, holder, self.now)
+        is_ours = self.writes((taken_over, partial(model.taken_over, seen=launch, holder=holder, now=self.now)))
+        return replace(launch, state="starting", holder=holder) if is_ours else multiple()
+
+    @rule(target=workers, worker=workers)
+    def it_is_started_over(self, worker: Launch) -> Launch | MultipleResults[Launch]:
+        return self.starts_over(worker) or multiple()
+
+    def starts_over(self, worker: Launch) -> Launch | None:
+        attempted = launch_states.attempted(worker, "next thread", self.now)
+        is_ours = self.writes((attempted, partial(model.attempted, seen=worker, now=self.now)))
+        return replace(worker, attempt=worker.attempt + 1) if is_ours else None
+
+    @precondition(lambda self: self.claims < 2)
+    @rule()
+    def it_is_claimed(self) -> None:
+        self.claims += 1
+        holder = f"holder {next(HOLDERS)}"
+        claim = launch_states.claimed(
+            launch_id=self.id,
+            digest="digest",
+            request="{}",
+            request_key=None,
+            assistant_id="agent",
+            thread_id="thread",
+            own_thread=self.own_thread,
+            stream=False,
+            langgraph_url="http://langgraph",
+            holder=holder,
+            now=self.now,
+        )
+        self.writes((claim, partial(model.claimed, holder=holder, now=self.now)))
+
+    @rule(worker=workers, run_id=st.sampled_from(["run", "late run"]))
+    def it_has_its_run(self, worker: Launch, run_id: str) -> None:
+        self.writes(
+            *(
+                (
+                    launch_states.started(worker, run_id, self.now, heard=heard),
+                    partial(model.started, seen=worker, run_id=run_id, now=self.now, heard=heard),
+                )
+                for heard in (False, True)
+            )
+        )
+
+    @rule(worker=workers)
+    def it_is_refused(self, worker: Launch) -> None:
+        refused = launch_states.refused(worker, "thread-busy", self.now)
+        self.writes((refused, partial(model.refused, holder=worker.holder)))
+
+    @rule()
+    def it_is_heard_of(self) -> None:
+        self.writes((launch_states.heard(self.id, self.now), partial(model.heard, now=self.now)))
+
+    @precondition(lambda self: self.is_due() and self.item["state"] != "starting")
+    @rule(is_index_old=st.booleans())
+    def its_runs_were_looked_at(self, *, is_index_old: bool) -> None:
+        was_due = self.was_due_before if is_index_old else self.waits_until_due()
+        self.writes((launch_states.checked(self.id, was_due), partial(model.closed, was_due=was_due)))
+
+    @rule()
+    def it_is_looked_at_later(self) -> None:
+        later = int(self.now) + LATER
+        self.writes((launch_states.postponed(self.id, later), partial(model.launch_postponed, due_at=later)))
+
+    def tell(self, found: Item) -> Item:
+        return super().tell({**found, "heard": True} if "heard_at" in found else found)
+
+    def check_order(self, before: Item) -> None:
+        if not before:
+            return
+        assert self.item["attempt"] >= before["attempt"], "no way back"
+        if before["state"] == "started":
+            assert (self.item["state"], self.item["run_id"]) == ("started", before["run_id"]), "one launch, one run"
+        if self.item["holder"] != before["holder"]:
+            assert before["state"] == "refused" or before["lease_until"] <= self.now, "one at a time"
+
+    def check_due(self) -> None:
+        """What is unknown is due, and what was refused is not, unless it was heard of."""
+        if self.item["state"] == "starting":
+            assert self.is_due()
+        if self.item["state"] == "refused":
+            assert "heard" in self.item or not self.is_due()
+
+
+def test_g4_whatever_is_said_of_a_run_in_any_order_it_goes_one_way(aws: Aws) -> None:
+    table = Table(aws.client("dynamodb"), aws.template.names["RunsTable"])
+    many = settings(REPEATABLE, max_examples=80, stateful_step_count=12)
+    run_state_machine_as_test(lambda: RunWriters(table), settings=many)  # type: ignore[arg-type]
+
+
+def test_g2_whoever_works_on_a_launch_in_any_order_it_has_one_run(aws: Aws) -> None:
+    table = Table(aws.client("dynamodb"), aws.template.names["LaunchesTable"])
+    many = settings(REPEATABLE, max_examples=80, stateful_step_count=12)
+    run_state_machine_as_test(lambda: LaunchWriters(table), settings=many)  # type: ignore[arg-type]
+
+
+def delivery(run_id: str, word: str, values: int, *, is_whole: bool) -> Delivery:
+    """Return a delivery with other bytes for other `values`, trimmed unless it `is_whole`."""
+    more = {"thread_id": "thread", "created_at": "2026-11-22T05:59:32+00:00"} if is_whole else {}
+    parsed = parse_delivery(json.dumps({"run_id": run_id, "status": word, "values": values, **more}).encode(), "token")
+    assert isinstance(parsed, Delivery)
+    return parsed

@@ -1,0 +1,326 @@
+"""Whatever fails is pushed back and stops nothing else; what there is no time for is done the next minute (G1)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from local.servers import free_port
+from runledger.core import launch_states, run_states
+from runledger.core.problems import unavailable
+from runledger_langgraph.client import LangGraph
+from tests.integration import faults as kinds
+from tests.integration.langgraph_double import Told
+from tests.integration.support import CHECK, LEASE_ENDS, NOW, Schedule, claim, new_id
+
+if TYPE_CHECKING:
+    from runledger.core.ledger import Update
+    from tests.integration.conftest import Load
+    from tests.integration.faults import Faults
+    from tests.integration.langgraph_double import Sent
+    from tests.integration.scene import Scene
+
+GET = "GET /threads/…/runs/…"
+HTML = Told(body="<html>Sign in</html>", headers={"Content-Type": "text/html"})
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        HTML,
+        Told(body=[{}]),
+        Told(body={"detail": "?"}),
+        Told(500, {"detail": "no"}),
+        Told(429, {"detail": "no"}),
+        Told(cut=True),
+    ],
+    ids=["page", "list", "other object", "500", "429", "cut"],
+)
+@pytest.mark.parametrize("step", [GET, "POST /threads/…/history"])
+def test_g1_a_run_about_which_langgraph_talks_rubbish_stops_no_other(scene: Scene, told: Told, step: str) -> None:
+    poisoned = scene.launched()
+    others = [scene.launched() for _ in range(3)]
+    thread_id = scene.run(poisoned)["thread_id"]
+    scene.langgraph.instead = lambda sent: told if sent.step == step and thread_id in sent.path else None
+    scene.pass_at(120)
+    assert {scene.run(run_id)["outcome"] for run_id in others} == {"succeeded"}
+    item = scene.run(poisoned)
+    assert (item["outcome"], item["due_at"], item["checks"]) == ("pending", CHECK + 240, 1)
+    assert scene.output.counts == {"reconciled": 3, "check_failed": 1}
+    scene.langgraph.instead = lambda _: None
+    assert scene.look(poisoned)["outcome"] == "succeeded"
+
+
+def test_g1_a_run_that_fails_again_and_again_is_looked_at_at_growing_intervals(scene: Scene) -> None:
+    run_id = scene.launched()
+    scene.langgraph.instead = lambda _: HTML
+    times = [int(scene.look(run_id)["due_at"]) - CHECK for _ in range(5)]
+    assert times == [240, 720, 1620, 2520, 3420]
+
+
+def test_g1_a_trimmed_run_without_a_thread_waits_for_its_launchs_record(scene: Scene) -> None:
+    run_id, other = new_id(), scene.launched()
+    scene.delivered(run_id, thread_id=None)
+    item = scene.look(run_id)
+    assert "thread_id" not in item
+    assert (item["outcome"], item["due_at"]) == ("settling", CHECK + 240)
+    assert scene.run(other)["outcome"] == "succeeded"
+    assert scene.output.counts == {"reconciled": 1}
+    thread_id = new_id()
+    scene.langgraph.add(thread_id, run_id=run_id)
+    made = run_states.pending(
+        run_id=run_id,
+        launch_id=item["launch_id"],
+        thread_id=thread_id,
+        assistant_id=None,
+        after_seconds=0,
+        now=scene.wall.now,
+    )
+    scene.apply(run_states.launched(made))
+    assert scene.look(run_id)["outcome"] == "succeeded"
+
+
+def test_g1_a_run_that_is_none_stops_no_other(scene: Scene) -> None:
+    other, table = scene.launched(), scene.aws.template.names["RunsTable"]
+    item = {"run_id": {"S": "a"}, "due_at": {"N": "5"}, "due_shard": {"S": "0"}}
+    scene.aws.client("dynamodb").put_item(TableName=table, Item=item)
+    scene.pass_at(120)
+    assert scene.run(other)["outcome"] == "succeeded"
+    assert scene.run("a")["due_at"] == CHECK + 240
+
+
+def test_g1_a_run_about_which_langgraph_says_another_stops_no_other(scene: Scene) -> None:
+    run_id, other = scene.launched(), scene.launched()
+    scene.langgraph.known[run_id]["run_id"] = new_id()
+    scene.pass_at(120)
+    assert [scene.run(it)["outcome"] for it in (run_id, other)] == ["pending", "succeeded"]
+
+
+def test_g1_a_run_whose_handling_raises_stops_no_other(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    poisoned, other = scene.launched(), scene.launched()
+    made = run_states.reconciled
+
+    def reconciled(run_id: str, *rest: Any) -> Update:
+        return made(run_id, *rest) if run_id != poisoned else 1 // 0  # type: ignore[return-value]
+
+    monkeypatch.setattr(run_states, "reconciled", reconciled)
+    scene.pass_at(120)
+    assert (scene.run(poisoned)["outcome"], scene.run(poisoned)["due_at"]) == ("pending", CHECK + 240)
+    assert scene.run(other)["outcome"] == "succeeded"
+    assert scene.output.counts == {"reconciled": 1, "check_failed": 1}
+    (line,) = (line for line in scene.output.logs if line["level"] == "ERROR")
+    assert (line["run_id"], line["exception_name"]) == (poisoned, "ZeroDivisionError")
+
+
+@pytest.mark.parametrize("can_be_pushed_back", [True, False])
+def test_g1_a_run_that_cannot_be_written_stops_no_other(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch, *, can_be_pushed_back: bool
+) -> None:
+    poisoned, other = scene.launched(), scene.launched()
+    gone = scene.launched(is_known=False)
+    apply = scene.launcher.runs.apply
+
+    def failing(update: Update) -> dict[str, Any] | None:
+        if update.key["run_id"] in (poisoned, gone) and ("outcome" in update.set or not can_be_pushed_back):
+            raise unavailable("The ledger can't be written (ValidationException).")
+        return apply(update)
+
+    monkeypatch.setattr(scene.launcher.runs, "apply", failing)
+    scene.pass_at(120)
+    assert scene.run(other)["outcome"] == "succeeded"
+    item = scene.run(poisoned)
+    assert (item["outcome"], item["due_at"]) == ("pending", CHECK + 240 if can_be_pushed_back else CHECK)
+    assert scene.output.counts == {"reconciled": 1, "check_failed": 1}
+    monkeypatch.setattr(scene.launcher.runs, "apply", apply)
+    assert scene.look(poisoned)["outcome"] == "succeeded"
+
+
+def test_g1_a_payload_that_cannot_be_stored_leaves_the_run_as_it_was(load: Load, scene: Scene, faults: Faults) -> None:
+    scene.reconcile = Schedule(load("reconcile", LangGraphUrl=scene.langgraph.url, InlinePayloadBytes="0"))
+    run_id = scene.launched()
+    with faults.on(scene.launcher.bucket._client, kinds.BROKEN):  # noqa: SLF001
+        item = scene.look(run_id)
+    assert (item["outcome"], item["due_at"]) == ("pending", CHECK + 240)
+    assert scene.look(run_id)["outcome"] == "succeeded"
+
+
+@pytest.mark.parametrize("told", [Told(503, "down"), Told(cut=True), HTML], ids=["503", "cut", "page"])
+def test_g1_while_langgraph_is_down_a_pass_ends_early_and_nothing_is_lost(scene: Scene, told: Told) -> None:
+    runs = [scene.launched() for _ in range(20)]
+    scene.langgraph.instead = lambda _: told
+    scene.pass_at(120)
+    assert scene.output.counts == {"check_failed": 8}
+    assert len(scene.langgraph.requests) == 8, "one batch is enough to see it"
+    assert sorted(int(scene.run(run_id)["due_at"]) for run_id in runs) == [CHECK] * 12 + [CHECK + 240] * 8
+    scene.langgraph.instead = lambda _: None
+    scene.pass_at(360)
+    assert {scene.run(run_id)["outcome"] for run_id in runs} == {"succeeded"}
+
+
+@pytest.mark.parametrize("is_silent", [True, False], ids=["silent", "refused port"])
+def test_g1_a_langgraph_that_does_not_answer_costs_a_look_its_time_and_no_more(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch, *, is_silent: bool
+) -> None:
+    monkeypatch.setitem(scene.reconcile.app.DueRuns.work.__globals__, "_EACH_SECONDS", 0.3)
+    scene.langgraph.instead = lambda _: Told(silent=True)
+    if not is_silent:
+        object.__setattr__(scene.launcher, "langgraph", LangGraph(f"http://127.0.0.1:{free_port('127.0.0.1')}"))
+    run_id = scene.launched()
+    item = scene.look(run_id)
+    assert (item["outcome"], item["due_at"]) == ("pending", CHECK + 240)
+    assert scene.output.counts == {"check_failed": 1}
+
+
+@pytest.mark.parametrize("secret", ["LangGraphApiKeySecret"])
+def test_g1_a_secret_that_cannot_be_used_ends_the_pass_and_is_counted(scene: Scene, secret: str) -> None:
+    good = scene.aws.secret(secret)
+    scene.aws.put_secret(secret, "put-your-langgraph-api-key-here")
+    run_id = scene.launched()
+    scene.pass_at(120)
+    assert scene.run(run_id)["due_at"] == CHECK
+    assert scene.output.counts == {"failed": 1}
+    scene.aws.put_secret(secret, good)
+    assert scene.look(run_id)["outcome"] == "succeeded"
+
+
+@pytest.mark.parametrize("kind", kinds.ALL)
+def test_g1_a_ledger_that_cannot_be_read_fails_both_passes_and_the_next_minute_does_the_work(
+    scene: Scene, faults: Faults, kind: str
+) -> None:
+    run_id = scene.launched()
+    with faults.on(scene.launcher.runs._client, kind):  # noqa: SLF001
+        scene.pass_at(120)
+    assert scene.output.counts == {"failed": 2}
+    assert scene.look(run_id)["outcome"] == "succeeded"
+
+
+def test_g1_without_time_nothing_is_begun_and_the_next_pass_does_it(scene: Scene) -> None:
+    run_id, launch_id = scene.launched(), new_id()
+    scene.launcher.launches.apply(claim(launch_id, langgraph_url=scene.langgraph.url))
+    scene.wall.now = NOW + 120
+    scene.reconcile.run(seconds=35)
+    assert scene.steps == []
+    assert scene.run(run_id)["due_at"] == CHECK
+    assert (scene.aws.launch(launch_id) or {})["due_at"] == LEASE_ENDS
+    assert scene.output.counts == {}
+    scene.reconcile.run()
+    assert scene.run(run_id)["outcome"] == "succeeded"
+    assert (scene.aws.launch(launch_id) or {})["state"] == "started"
+
+
+def test_g1_when_the_time_is_up_what_is_under_way_is_finished_and_the_rest_done_next_time(scene: Scene) -> None:
+    runs = [scene.launched() for _ in range(20)]
+    real = scene.wall.monotonic
+
+    def up(_: Sent) -> None:
+        scene.wall.monotonic = lambda: float("inf")
+
+    scene.langgraph.instead = up
+    scene.pass_at(120)
+    assert sum(scene.run(run_id)["outcome"] == "succeeded" for run_id in runs) == 8
+    scene.wall.monotonic, scene.langgraph.instead = real, lambda _: None
+    scene.reconcile.run()
+    assert {scene.run(run_id)["outcome"] for run_id in runs} == {"succeeded"}
+    assert scene.output.counts == {"reconciled": 20}
+
+
+def test_g1_launches_take_half_of_a_pass_at_most(scene: Scene) -> None:
+    for _ in range(3):
+        scene.launcher.launches.apply(claim(new_id(), langgraph_url=scene.langgraph.url))
+    run_id, real, begins = scene.launched(), scene.wall.monotonic, scene.wall.monotonic()
+
+    def half(sent: Sent) -> None:
+        if sent.step == "DELETE /threads/…":
+            scene.wall.monotonic = lambda: begins + 30  # of 50
+
+    scene.langgraph.instead = half
+    scene.pass_at(120)
+    scene.wall.monotonic = real
+    assert scene.output.counts["started_over"] == 1
+    assert scene.run(run_id)["outcome"] == "succeeded"
+
+
+def test_g4_a_second_pass_over_the_same_items_finds_nothing_to_do(scene: Scene) -> None:
+    runs = [scene.launched("success", next=["ask"]), scene.launched("running"), scene.launched("error")]
+    runs.append(scene.launched(is_known=False))
+    scene.pass_at(120)
+    before, counts = [scene.run(run_id) for run_id in runs], scene.output.counts
+    assert scene.steps
+    scene.reconcile.run()
+    assert scene.steps == []
+    assert [scene.run(run_id) for run_id in runs] == before
+    assert scene.output.counts == counts
+
+
+def test_g4_of_two_passes_at_once_one_counts(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The other does the same a moment earlier, each time."""
+    runs = [scene.launched("success", next=["ask"]), scene.launched("running"), scene.launched("error")]
+    runs.append(scene.launched(is_known=False))
+    settling = scene.launched("success")
+    scene.delivered(settling)
+    apply = scene.launcher.runs.apply
+
+    def slower(update: Update) -> dict[str, Any] | None:
+        apply(update)
+        return apply(update)
+
+    monkeypatch.setattr(scene.launcher.runs, "apply", slower)
+    scene.pass_at(120)
+    assert scene.output.counts == {}
+    items = [scene.run(run_id) for run_id in runs]
+    assert [item["outcome"] for item in items] == ["awaiting_input", "pending", "failed", "pending"]
+    assert (items[1]["checks"], items[3]["misses"]) == (1, 1)
+    assert scene.run(settling)["outcome"] == "succeeded"
+
+
+def test_what_waits_longest_is_told_for_each_table(scene: Scene) -> None:
+    scene.pass_at(0)
+    assert scene.output.gauges("oldest_due") == [0, 0]
+    for _ in range(12):
+        scene.launched("running")
+    scene.launcher.launches.apply(claim(new_id(), langgraph_url="https://before.example"))
+    scene.pass_at(720)
+    assert scene.output.gauges("oldest_due") == [0, 0, 660, 600]
+
+
+def test_g1_no_shard_is_starved_by_passes_that_run_out_of_time(scene: Scene) -> None:
+    """Each minute begins with another shard; within one, whoever has waited longest comes first."""
+    for _ in range(30):
+        scene.launched("running")
+        scene.wall.now -= 1
+    table, longest_due = scene.launcher.runs, scene.reconcile.app.DueRuns.work.__globals__["longest_due"]
+    listed = []
+    for minute in range(8):
+        scene.wall.now = NOW + 120 + 60 * minute
+        listed.append([(item["due_shard"], item["due_at"]) for item in longest_due(table)])
+    shards = {shard for shard, _ in listed[0]}
+    assert {items[0][0] for items in listed} == shards
+    assert len(shards) > 4
+    for items in listed:
+        assert [at for one in shards for shard, at in items if shard == one] == [
+            at for one in shards for at in sorted(at for shard, at in items if shard == one)
+        ]
+
+
+def test_g10_due_runs_are_read_a_page_at_a_time_and_asked_about_once(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("runledger.adapters.tables._PAGE", 2)
+    runs = [scene.launched("running") for _ in range(40)]
+    scene.pass_at(120)
+    assert scene.steps == [GET] * 40
+    assert {int(scene.run(run_id)["due_at"]) for run_id in runs} == {CHECK + 240}
+
+
+def test_a_line_of_the_log_is_about_its_own_run_alone(scene: Scene) -> None:
+    launch_id, run_id = new_id(), scene.launched("error")
+    scene.launcher.launches.apply(launch_states.heard(launch_id, NOW))
+    scene.pass_at(120)
+    (line,) = scene.output.logs
+    assert (line["message"], line["run_id"], line["launch_id"]) == (
+        "reconciled",
+        run_id,
+        scene.run(run_id)["launch_id"],
+    )
+    assert line["service"] == "reconcile"

@@ -1,0 +1,152 @@
+"""Runs that LangGraph does not know: lost only for certain, and never because LangGraph itself is out of order (G1)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from runledger.core import run_states
+from tests.integration.langgraph_double import CREATED_AT, Told
+from tests.integration.support import CHECK, NOW, new_id
+
+if TYPE_CHECKING:
+    from tests.integration.langgraph_double import Sent
+    from tests.integration.scene import Scene
+
+DAY = 86_400
+
+
+def test_g1_a_run_is_lost_after_three_misses_over_half_an_hour(scene: Scene) -> None:
+    run_id = scene.launched(is_known=False)
+    first, second = scene.look(run_id), scene.look(run_id)
+    assert (first["misses"], first["missed_since"], first["due_at"]) == (1, CHECK, CHECK + 900)
+    assert (second["misses"], second["missed_since"], second["due_at"]) == (2, CHECK, CHECK + 1800)
+    assert first["outcome"] == second["outcome"] == "pending"
+    item = scene.look(run_id)
+    assert (item["outcome"], item["source"]) == ("lost", "launch")
+    assert not {"due_at", "due_shard"} & set(item)
+    assert scene.output.counts == {"lost": 1}
+    scene.pass_at(DAY)
+    assert scene.output.counts == {"lost": 1}
+
+
+def test_g1_a_run_is_not_lost_within_half_an_hour_however_often_it_is_missed(scene: Scene) -> None:
+    run_id = scene.launched(is_known=False)
+    for seconds in range(120, 1920, 60):
+        scene.wall.now = NOW + seconds
+        scene.apply(run_states.due_now(run_id, scene.wall.now))
+        scene.reconcile.run()
+    item = scene.run(run_id)
+    assert (item["outcome"], item["misses"]) == ("pending", 30)
+    scene.pass_at(DAY)
+    assert scene.run(run_id)["outcome"] == "lost"
+
+
+def test_g1_misses_count_only_in_a_row(scene: Scene) -> None:
+    run_id, thread_id = scene.launched(is_known=False), new_id()
+    scene.look(run_id)
+    scene.look(run_id)
+    scene.langgraph.add(thread_id, run_id=run_id, status="running")
+    assert not {"misses", "missed_since"} & set(scene.look(run_id))
+    scene.langgraph.known.clear()
+    assert [scene.look(run_id)["outcome"] for _ in range(3)] == ["pending", "pending", "lost"]
+
+
+def test_g4_a_lost_run_that_is_heard_of_and_found_is_recorded(scene: Scene) -> None:
+    run_id = scene.launched(is_known=False)
+    for _ in range(3):
+        scene.look(run_id)
+    scene.langgraph.add(scene.run(run_id)["thread_id"], run_id=run_id, status="error")
+    scene.apply(run_states.due_now(run_id, scene.wall.now))
+    assert scene.look(run_id)["outcome"] == "failed"
+
+
+@pytest.mark.parametrize(
+    ("known", "forgotten", "forgets"), [(0, 1, False), (0, 2, True), (2, 2, False), (2, 3, True), (1, 8, True)]
+)
+def test_g1_where_most_runs_are_not_known_none_is_marked(
+    scene: Scene, known: int, forgotten: int, *, forgets: bool
+) -> None:
+    for _ in range(known):
+        scene.launched("running")
+    gone = [scene.launched(is_known=False) for _ in range(forgotten)]
+    scene.pass_at(120)
+    for item in map(scene.run, gone):
+        assert item.get("misses") == (None if forgets else 1)
+        assert item["due_at"] == CHECK + (240 if forgets else 900)
+    assert scene.output.counts == ({"langgraph_forgets": 1} if forgets else {})
+
+
+def test_g1_no_run_is_lost_while_langgraph_forgets_and_all_are_found_when_it_remembers(scene: Scene) -> None:
+    runs = [scene.launched("success") for _ in range(3)]
+    remembered, scene.langgraph.known = scene.langgraph.known, {}
+    for _ in range(8):
+        scene.look(runs[0])
+    assert {scene.run(run_id)["outcome"] for run_id in runs} == {"pending"}
+    assert scene.output.counts == {"langgraph_forgets": 8}
+    scene.langgraph.known = remembered
+    scene.look(runs[0])
+    assert {scene.run(run_id)["outcome"] for run_id in runs} == {"succeeded"}
+
+
+def test_g1_what_has_outlasted_every_run_is_given_up_even_where_langgraph_forgets(scene: Scene) -> None:
+    """Else a LangGraph that was set up anew would leave its runs pending for ever."""
+    runs = [scene.launched(is_known=False) for _ in range(2)]
+    week = scene.launcher.max_run_seconds
+    scene.pass_at(week)
+    assert "misses" not in scene.run(runs[0])
+    for seconds in (901, 1802, 2703):
+        scene.pass_at(week + seconds)
+    assert [scene.run(run_id)["outcome"] for run_id in runs] == ["lost"] * 2
+
+
+def test_g1_a_run_that_starts_late_outlasts_every_run_later(scene: Scene) -> None:
+    week = scene.launcher.max_run_seconds
+    runs = [scene.launched(is_known=False, after_seconds=2 * week) for _ in range(2)]
+    for seconds in (120, 1021, 1922, 2823):
+        scene.pass_at(2 * week + seconds)
+    assert [scene.run(run_id)["outcome"] for run_id in runs] == ["pending"] * 2
+
+
+@pytest.mark.parametrize("status", [401, 403])
+def test_g1_where_any_run_is_refused_none_is_marked_and_the_key_is_read_again(scene: Scene, status: int) -> None:
+    scene.aws.put_secret("LangGraphApiKeySecret", "lsv2_old_key")
+    runs = [scene.launched("running") for _ in range(4)]
+    gone, refused = scene.launched(is_known=False), runs[0]
+
+    def refuse(sent: Sent) -> Told | None:
+        is_refused = refused in sent.path and sent.headers["x-api-key"] == "lsv2_old_key"
+        return Told(status, {"detail": "no"}) if is_refused else None
+
+    scene.langgraph.instead = refuse
+    scene.pass_at(120)
+    assert "misses" not in scene.run(gone)
+    assert {scene.run(run_id)["due_at"] for run_id in (*runs, gone)} == {CHECK + 240}
+    assert scene.output.counts == {"langgraph_refuses": 1, "check_failed": 1}
+    scene.aws.put_secret("LangGraphApiKeySecret", "lsv2_new_key")
+    scene.pass_at(360)
+    assert scene.run(gone)["misses"] == 1
+    assert {sent.headers["x-api-key"] for sent in scene.langgraph.requests[-5:]} == {"lsv2_new_key"}
+
+
+@pytest.mark.parametrize("seconds_before", [0, 59])
+def test_g1_a_run_that_was_rolled_back_is_known_by_the_run_that_did_it(scene: Scene, seconds_before: int) -> None:
+    run_id = scene.launched(is_known=False)
+    thread_id = scene.run(run_id)["thread_id"]
+    scene.langgraph.add(thread_id, multitask_strategy="reject", created_at="2026-11-22T05:00:00+00:00")
+    created_at = CREATED_AT.replace("06:00:00", f"05:59:{60 - seconds_before:02}") if seconds_before else CREATED_AT
+    scene.langgraph.add(thread_id, multitask_strategy="rollback", created_at=created_at)
+    item = scene.look(run_id)
+    assert (item["outcome"], item["source"]) == ("rolled_back", "reconcile")
+    assert not {"due_at", "due_shard", "misses"} & set(item)
+    assert scene.output.counts == {}
+
+
+def test_g1_a_rollback_before_the_run_was_made_did_not_roll_it_back(scene: Scene) -> None:
+    run_id = scene.launched(is_known=False)
+    scene.langgraph.add(
+        scene.run(run_id)["thread_id"], multitask_strategy="rollback", created_at="2026-11-22T05:58:00+00:00"
+    )
+    item = scene.look(run_id)
+    assert (item["outcome"], item["misses"]) == ("pending", 1)

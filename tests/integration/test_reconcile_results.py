@@ -1,0 +1,282 @@
+"""What reconcile records of a run whose webhook has not come, and how it settles what a webhook left open (G1)."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from runledger.core.ledger import shard
+from runledger_langgraph import checkpoints, inspection
+from tests.integration.langgraph_double import Told
+from tests.integration.scene import QUESTION, Scene
+from tests.integration.support import CHECK, NOW, Schedule
+
+if TYPE_CHECKING:
+    from tests.integration.conftest import Load
+    from tests.integration.langgraph_double import LangGraphDouble
+    from tests.integration.support import Aws, Output, WallClock
+
+GET, HISTORY, LIST = "GET /threads/…/runs/…", "POST /threads/…/history", "GET /threads/…/runs"
+RAW = (
+    '{"f":0.30000000000000004,"one":1.0,"n":9223372036854775808,"minus":-0.0,"next":["x"],"grin":"😀","nul":"\\u0000"}'
+)
+RESULT = '{"answer":42}'
+
+
+@pytest.mark.parametrize(
+    ("status", "changes", "outcome", "more"),
+    [
+        ("success", {}, "succeeded", {}),
+        (
+            "success",
+            {"next": ["ask"], "tasks": QUESTION},
+            "awaiting_input",
+            {"questions": '[{"id": "i1", "value": {"question": "Shall I?"}}]'},
+        ),
+        ("success", {"next": ["ask"]}, "awaiting_input", {"questions": "[]"}),
+        (
+            "error",
+            {"next": ["fail"], "tasks": [{"error": "ValueError('boom')"}]},
+            "failed",
+            {"error": {"message": "ValueError('boom')"}},
+        ),
+        ("timeout", {}, "timed_out", {}),
+        ("interrupted", {"next": ["slow"]}, "cancelled", {}),
+    ],
+)
+def test_g1_a_run_without_a_webhook_is_recorded_with_its_own_result(
+    scene: Scene, status: str, changes: dict[str, Any], outcome: str, more: dict[str, Any]
+) -> None:
+    run_id = scene.launched(status, values=RESULT, **changes)
+    before = scene.run(run_id)
+    item = scene.look(run_id)
+    assert scene.steps == [GET, HISTORY]
+    assert item == {
+        **before,
+        "source": "reconcile",
+        "status": status,
+        "outcome": outcome,
+        "outcome_shard": f"{outcome}#{shard(run_id)}",
+        "ended_at": "2026-11-22T06:00:01.500000Z",
+        "updated_at": "2026-11-22T06:02:00.000000Z",
+        "webhook_awaited": True,
+        "payload": item["payload"],
+        "payload_bytes": len(item["payload"].encode()),
+        "payload_sha256": item["payload_sha256"],
+        "due_at": CHECK + 120,
+        **more,
+    }
+    payload = json.loads(item["payload"])
+    assert (payload["run_id"], payload["status"], payload["values"]) == (run_id, status, {"answer": 42})
+    assert payload.get("error") == more.get("error")
+    assert scene.output.counts == {"reconciled": 1}
+
+
+@pytest.mark.parametrize("inline", ["32768", "0"], ids=["item", "bucket"])
+def test_g3_values_are_langgraphs_own_text_and_the_token_is_cut_out(
+    load: Load, aws: Aws, langgraph: LangGraphDouble, wall: WallClock, output: Output, inline: str
+) -> None:
+    reconcile = Schedule(load("reconcile", LangGraphUrl=langgraph.url, InlinePayloadBytes=inline))
+    made = Scene(reconcile, langgraph, aws, wall, output)
+    run_id = made.launched("success", values=RAW)
+    item = made.look(run_id)
+    key = f"runs/{item['launch_id']}/{run_id}/{item['payload_sha256']}.json.gz"
+    assert item.get("payload_key") == (key if inline == "0" else None)
+    text = item["payload"] if inline != "0" else aws.objects()[key]["Body"]
+    assert text.endswith(f',"values":{RAW}}}')
+    assert "secret-token" not in text
+    assert json.loads(text)["kwargs"]["webhook"] == "https://webhook.example/webhook?token="
+
+
+def test_g1_a_result_too_large_for_a_batch_is_read_alone(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(scene.reconcile.app.DueRuns.work.__globals__, "_BATCH_RESULT_BYTES", 1000)
+    small, large = scene.launched(values=RESULT), scene.launched(values='{"x":"' + "x" * 2000 + '"}')
+    scene.pass_at(120)
+    assert "x" * 2000 in scene.run(large)["payload"]
+    assert scene.run(small)["outcome"] == scene.run(large)["outcome"] == "succeeded"
+    assert sorted(scene.steps) == [GET] * 3 + [HISTORY] * 3
+
+
+def test_g1_a_large_result_for_which_there_is_no_time_is_read_next_time(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(scene.reconcile.app.DueRuns.work.__globals__, "_BATCH_RESULT_BYTES", 10)
+    run_id = scene.launched(values=RESULT)
+
+    def late(_: Any) -> None:
+        scene.wall.monotonic = lambda: float("inf")
+
+    real, scene.langgraph.instead = scene.wall.monotonic, late
+    item = scene.look(run_id)
+    assert (item["outcome"], item["due_at"], item["checks"]) == ("pending", CHECK + 240, 1)
+    scene.wall.monotonic, scene.langgraph.instead = real, lambda _: None
+    assert scene.look(run_id)["outcome"] == "succeeded"
+
+
+@pytest.mark.parametrize("size", [2_000, 30_000], ids=["received whole", "only its end kept"])
+def test_g1_a_result_over_the_limit_leaves_an_outcome_and_says_so(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch, size: int
+) -> None:
+    monkeypatch.setitem(scene.reconcile.app.DueRuns.work.__globals__, "_BATCH_RESULT_BYTES", 10)
+    monkeypatch.setattr(inspection.look, "__defaults__", (1000,))
+    monkeypatch.setattr(checkpoints, "_TAIL_BYTES", 5_000)
+    values = json.dumps({"x": "x" * size, "next": [{"next": []}]})
+    run_id = scene.launched(values=values, next=["ask"], tasks=QUESTION)
+    item = scene.look(run_id)
+    assert (item["outcome"], item["result_too_large"]) == ("awaiting_input", True)
+    assert json.loads(item["questions"])[0]["id"] == "i1"
+    assert not {"payload", "payload_key", "payload_bytes", "payload_sha256"} & set(item)
+    assert scene.output.counts == {"reconciled": 1, "result_too_large": 1}
+
+
+def test_g1_a_run_cancelled_before_it_began_is_over_and_no_sign_of_a_lost_webhook(scene: Scene) -> None:
+    run_id = scene.launched("interrupted", values="")
+    item = scene.look(run_id)
+    assert (item["outcome"], json.loads(item["payload"])["values"]) == ("cancelled", None)
+    assert not {"due_at", "due_shard", "webhook_awaited"} & set(item)
+    scene.pass_at(86_400)
+    assert scene.output.counts == {"reconciled": 1}
+
+
+@pytest.mark.parametrize("status", ["pending", "running"])
+def test_g1_a_run_that_is_not_over_is_looked_at_at_growing_intervals(scene: Scene, status: str) -> None:
+    run_id = scene.launched(status)
+    times = [int(scene.look(run_id)["due_at"]) - CHECK for _ in range(6)]
+    waits = [later - earlier for earlier, later in zip([0, *times], times, strict=False)]
+    assert waits == [240, 480, 900, 900, 900, 900]
+    assert scene.run(run_id)["outcome"] == "pending"
+    assert scene.output.counts == {}
+    scene.langgraph.known[run_id]["status"] = "success"
+    assert scene.look(run_id)["outcome"] == "succeeded"
+    assert not {"checks", "misses"} & set(scene.run(run_id))
+
+
+def test_g1_max_check_seconds_bounds_the_intervals(load: Load, scene: Scene) -> None:
+    scene.reconcile = Schedule(load("reconcile", LangGraphUrl=scene.langgraph.url, MaxCheckSeconds="300"))
+    run_id = scene.launched("running")
+    times = [int(scene.look(run_id)["due_at"]) - CHECK for _ in range(3)]
+    assert times == [240, 540, 840]
+
+
+def test_g1_a_run_is_not_looked_at_before_it_could_have_started(scene: Scene) -> None:
+    run_id = scene.launched("success", after_seconds=3600)
+    scene.pass_at(3600 + 119)
+    assert scene.steps == []
+    scene.pass_at(3600 + 120)
+    assert scene.run(run_id)["outcome"] == "succeeded"
+
+
+@pytest.mark.parametrize(
+    ("changes", "outcome", "questions"),
+    [
+        ({}, "succeeded", None),
+        ({"next": ["ask"], "tasks": QUESTION}, "awaiting_input", '[{"id": "i1", "value": {"question": "Shall I?"}}]'),
+        ({"next": ["ask"]}, "awaiting_input", "[]"),
+    ],
+)
+def test_g1_a_delivered_success_is_settled_and_keeps_its_webhooks_payload(
+    scene: Scene, changes: dict[str, Any], outcome: str, questions: str | None
+) -> None:
+    run_id = scene.launched("success", values="{}", **changes)
+    scene.delivered(run_id)
+    before = scene.run(run_id)
+    item = scene.look(run_id)
+    assert (item["outcome"], item["outcome_shard"]) == (outcome, f"{outcome}#{shard(run_id)}")
+    assert item.get("questions") == questions
+    assert all(item[name] == before[name] for name in before if name.startswith(("payload", "source", "status")))
+    assert item.get("due_at") == (CHECK + 120 if outcome == "awaiting_input" else None)
+    assert scene.output.counts == {"settled": 1}
+
+
+def test_a_large_result_is_not_read_to_settle_a_success(scene: Scene) -> None:
+    run_id = scene.launched("success", values='{"x":"' + "x" * 3_000_000 + '"}')
+    scene.delivered(run_id)
+    assert scene.look(run_id)["outcome"] == "succeeded"
+    assert scene.steps == [GET, HISTORY]
+
+
+def test_g6_a_word_that_is_not_known_stays_settling_until_langgraph_says_another(scene: Scene) -> None:
+    run_id = scene.launched("paused", values=RESULT)
+    item = scene.look(run_id)
+    assert (item["outcome"], item["status"], item["source"]) == ("settling", "paused", "reconcile")
+    item = scene.look(run_id)
+    assert (item["outcome"], item["due_at"]) == ("settling", CHECK + 120 + 240)
+    scene.langgraph.known[run_id]["status"] = "success"
+    assert scene.look(run_id)["outcome"] == "succeeded"
+    assert "due_at" not in scene.run(run_id)
+
+
+def test_g6_a_word_that_is_not_known_gives_way_to_the_one_that_langgraph_says_then(scene: Scene) -> None:
+    run_id = scene.launched("paused")
+    scene.look(run_id)
+    thread_id = scene.run(run_id)["thread_id"]
+    scene.langgraph.add(thread_id, run_id=run_id, status="error", tasks=[{"error": "no"}])
+    item = scene.look(run_id)
+    assert (item["outcome"], item["status"], item["error"]) == ("failed", "error", {"message": "no"})
+
+
+def waiting(scene: Scene) -> tuple[str, str]:
+    """Have a run that waits for a person; return its thread's id too."""
+    run_id = scene.launched("success", next=["ask"], tasks=QUESTION)
+    item = scene.look(run_id)
+    assert item["outcome"] == "awaiting_input"
+    return run_id, item["thread_id"]
+
+
+@pytest.mark.parametrize(
+    ("kwargs", "outcome"),
+    [
+        ({"command": {"resume": "yes"}, "input": None}, "answered"),
+        ({"command": {"resume": False}}, "answered"),
+        ({"command": None, "input": None}, "answered"),
+        ({"input": {"text": "something else"}}, "abandoned"),
+        ({"command": {"goto": "end"}, "input": None}, "abandoned"),
+    ],
+)
+def test_a_run_that_waits_is_answered_or_abandoned_when_its_thread_goes_on(
+    scene: Scene, kwargs: dict[str, Any], outcome: str
+) -> None:
+    run_id, thread_id = waiting(scene)
+    other = scene.langgraph.add(thread_id, status="running", kwargs=kwargs)
+    scene.langgraph.add(thread_id, status="success", kwargs={"input": {}})
+    item = scene.look(run_id)
+    assert (item["outcome"], item.get("answered_by")) == (outcome, other if outcome == "answered" else None)
+    assert not {"due_at", "due_shard", "checks"} & set(item)
+
+
+def test_g1_a_run_goes_on_waiting_until_another_has_done_something(scene: Scene) -> None:
+    run_id, thread_id = waiting(scene)
+    scene.langgraph.add(thread_id, status="pending", values="")
+    waits = []
+    for _ in range(5):
+        was = int(scene.run(run_id)["due_at"])
+        waits.append(int(scene.look(run_id)["due_at"]) - was)
+    assert waits == [240, 480, 900, 900, 900]
+    assert scene.run(run_id)["outcome"] == "awaiting_input"
+    assert scene.steps[-2:] == [LIST, HISTORY]
+
+
+def test_a_run_that_waits_on_a_thread_that_was_deleted_is_abandoned_after_three_misses(scene: Scene) -> None:
+    run_id, thread_id = waiting(scene)
+    scene.langgraph.instead = lambda sent: Told(404, {"detail": "no"}) if thread_id in sent.path else None
+    assert [scene.look(run_id)["outcome"] for _ in range(3)] == ["awaiting_input"] * 2 + ["abandoned"]
+    assert "lost" not in scene.output.counts
+
+
+def test_g4_a_success_that_is_gone_before_it_was_settled_has_succeeded(scene: Scene) -> None:
+    """Its result is here, and nobody can answer it any more."""
+    run_id = scene.launched(is_known=False)
+    scene.delivered(run_id)
+    assert [scene.look(run_id)["outcome"] for _ in range(3)] == ["settling"] * 2 + ["succeeded"]
+    assert scene.wall.now >= NOW + 1800
+
+
+def test_g4_a_strange_word_of_a_run_that_is_gone_stays_and_is_asked_about_no_more(scene: Scene) -> None:
+    run_id = scene.launched(is_known=False)
+    scene.delivered(run_id, "paused")
+    for _ in range(3):
+        scene.look(run_id)
+    assert scene.run(run_id)["outcome"] == "settling"
+    assert "due_at" not in scene.run(run_id)

@@ -1,0 +1,213 @@
+"""Each transition of a launch: what it puts down and takes away, and the condition that keeps order (G2, G4)."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from runledger.core import launch_states
+from runledger.core.launch_states import LEASE_SECONDS, Launch
+from runledger.core.ledger import FIRST_CHECK_SECONDS, shard
+
+if TYPE_CHECKING:
+    from runledger.core.ledger import Update
+
+LAUNCH, RUN, THREAD = "6f1c7c0e-3c4b-4a53-9a57-0d3f8f1f6a10", "01a201d6-a0dc-7321-8df4-30b90bcfb9f8", "thread"
+NOW, NOW_TEXT, SECOND = 1_795_327_172.75, "2026-11-22T05:59:32.750000Z", 1_795_327_172
+SHARD = str(shard(LAUNCH))
+LEASED = {
+    "holder": "me",
+    "lease_until": SECOND + LEASE_SECONDS,
+    "updated_at": NOW_TEXT,
+    "due_at": SECOND + LEASE_SECONDS,
+    "due_shard": SHARD,
+}
+ITEM = {
+    "launch_id": LAUNCH,
+    "state": "starting",
+    "attempt": 1,
+    "holder": "me",
+    "lease_until": SECOND,
+    "thread_id": THREAD,
+    "own_thread": True,
+    "digest": "d",
+    "langgraph_url": "https://langgraph.example",
+    "created_at": NOW_TEXT,
+}
+HELD = Launch.read(ITEM)
+STARTED_OVER = replace(HELD, attempt=2, own_thread=False)
+
+
+def claimed(**changes: Any) -> Update:
+    facts: dict[str, Any] = {
+        "launch_id": LAUNCH,
+        "digest": "d",
+        "request": "{}",
+        "request_key": None,
+        "assistant_id": "agent",
+        "thread_id": THREAD,
+        "own_thread": True,
+        "stream": False,
+        "langgraph_url": "https://langgraph.example",
+        "holder": "me",
+        "now": NOW,
+    }
+    return launch_states.claimed(**{**facts, **changes})
+
+
+def test_g2_a_launch_is_claimed_once_and_due_when_its_claim_lapses() -> None:
+    update = claimed()
+    assert update.key == {"launch_id": LAUNCH}
+    assert update.condition == "attribute_not_exists(#launch_id)"
+    assert update.set == {
+        "state": "starting",
+        "attempt": 1,
+        "digest": "d",
+        "request": "{}",
+        "request_key": None,
+        "assistant_id": "agent",
+        "thread_id": THREAD,
+        "own_thread": True,
+        "stream": False,
+        "langgraph_url": "https://langgraph.example",
+        "created_at": NOW_TEXT,
+        **LEASED,
+    }
+    assert not update.remove
+
+
+def test_g2_a_claim_reads_as_it_was_written() -> None:
+    update = claimed(request=None, request_key="launches/l/d.json.gz")
+    item = {name: value for name, value in {**update.key, **update.set}.items() if value is not None}
+    assert Launch.read(item) == replace(HELD, lease_until=SECOND + LEASE_SECONDS, request_key="launches/l/d.json.gz")
+    more = {"run_id": RUN, "request": "{}", "checks": 2}
+    assert Launch.read(ITEM | more) == replace(HELD, run_id=RUN, request="{}", checks=2)
+
+
+def test_g2_a_lease_is_longer_than_what_it_covers_can_take() -> None:
+    assert LEASE_SECONDS >= 35 + 20
+
+
+@pytest.mark.parametrize(
+    ("state", "lease_until", "is_held"),
+    [
+        ("starting", SECOND + 1, True),
+        ("starting", SECOND, False),
+        ("refused", SECOND + 1, False),
+        ("started", SECOND + 1, False),
+    ],
+)
+def test_g2_a_launch_is_held_while_it_starts_until_its_lease_lapses(
+    state: str, lease_until: int, *, is_held: bool
+) -> None:
+    assert replace(HELD, state=state, lease_until=lease_until).is_held(SECOND) is is_held
+
+
+@pytest.mark.parametrize(
+    ("attempt", "own_thread", "may_be"), [(1, True, False), (1, False, False), (2, True, False), (2, False, True)]
+)
+def test_g2_only_what_was_started_over_on_a_callers_thread_may_be_doubled(
+    attempt: int, *, own_thread: bool, may_be: bool
+) -> None:
+    assert replace(HELD, attempt=attempt, own_thread=own_thread).may_be_doubled is may_be
+
+
+@pytest.mark.parametrize("state", ["starting", "refused"])
+def test_g2_a_launch_is_taken_over_only_as_it_was_read(state: str) -> None:
+    update = launch_states.taken_over(replace(HELD, state=state, holder="other"), "me", NOW)
+    assert update.key == {"launch_id": LAUNCH}
+    assert update.condition == "#state = :state AND #holder = :holder AND #lease_until = :lease_until"
+    assert update.given == {"state": state, "holder": "other", "lease_until": SECOND}
+    assert update.set == {"state": "starting", **LEASED}
+    assert update.remove == ("reason",)
+
+
+def test_g2_another_attempt_is_its_holders_alone_and_counts_up_from_the_last() -> None:
+    update = launch_states.attempted(replace(HELD, attempt=3), "another", NOW)
+    assert update.key == {"launch_id": LAUNCH}
+    assert update.condition == "#state = :starting AND #holder = :holder AND #attempt = :attempt"
+    assert update.given == {"starting": "starting", "holder": "me", "attempt": 3}
+    assert update.set == {"attempt": 4, "thread_id": "another", **LEASED}
+    assert not update.remove
+
+
+def test_g4_a_launch_is_started_out_of_starting_at_this_attempt_and_due_no_more() -> None:
+    update = launch_states.started(HELD, RUN, NOW)
+    assert update.key == {"launch_id": LAUNCH}
+    assert update.condition == "#state = :starting AND #attempt = :attempt AND attribute_not_exists(#heard_at)"
+    assert update.given == {"starting": "starting", "attempt": 1}
+    assert update.set == {"state": "started", "run_id": RUN, "updated_at": NOW_TEXT}
+    assert set(update.remove) == {"request", "request_key", "checks", "due_at", "due_shard"}
+
+
+def test_g2_what_may_be_doubled_is_started_and_stays_to_be_watched() -> None:
+    update = launch_states.started(STARTED_OVER, RUN, NOW)
+    assert update.set == {
+        "state": "started",
+        "run_id": RUN,
+        "updated_at": NOW_TEXT,
+        "due_at": SECOND + FIRST_CHECK_SECONDS,
+        "due_shard": SHARD,
+    }
+    assert set(update.remove) == {"request", "request_key", "checks"}
+
+
+@pytest.mark.parametrize("launch", [HELD, STARTED_OVER])
+def test_g6_a_launch_that_was_heard_of_is_started_and_stays_due_as_it_is(launch: Launch) -> None:
+    update = launch_states.started(launch, RUN, NOW, heard=True)
+    assert update.condition == "#state = :starting AND #attempt = :attempt"
+    assert update.set == {"state": "started", "run_id": RUN, "updated_at": NOW_TEXT}
+    assert set(update.remove) == {"request", "request_key", "checks"}
+
+
+def test_g4_a_launch_is_refused_by_its_holder_alone_unless_something_was_heard_of_it() -> None:
+    update = launch_states.refused(HELD, "thread-busy", NOW)
+    assert update.key == {"launch_id": LAUNCH}
+    assert update.condition == "#state = :starting AND #holder = :holder AND attribute_not_exists(#heard_at)"
+    assert update.given == {"starting": "starting", "holder": "me"}
+    assert update.set == {"state": "refused", "reason": "thread-busy", "updated_at": NOW_TEXT}
+    assert set(update.remove) == {"due_at", "due_shard"}, "the request stays, for it may be tried again"
+
+
+def test_g7_a_launch_that_was_heard_of_is_due_now_and_otherwise_as_it_was() -> None:
+    update = launch_states.heard(LAUNCH, NOW)
+    assert update.key == {"launch_id": LAUNCH}
+    assert update.condition == "attribute_exists(#launch_id)", "what a forged token names must not be made"
+    assert update.set == {"heard_at": NOW_TEXT, "due_at": SECOND, "due_shard": SHARD}
+    assert not update.remove
+
+
+def test_g1_a_launch_is_done_with_only_if_nothing_was_heard_since() -> None:
+    update = launch_states.checked(LAUNCH, SECOND)
+    assert update.key == {"launch_id": LAUNCH}
+    assert (update.condition, update.given) == ("#due_at = :was_due", {"was_due": SECOND})
+    assert not update.set
+    assert set(update.remove) == {"due_at", "due_shard"}
+
+
+def test_g1_a_launch_is_looked_at_again_later_unless_it_is_due_no_more() -> None:
+    update = launch_states.postponed(LAUNCH, NOW + 120)
+    assert update.key == {"launch_id": LAUNCH}
+    assert update.condition == "attribute_exists(#due_at)"
+    assert update.set == {"due_at": SECOND + 120, "due_shard": SHARD}
+    assert update.add == {"checks": 1}
+    assert not update.remove
+
+
+def test_g2_a_watch_is_counted_and_made_again_later_while_the_launch_is_due() -> None:
+    update = launch_states.watched(STARTED_OVER, NOW + 120)
+    assert update.key == {"launch_id": LAUNCH}
+    assert update.condition == "#state = :started AND attribute_exists(#due_at)"
+    assert update.set == {"due_at": SECOND + 120, "due_shard": SHARD}
+    assert update.add == {"watches": 1}
+
+
+def test_every_transition_is_in_the_table_and_the_table_names_no_other() -> None:
+    told = re.findall(r"^\| (\w+) ", str(launch_states.__doc__), re.MULTILINE)
+    made = {
+        name for name, it in vars(launch_states).items() if getattr(it, "__annotations__", {}).get("return") == "Update"
+    }
+    assert set(told) - {"transition"} == made

@@ -1,0 +1,393 @@
+"""Each transition of a run: what it puts down and takes away, and the condition that keeps order (G4)."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import pytest
+
+from runledger.core import run_states
+from runledger.core.deliveries import Delivery, Payload
+from runledger.core.ledger import FIRST_CHECK_SECONDS, Placed, shard
+from runledger.core.run_states import MISSED_SECONDS, conflicts, is_missed_for_good
+from runledger.core.settling import Seen
+
+if TYPE_CHECKING:
+    from runledger.core.ledger import Update
+    from runledger.core.outcomes import Outcome
+
+LAUNCH, RUN, THREAD = "6f1c7c0e-3c4b-4a53-9a57-0d3f8f1f6a10", "01a201d6-a0dc-7321-8df4-30b90bcfb9f8", "thread"
+NOW, NOW_TEXT, SECOND = 1_795_327_172.75, "2026-11-22T05:59:32.750000Z", 1_795_327_172
+CREATED, STARTED, ENDED = "2026-11-22T05:00:00.000000Z", "2026-11-22T05:01:00.000000Z", "2026-11-22T05:02:00.000000Z"
+PAYLOAD = Payload('{"a": 1}', 8, "5" * 64)
+INLINE, SPILLED = Placed(PAYLOAD, None), Placed(PAYLOAD, "runs/r/5.json.gz")
+DELIVERY = Delivery(
+    RUN, "error", "failed", LAUNCH, THREAD, "assistant", CREATED, STARTED, ENDED, {"type": "ValueError"}, PAYLOAD
+)
+BARE = Delivery(RUN, "error", "failed", None, None, None, None, None, None, None, PAYLOAD)
+SEEN = Seen("success", "awaiting_input", ENDED, None, '[{"id": "i"}]', began=True)
+DUE = {"due_at", "due_shard"}
+LOOKED = {"checks", "misses", "missed_since"}  # what is counted while nothing is known
+STILL_OURS = "#source = :launch AND #outcome IN (:pending, :lost)"
+OURS = {"launch": "launch", "pending": "pending", "lost": "lost"}
+OVER: tuple[Outcome, ...] = ("succeeded", "failed", "timed_out", "cancelled", "rolled_back")
+
+
+def due_in(seconds: int) -> dict[str, int | str]:
+    return {"due_at": SECOND + seconds, "due_shard": str(shard(RUN))}
+
+
+def outcome(name: str) -> dict[str, str]:
+    return {"outcome": name, "outcome_shard": f"{name}#{shard(RUN)}"}
+
+
+def changes(update: Update) -> dict[str, object]:
+    """Return what the update sets, about the right run."""
+    assert update.key == {"run_id": RUN}
+    assert not set(update.remove) & {name for name, value in update.set.items() if value is not None}
+    return {name: value for name, value in update.set.items() if value is not None}
+
+
+@pytest.mark.parametrize("after_seconds", [0, 86_400])
+def test_g4_a_pending_run_never_takes_the_place_of_anything(after_seconds: int) -> None:
+    update = run_states.pending(
+        run_id=RUN,
+        launch_id=LAUNCH,
+        thread_id=THREAD,
+        assistant_id="agent",
+        after_seconds=after_seconds,
+        now=NOW,
+    )
+    assert update.condition == "attribute_not_exists(#run_id)"
+    assert changes(update) == {
+        "launch_id": LAUNCH,
+        "thread_id": THREAD,
+        "assistant_id": "agent",
+        "status": "pending",
+        "source": "launch",
+        "created_at": NOW_TEXT,
+        "starts_at": int(NOW) + after_seconds,
+        "updated_at": NOW_TEXT,
+        **outcome("pending"),
+        **due_in(after_seconds + FIRST_CHECK_SECONDS),
+    }
+
+
+def test_g4_a_launch_adds_what_it_alone_knows_to_a_run_of_its_own_or_of_nobodys() -> None:
+    made = run_states.pending(
+        run_id=RUN, launch_id=LAUNCH, thread_id=THREAD, assistant_id="agent", after_seconds=0, now=NOW
+    )
+    update = run_states.launched(made)
+    assert update.condition == "attribute_not_exists(#launch_id) OR #launch_id = :launch_id"
+    assert update.given == {"launch_id": LAUNCH}
+    assert changes(update) == {}
+    assert update.once == {
+        "launch_id": LAUNCH,
+        "thread_id": THREAD,
+        "assistant_id": "agent",
+        "created_at": NOW_TEXT,
+        "starts_at": int(NOW),
+    }
+    assert not update.remove
+
+
+def test_g4_a_delivery_is_recorded_once_and_on_its_own_launch_alone() -> None:
+    update = run_states.delivered(DELIVERY, INLINE, LAUNCH, NOW)
+    assert update.condition == (
+        "(attribute_not_exists(#launch_id) OR #launch_id = :launch_id)"
+        " AND (attribute_not_exists(#source) OR #source = :launch)"
+    )
+    assert update.given == {"launch": "launch", "launch_id": LAUNCH}
+    assert changes(update) == {
+        "launch_id": LAUNCH,
+        "thread_id": THREAD,
+        "assistant_id": "assistant",
+        "status": "error",
+        "source": "webhook",
+        **outcome("failed"),
+        "started_at": STARTED,
+        "ended_at": ENDED,
+        "error": {"type": "ValueError"},
+        "delivered_at": NOW_TEXT,
+        "updated_at": NOW_TEXT,
+        "payload": '{"a": 1}',
+        "payload_bytes": 8,
+        "payload_sha256": "5" * 64,
+        "created_at": CREATED,
+    }
+    assert not update.once, "LangGraph's time counts, whichever came first"
+
+
+def test_a_delivery_with_a_shared_token_cant_touch_a_run_that_has_a_launch() -> None:
+    update = run_states.delivered(BARE, INLINE, None, NOW)
+    assert update.condition == (
+        "(attribute_not_exists(#launch_id)) AND (attribute_not_exists(#source) OR #source = :launch)"
+    )
+    assert update.given == {"launch": "launch"}
+    assert update.set["launch_id"] is None
+
+
+def test_g4_the_token_decides_whose_a_run_is_and_not_the_body() -> None:
+    """A trimmed body names no launch; the run must get its launch all the same."""
+    assert run_states.delivered(BARE, INLINE, LAUNCH, NOW).set["launch_id"] == LAUNCH
+
+
+def test_a_run_without_a_creation_time_has_the_time_of_its_delivery() -> None:
+    assert run_states.delivered(BARE, INLINE, LAUNCH, NOW).once == {"created_at": NOW_TEXT}
+
+
+@pytest.mark.parametrize("name", OVER)
+def test_a_run_that_is_over_is_due_no_more(name: Outcome) -> None:
+    update = run_states.delivered(replace(DELIVERY, outcome=name), INLINE, LAUNCH, NOW)
+    assert set(update.remove) == LOOKED | DUE
+    assert not DUE & set(update.set)
+
+
+def test_g1_a_settling_run_stays_due_and_is_looked_at_as_if_for_the_first_time() -> None:
+    update = run_states.delivered(replace(DELIVERY, outcome="settling"), INLINE, LAUNCH, NOW)
+    assert set(update.remove) == LOOKED
+    assert changes(update).items() >= due_in(FIRST_CHECK_SECONDS).items()
+
+
+@pytest.mark.parametrize(
+    ("says", "recorded", "kept", "conflict"),
+    [
+        ("failed", "failed", "failed", None),
+        ("failed", "succeeded", "succeeded", "failed"),
+        ("failed", "settling", "failed", None),
+        ("failed", "awaiting_input", "awaiting_input", "failed"),
+        ("settling", "settling", "settling", None),
+        ("settling", "succeeded", "succeeded", None),
+        ("settling", "answered", "answered", None),
+        ("settling", "cancelled", "cancelled", "settling"),
+    ],
+)
+def test_g4_a_webhook_after_a_reconciled_record_replaces_payload_and_source_and_hardly_ever_the_outcome(
+    says: Outcome, recorded: Outcome, kept: str, conflict: str | None
+) -> None:
+    update = run_states.superseding(replace(DELIVERY, outcome=says), INLINE, recorded, NOW)
+    assert update.condition == "#source = :reconcile AND #outcome = :recorded"
+    assert update.given == {"reconcile": "reconcile", "recorded": recorded}
+    assert changes(update) == {
+        "status": "error",
+        "source": "webhook",
+        **outcome(kept),
+        **({"conflict": conflict} if conflict else {}),
+        "started_at": STARTED,
+        "ended_at": ENDED,
+        "error": {"type": "ValueError"},
+        "delivered_at": NOW_TEXT,
+        "updated_at": NOW_TEXT,
+        "payload": '{"a": 1}',
+        "payload_bytes": 8,
+        "payload_sha256": "5" * 64,
+    }
+    is_open = kept in ("settling", "awaiting_input")
+    assert set(update.remove) == {"payload_key", "result_too_large", "webhook_awaited"} | (set() if is_open else DUE)
+
+
+def test_g4_a_superseding_payload_in_the_bucket_takes_the_one_in_the_item_away() -> None:
+    update = run_states.superseding(DELIVERY, SPILLED, "failed", NOW)
+    assert changes(update)["payload_key"] == "runs/r/5.json.gz"
+    assert "payload" in update.remove
+    assert "payload_key" not in update.remove
+
+
+@pytest.mark.parametrize("recorded", ["settling", "succeeded", "awaiting_input", "answered", "abandoned"])
+def test_g4_a_success_that_is_not_settled_contradicts_no_end_of_a_success(recorded: Outcome) -> None:
+    assert not conflicts("settling", recorded)
+
+
+@pytest.mark.parametrize("says", ["settling", *OVER])
+@pytest.mark.parametrize("recorded", ["failed", "timed_out", "cancelled", "rolled_back"])
+def test_g4_any_other_final_outcome_is_contradicted_by_all_but_itself(says: Outcome, recorded: Outcome) -> None:
+    assert conflicts(says, recorded) is (says != recorded)
+
+
+@pytest.mark.parametrize("says", ["settling", *OVER])
+def test_g4_nothing_contradicts_what_is_not_settled(says: Outcome) -> None:
+    assert not conflicts(says, "settling")
+
+
+def test_g4_another_delivery_is_kept_beside_the_first_and_counted_once() -> None:
+    update = run_states.contradicted(DELIVERY, SPILLED, NOW)
+    assert update.condition == "attribute_not_exists(#other_sha256) OR #other_sha256 <> :sha256"
+    assert update.given == {"sha256": "5" * 64}
+    assert changes(update) == {
+        "other_status": "error",
+        "other_sha256": "5" * 64,
+        "other_key": "runs/r/5.json.gz",
+        "other_at": NOW_TEXT,
+        "updated_at": NOW_TEXT,
+    }
+    assert update.add == {"other_count": 1}
+
+
+def test_g4_what_langgraph_says_is_recorded_only_where_no_webhook_was() -> None:
+    update = run_states.reconciled(RUN, SEEN, INLINE, NOW)
+    assert (update.condition, update.given) == (STILL_OURS, OURS)
+    assert changes(update) == {
+        "source": "reconcile",
+        "status": "success",
+        "ended_at": ENDED,
+        "questions": '[{"id": "i"}]',
+        "webhook_awaited": True,
+        "updated_at": NOW_TEXT,
+        "payload": '{"a": 1}',
+        "payload_bytes": 8,
+        "payload_sha256": "5" * 64,
+        **outcome("awaiting_input"),
+        **due_in(FIRST_CHECK_SECONDS),
+    }
+    assert set(update.remove) == LOOKED
+
+
+@pytest.mark.parametrize(("name", "status"), [("failed", "error"), ("succeeded", "success"), ("settling", "paused")])
+def test_g1_a_reconciled_run_stays_due_until_its_webhook_is_given_up(name: Outcome, status: str) -> None:
+    seen = Seen(status, name, ENDED, {"message": "boom"}, None, began=True)
+    update = run_states.reconciled(RUN, seen, INLINE, NOW)
+    assert changes(update).items() >= due_in(FIRST_CHECK_SECONDS).items()
+    assert changes(update)["webhook_awaited"] is True
+    assert changes(update)["error"] == {"message": "boom"}
+
+
+def test_g1_a_run_that_never_began_has_no_webhook_to_wait_for() -> None:
+    update = run_states.reconciled(RUN, Seen("interrupted", "cancelled", ENDED, None, None, began=False), INLINE, NOW)
+    assert not {"webhook_awaited", *DUE} & set(changes(update))
+    assert set(update.remove) == LOOKED | DUE
+
+
+def test_g1_a_result_that_is_too_large_leaves_an_outcome_without_payload() -> None:
+    made = changes(run_states.reconciled(RUN, SEEN, None, NOW))
+    assert made["result_too_large"] is True
+    assert made["outcome"] == "awaiting_input"
+    assert not {"payload", "payload_key", "payload_bytes", "payload_sha256"} & set(made)
+
+
+@pytest.mark.parametrize(
+    ("name", "status", "error"), [("succeeded", "success", None), ("failed", "error", {"message": "no"})]
+)
+def test_g4_only_what_is_settling_is_settled_and_is_due_no_more(
+    name: Outcome, status: str, error: dict[str, str] | None
+) -> None:
+    update = run_states.settled(RUN, Seen(status, name, None, error, None, began=True), NOW)
+    assert (update.condition, update.given) == ("#outcome = :settling", {"settling": "settling"})
+    told = {"status": status, **({"error": error} if error else {})}
+    assert changes(update) == {"updated_at": NOW_TEXT, **told, **outcome(name)}
+    assert set(update.remove) == LOOKED | DUE
+
+
+def test_g1_a_success_that_turns_out_to_wait_has_its_questions_and_stays_due() -> None:
+    update = run_states.settled(RUN, Seen("success", "awaiting_input", None, None, "[]", began=True), NOW)
+    assert changes(update) == {
+        "status": "success",
+        "questions": "[]",
+        "updated_at": NOW_TEXT,
+        **outcome("awaiting_input"),
+        **due_in(FIRST_CHECK_SECONDS),
+    }
+    assert set(update.remove) == LOOKED
+
+
+@pytest.mark.parametrize(("answered_by", "name"), [("other", "answered"), (None, "abandoned")])
+def test_g4_only_what_waits_is_answered_or_abandoned(answered_by: str | None, name: str) -> None:
+    update = run_states.moved_on(RUN, answered_by, NOW)
+    assert (update.condition, update.given) == ("#outcome = :awaiting_input", {"awaiting_input": "awaiting_input"})
+    assert changes(update) == {
+        "updated_at": NOW_TEXT,
+        **({"answered_by": answered_by} if answered_by else {}),
+        **outcome(name),
+    }
+    assert set(update.remove) == LOOKED | DUE
+
+
+@pytest.mark.parametrize(
+    ("name", "stays_due"), [("succeeded", False), ("failed", False), ("settling", True), ("awaiting_input", True)]
+)
+def test_g1_a_webhook_is_given_up_once_and_only_if_it_has_not_come(name: Outcome, *, stays_due: bool) -> None:
+    update = run_states.unheard(RUN, name, NOW)
+    assert update.condition == "#source = :reconcile AND #outcome = :outcome AND attribute_exists(#webhook_awaited)"
+    assert update.given == {"reconcile": "reconcile", "outcome": name}
+    assert changes(update) == {"updated_at": NOW_TEXT}
+    assert set(update.remove) == {"webhook_awaited"} | (set() if stays_due else DUE)
+
+
+def test_g1_a_miss_is_counted_once_for_each_check_and_dated_by_the_first() -> None:
+    update = run_states.missed(RUN, SECOND, NOW + 900, NOW)
+    assert (update.condition, update.given) == ("#due_at = :was_due", {"was_due": SECOND})
+    assert changes(update) == {"updated_at": NOW_TEXT, **due_in(900)}
+    assert update.once == {"missed_since": SECOND}
+    assert update.add == {"misses": 1}
+    assert not update.remove
+
+
+@pytest.mark.parametrize(
+    ("item", "is_for_good"),
+    [
+        ({}, False),
+        ({"misses": 2}, False),
+        ({"misses": 1, "missed_since": SECOND - MISSED_SECONDS}, False),
+        ({"misses": 2, "missed_since": SECOND - MISSED_SECONDS + 1}, False),
+        ({"misses": 2, "missed_since": SECOND - MISSED_SECONDS}, True),
+        ({"misses": 9, "missed_since": SECOND - MISSED_SECONDS}, True),
+        ({"misses": 9, "missed_since": SECOND}, False),
+    ],
+)
+def test_g1_the_third_miss_is_for_good_after_half_an_hour(item: dict[str, int], *, is_for_good: bool) -> None:
+    assert (run_states.MISSES, MISSED_SECONDS) == (3, 1800)
+    assert is_missed_for_good(item, SECOND) is is_for_good
+
+
+def test_g4_only_a_run_of_which_nothing_is_known_is_lost_and_only_after_its_misses() -> None:
+    update = run_states.lost(RUN, NOW)
+    assert update.condition == f"{STILL_OURS} AND #misses >= :misses AND #missed_since <= :since"
+    assert update.given == {**OURS, "misses": 2, "since": SECOND - MISSED_SECONDS}
+    assert changes(update) == {"updated_at": NOW_TEXT, **outcome("lost")}
+    assert set(update.remove) == DUE
+
+
+def test_g4_only_a_run_of_which_nothing_is_known_is_rolled_back() -> None:
+    update = run_states.rolled_back(RUN, NOW)
+    assert (update.condition, update.given) == (STILL_OURS, OURS)
+    assert changes(update) == {"source": "reconcile", "updated_at": NOW_TEXT, **outcome("rolled_back")}
+    assert set(update.remove) == LOOKED | DUE
+
+
+def test_g2_a_second_run_is_marked_once_and_only_as_its_launchs() -> None:
+    update = run_states.doubled(RUN, LAUNCH, NOW)
+    assert update.condition == "#launch_id = :launch_id AND attribute_not_exists(#doubled)"
+    assert update.given == {"launch_id": LAUNCH}
+    assert changes(update) == {"doubled": True, "updated_at": NOW_TEXT}
+
+
+@pytest.mark.parametrize("known", [False, True])
+def test_g1_a_run_is_pushed_back_as_it_was_read_and_its_misses_forgotten_once_it_is_known(*, known: bool) -> None:
+    update = run_states.postponed(RUN, SECOND, NOW + 240, known=known)
+    assert (update.condition, update.given) == ("#due_at = :was_due", {"was_due": SECOND})
+    assert changes(update) == due_in(240)
+    assert update.add == {"checks": 1}
+    assert set(update.remove) == ({"misses", "missed_since"} if known else set())
+
+
+def test_g1_a_run_of_which_nothing_can_be_learnt_is_due_no_more() -> None:
+    update = run_states.closed(RUN, SECOND)
+    assert (update.condition, update.given) == ("#due_at = :was_due", {"was_due": SECOND})
+    assert changes(update) == {}
+    assert set(update.remove) == DUE
+
+
+def test_g6_a_run_that_was_heard_of_is_due_now_unless_it_is_over_or_waits() -> None:
+    update = run_states.due_now(RUN, NOW)
+    assert update.condition == "#outcome IN (:pending, :settling, :lost)"
+    assert set(update.given.values()) == {"pending", "settling", "lost"}
+    assert changes(update) == due_in(0)
+
+
+def test_every_transition_is_in_the_table_and_the_table_names_no_other() -> None:
+    told = re.findall(r"^\| (\w+) ", str(run_states.__doc__), re.MULTILINE)
+    made = {
+        name for name, it in vars(run_states).items() if getattr(it, "__annotations__", {}).get("return") == "Update"
+    }
+    assert set(told) - {"transition"} == made
