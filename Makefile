@@ -12,7 +12,7 @@ SAM := env SAM_CLI_TELEMETRY=0 PATH="$(CURDIR)/.venv/bin:$$PATH" $(TOOLS)/sam/bi
 ARCHITECTURE := $(if $(filter arm64 aarch64,$(shell uname -m)),arm64,x86_64)
 export LANGGRAPH_CONFIG LANGGRAPH_URL LANGGRAPH_API_KEY BIND API_PORT WEBHOOK_PORT LANGGRAPH_PORT AWS_PORT
 
-.PHONY: help up down ledger event demo test check format build lock clean
+.PHONY: help up down ledger event demo test crashes mutations check format build lock clean
 
 help: ## Show this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 10
@@ -33,7 +33,20 @@ event: .venv/.done ## Print a webhook event that the running stack takes, for sa
 	@PYTHONPATH=layers/runledger $(RUN) local.event
 
 test: .venv/.done $(TOOLS)/langgraph/.done $(TOOLS)/runtime/.done build ## Run every test
-	$(RUN) pytest
+	@mkdir -p .runledger
+	@echo "the crash points are tried meanwhile, see .runledger/crashes.log"
+	@$(RUN) pytest tests/crashes >.runledger/crashes.log 2>&1 & crashes=$$!; \
+	trap 'kill $$crashes 2>/dev/null' EXIT; \
+	$(RUN) pytest --ignore tests/crashes; \
+	wait $$crashes || { tail -n 200 .runledger/crashes.log; exit 1; }; \
+	trap - EXIT; \
+	tail -n 4 .runledger/crashes.log
+
+crashes: .venv/.done $(TOOLS)/langgraph/.done ## Try every crash point (some five minutes): 0 lost, 0 doubled
+	$(RUN) pytest tests/crashes
+
+mutations: .venv/.done ## Break each guarantee on purpose and see a test fail (long; ONLY=G2 for some)
+	$(RUN) tests.mutations $(ONLY)
 
 check: .venv/.done $(TOOLS)/sam/.done ## Lint, format, types, template
 	$(RUN) ruff check .

@@ -1,0 +1,288 @@
+"""What is tried: a launch, a delivery, a reconcile in some situation; what should come of it; and how to tell."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import re
+import uuid
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from local import resources
+from runledger.core.launches import launch_id_of, own_thread_id
+from tests.crashes import faults
+from tests.crashes.faults import KILLED_AFTER, KILLED_BEFORE, LATE, VERY_LATE
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tests.crashes.world import Reply, World
+
+ATTEMPTS = 5  # more than any case needs
+_READS = re.compile(r"secretsmanager|Query|GetItem|GetObject|^GET|/history$")
+_OF_READS = (faults.DOWN, KILLED_BEFORE)  # a read has no effect that could come late
+
+
+@dataclass
+class Case:
+    """One launch and what becomes of it."""
+
+    world: World
+    task: dict[str, Any]
+    stream: bool = False
+    thread_id: str | None = None
+    metadata: dict[str, Any] = field(default_factory=dict)
+    key: str = field(default_factory=lambda: str(uuid.uuid4()))
+    answers: list[str] = field(default_factory=list)  # the run's id, in each answer that the caller got
+    event: dict[str, Any] | None = None  # LangGraph's delivery
+    seconds: int = 0  # further runs of the launch
+    ahead: float = 0.0
+
+    @property
+    def launch_id(self) -> str:
+        return launch_id_of(self.key)
+
+    def call(self) -> Reply:
+        """Launch, as the caller does."""
+        body = {"assistant_id": "agent", "input": self.task, "stream": self.stream, "metadata": self.metadata}
+        body |= {"thread_id": self.thread_id} if self.thread_id else {}
+        reply = self.world.request("launch", "/runs", json.dumps(body), headers={"idempotency-key": self.key})
+        if reply.status == 202:
+            self.answers.append(reply.body["run_id"])
+        return reply
+
+    def insist(self) -> None:
+        """Repeat the request as a caller does, until it is accepted."""
+        for _ in range(40):
+            reply = self.call()
+            if reply.status == 202:
+                return
+            assert reply.status >= 500 or reply.body["type"].endswith("launch-in-progress"), reply
+            self.world.ahead += int(reply.headers.get("Retry-After", 5))
+        raise AssertionError(f"never accepted: {reply}")
+
+    def item(self, table: str) -> dict[str, Any]:
+        (item,) = (item for item in self.world.items(table) if not item.get("doubled"))
+        return item
+
+    def langgraph_runs(self) -> list[dict[str, Any]]:
+        """Return LangGraph's own list of the launch's runs."""
+        own = [own_thread_id(self.launch_id, attempt) for attempt in range(1, ATTEMPTS)]
+        threads = [self.thread_id] if self.thread_id else own
+        return [run for thread in threads for run in self.world.runs(thread, self.launch_id)]
+
+    def await_event(self) -> dict[str, Any]:
+        self.event = self.world.delivery(self.item("LaunchesTable")["run_id"])
+        return self.event
+
+    def check(self, outcome: str) -> list[str]:
+        """Return what is wrong with the ledger, or with LangGraph's own list of runs: nothing, if all is well."""
+        launches, runs = self.world.items("LaunchesTable"), self.world.items("RunsTable")
+        made = self.world.faults.creations[self.launch_id]
+        if not launches or launches[0]["state"] == "refused":  # nothing started, and the caller has heard so or is dead
+            return ["lost: a run that no launch knows"] * (made > 0 or bool(runs or self.answers))
+        wrong = []
+        mains, seconds = [r for r in runs if "doubled" not in r], [r for r in runs if "doubled" in r]
+        if [run["run_id"] for run in mains] != [launches[0].get("run_id")] or launches[0]["state"] != "started":
+            wrong.append(f"lost: launch {launches}, runs {runs}")
+        elif (mains[0]["outcome"], set(self.answers) - {mains[0]["run_id"]}) != (outcome, set()):
+            wrong.append(f"lost: {mains[0]}, answers {self.answers}")
+        elif self.result(mains[0]) != self.expected():
+            wrong.append(f"lost: the result of {mains[0]}")
+        if made - len(seconds) != 1 or (seconds and self.thread_id is None):
+            wrong.append(f"doubled: LangGraph made {made} runs, {len(seconds)} are marked: {runs}")
+        if len(self.langgraph_runs()) != made:
+            wrong.append(f"doubled: LangGraph lists {self.langgraph_runs()}")
+        self.seconds = len(seconds)
+        if any(run["outcome"] in ("pending", "settling") or "due_at" in run for run in seconds):
+            wrong.append(f"lost: a second run {seconds}")
+        return wrong
+
+    def result(self, run: dict[str, Any]) -> Any:
+        """Return the recorded result of a run."""
+        if "payload" in run:
+            return json.loads(run["payload"])["values"]
+        bucket = self.world.template.names["PayloadBucket"]
+        stored = resources.session().client("s3").get_object(Bucket=bucket, Key=run["payload_key"])
+        return json.loads(gzip.decompress(stored["Body"].read()))["values"]
+
+    def expected(self) -> Any:
+        match self.task["task"]:
+            case "answer":
+                return {
+                    **self.task,
+                    "result": {"text": "It is 42. 🎉", "sum": 0.1 + 0.2, "one": 1.0, "large": 2**63 - 1},
+                }
+            case "large":
+                return {**self.task, "result": "x" * self.task["bytes"]}
+        return self.task
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """A kind of case. Each call of `act` is tried with each fault, `prepare` having been done without one.
+
+    A run that has ended can be looked at again and again: `is_shared` prepares one case for all points. Where a kind
+    differs from another in some calls alone, only those are tried: `at` matches them.
+    """
+
+    name: str
+    act: Callable[[Case], object]
+    prepare: Callable[[Case], object] = lambda _: None
+    task: dict[str, Any] = field(default_factory=lambda: {"task": "answer"})
+    stream: bool = False
+    metadata: dict[str, Any] = field(default_factory=dict)
+    own_thread: bool = True
+    insists: bool = False  # whether the caller repeats until it is accepted; else it has died too
+    at: str = ""
+    is_shared: bool = False
+    is_heard: bool = True  # whether the webhook arrives in the end
+    outcome: str = "succeeded"
+
+    def new(self, world: World) -> Case:
+        return Case(world, self.task, self.stream, None if self.own_thread else world.new_thread(), self.metadata)
+
+
+def modes_of(call: str) -> tuple[str, ...]:
+    """Return the ways in which a call can fail that differ in what comes of it."""
+    if _READS.search(call):
+        return _OF_READS
+    return tuple(mode for mode in faults.MODES if mode != (faults.VANISHED if call[0].islower() else faults.TWICE))
+
+
+def launch(case: Case) -> None:
+    case.call()
+
+
+def reconcile(case: Case) -> None:
+    case.world.reconcile()
+
+
+def deliver(case: Case) -> None:
+    assert case.event
+    case.world.deliver(case.event)
+
+
+def deliver_another(case: Case) -> None:
+    assert case.event
+    case.world.deliver({**case.event, "body": case.event["body"].replace('"status":"success"', '"status":"error"')})
+
+
+def deliver_trimmed(case: Case) -> None:
+    assert case.event
+    case.world.deliver({**case.event, "body": json.dumps({"metadata": {"launch_id": case.launch_id}})})
+
+
+def die(mode: str, call: str = r"POST /threads/…/runs(/stream)?$") -> Callable[[Case], None]:
+    """Let the launcher be killed, or not get an answer, at a call; a lease later nobody works on the launch."""
+
+    def prepare(case: Case) -> None:
+        with case.world.faults.watched(call, mode):
+            case.call()
+        assert case.world.faults.was_met
+        case.world.ahead += 61
+
+    return prepare
+
+
+def launched(case: Case) -> None:
+    """The run has ended; its delivery waits in the mailbox."""
+    case.insist()
+    case.await_event()
+    case.world.ahead += 130
+
+
+def delivered(case: Case) -> None:
+    launched(case)
+    deliver(case)
+    case.world.ahead += 130
+
+
+def reconciled(case: Case) -> None:
+    launched(case)
+    reconcile(case)
+
+
+def trimmed(case: Case) -> None:
+    launched(case)
+    deliver_trimmed(case)
+
+
+def answered(case: Case) -> None:
+    delivered(case)
+    reconcile(case)
+    body = {"assistant_id": "agent", "command": {"resume": "yes"}}
+    case.world.langgraph.post(f"/threads/{case.item('RunsTable')['thread_id']}/runs/wait", json=body).raise_for_status()
+    case.world.ahead += 130
+
+
+def doubled(case: Case) -> None:
+    """The first creation took effect when the launch had been started over already, on a thread of the caller's."""
+    die(VERY_LATE)(case)
+    case.insist()
+    case.world.faults.catch_up(VERY_LATE)
+    case.world.ahead += 130
+
+
+def recover(scenario: Scenario, case: Case) -> None:
+    """Let the world go on after a fault: callers repeat as they do, reconcile runs every minute."""
+    world = case.world
+    world.faults.catch_up(LATE)
+    if scenario.insists:
+        case.insist()
+    for _ in range(3):
+        world.ahead += 61
+        if (due := world.next_due) is not None and due <= 0:
+            world.reconcile()
+    world.faults.catch_up(VERY_LATE)
+
+
+def finish(scenario: Scenario, case: Case) -> list[str]:
+    """Let the run end and its delivery come, and reconcile run as long as anything is due; return what is wrong."""
+    world = case.world
+    launches = world.items("LaunchesTable")
+    if scenario.is_heard and launches and "run_id" in launches[0]:
+        world.deliver(world.delivery(launches[0]["run_id"]))
+    for _ in range(40):
+        due, outcomes = world.next_due, [run["outcome"] for run in world.items("RunsTable")]
+        if due is None or outcomes == ["awaiting_input"] == [scenario.outcome]:
+            return case.check(scenario.outcome)
+        world.ahead += max(0, due + 1)
+        world.reconcile()
+    return [f"lost: stays due: {world.items('RunsTable')} {world.items('LaunchesTable')}"]
+
+
+LARGE_REQUEST = {"pad": "x" * 9000}
+LARGE, ASK = {"task": "large", "bytes": 50_000}, {"task": "ask"}
+
+SCENARIOS = (
+    Scenario("launch", launch, insists=True),
+    Scenario("launch, the caller dies too", launch),
+    Scenario("launch on a caller's thread", launch, own_thread=False, insists=True),
+    Scenario("launch on a caller's thread, the caller dies too", launch, own_thread=False, at="runs$"),
+    Scenario("streamed launch", launch, stream=True, insists=True, at="stream$"),
+    Scenario("launch of a large request", launch, metadata=LARGE_REQUEST, insists=True, at="PutObject"),
+    Scenario("repeated launch, its run is there", launch, die(KILLED_AFTER), insists=True),
+    Scenario("repeated launch, its run is not there", launch, die(KILLED_BEFORE), insists=True),
+    Scenario("repeated launch that was refused", launch, die(faults.DOWN, "POST /threads$"), insists=True),
+    Scenario("repeated launch on a caller's thread", launch, die(KILLED_BEFORE), own_thread=False, insists=True),
+    Scenario("reconcile a launch, its run is there", reconcile, die(KILLED_AFTER)),
+    Scenario("reconcile a launch, its run is not there", reconcile, die(KILLED_BEFORE)),
+    Scenario("reconcile a large request", reconcile, die(KILLED_BEFORE), metadata=LARGE_REQUEST, at="GetObject"),
+    Scenario("reconcile a launch on a caller's thread", reconcile, die(KILLED_BEFORE), own_thread=False),
+    Scenario("reconcile a doubled launch", reconcile, doubled, own_thread=False),
+    Scenario("delivery", deliver, launched, is_shared=True),
+    Scenario("delivery of a large result", deliver, launched, LARGE, is_shared=True),
+    Scenario("delivery again", deliver, delivered, is_shared=True),
+    Scenario("delivery after reconcile", deliver, reconciled, is_shared=True),
+    Scenario("another delivery", deliver_another, delivered, is_shared=True, is_heard=False),
+    Scenario("trimmed delivery", deliver_trimmed, launched, is_shared=True, is_heard=False),
+    Scenario("reconcile a run", reconcile, launched, is_shared=True, is_heard=False),
+    Scenario("reconcile a large result", reconcile, launched, LARGE, is_shared=True, is_heard=False, at="PutObject"),
+    Scenario("reconcile what was heard of", reconcile, trimmed, is_shared=True, is_heard=False),
+    Scenario("reconcile again", reconcile, reconciled, is_shared=True, is_heard=False),
+    Scenario("settle the end", reconcile, delivered, is_shared=True),
+    Scenario("settle a question", reconcile, delivered, ASK, is_shared=True, outcome="awaiting_input"),
+    Scenario("see an answer", reconcile, answered, ASK, is_shared=True, outcome="answered"),
+)

@@ -1,0 +1,189 @@
+"""The functions in this process, on moto, with a real LangGraph server, a clock that is told, and nothing in between.
+
+Deliveries wait in a mailbox until they are let through, three times at most, as LangGraph sends them.
+"""
+
+from __future__ import annotations
+
+import copy
+import importlib
+import json
+import threading
+import time
+from collections import defaultdict
+from contextlib import suppress
+from dataclasses import dataclass
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
+
+import httpx
+from boto3.dynamodb.types import TypeDeserializer
+from moto.dynamodb.models import dynamodb_backends
+
+from local.http_api import HttpApi
+from local.template import Route, Template
+from local.worker import Context
+from tests.crashes.faults import KilledError
+from tests.integration.support import http_event
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tests.crashes.faults import Faults
+
+FUNCTIONS = ("launch", "webhook", "reconcile")
+_CLOCKED = (
+    *("launch.app", "webhook.app", "reconcile.due_index", "reconcile.due_launches", "reconcile.due_runs"),
+    "runledger_langgraph.launcher",
+)
+_plain = TypeDeserializer().deserialize
+
+type Item = dict[str, Any]
+type Ledger = dict[str, dict[str, Any]]  # moto's items by table and key
+
+
+@dataclass
+class Reply:
+    """An answer of a function behind a gateway: 500 with nothing in it where the function died."""
+
+    status: int
+    body: Any
+    headers: dict[str, str]
+
+
+class World:
+    """Everything outside the functions, and the functions."""
+
+    def __init__(self, template: Template, langgraph_url: str, faults: Faults, patch: Callable[..., None]) -> None:
+        """`patch` sets an attribute until the end."""
+        self.faults = faults
+        self.ahead = 0.0  # seconds of our clock before everybody else's
+        self.metrics: defaultdict[str, int] = defaultdict(int)
+        self.template = template
+        self._mailbox: defaultdict[str, list[dict[str, Any]]] = defaultdict(list)
+        self._arrived = threading.Condition()
+        self.langgraph = httpx.Client(base_url=langgraph_url, timeout=30)
+        moto = dynamodb_backends["123456789012"]["us-east-1"].tables
+        self._tables = {name: moto[template.names[name]] for name in ("RunsTable", "LaunchesTable")}
+        self._apps = {name: importlib.import_module(f"{name}.app") for name in FUNCTIONS}
+        clock = SimpleNamespace(time=lambda: time.time() + self.ahead, monotonic=time.monotonic)
+        for name in _CLOCKED:
+            patch(importlib.import_module(name), "time", clock)
+        for name in ("runledger.core.ledger", "reconcile.due_index"):
+            patch(importlib.import_module(name), "SHARDS", 2)  # each is one more call of the same kind, in each pass
+        telemetry = importlib.import_module("runledger.adapters.telemetry")
+        patch(telemetry, "count", self._count)
+
+    def _count(self, name: str) -> None:
+        self.metrics[name] += 1
+
+    def invoke(self, name: str, event: dict[str, Any]) -> Any:
+        """Run a function once; raise KilledError where it is killed."""
+        function = next(f for f in self.template.functions() if f.handler == f"{name}.app.handler")
+        return self._apps[name].handler(event, Context(function.timeout, function_name=function.name))
+
+    def request(self, name: str, path: str, body: str, query: str = "", headers: dict[str, str] | None = None) -> Reply:
+        """POST to a function behind its gateway."""
+        try:
+            answer = self.invoke(name, http_event("POST", path, body, query, headers or {}, is_base64=False))
+        except KilledError:
+            return Reply(500, {}, {})
+        return Reply(answer["statusCode"], json.loads(answer["body"]), answer["headers"])
+
+    def reconcile(self) -> None:
+        """Let reconcile run once."""
+        with suppress(KilledError):
+            self.invoke("reconcile", {})
+
+    @property
+    def next_due(self) -> float | None:
+        """When something is due next, in seconds from now."""
+        due = [int(item["due_at"]) for table in self._tables for item in self.items(table) if "due_at" in item]
+        return min(due) - time.time() - self.ahead if due else None
+
+    def go_cold(self) -> None:
+        """Let the functions read their secrets anew, as new processes do."""
+        for app in (self._apps["launch"], self._apps["reconcile"]):
+            app.launcher.ring.forget()
+            app.launcher.api_key.forget()
+        self._apps["webhook"].ring.forget()
+
+    def close(self) -> None:
+        """Close the connections to LangGraph, and the functions' loops, which in Lambda end with the process."""
+        self.langgraph.close()
+        self.faults.close()
+        for name in ("launch", "reconcile"):
+            langgraph = self._apps[name].launcher.langgraph
+            for client in langgraph._clients.values():  # noqa: SLF001 - nobody else has to close it
+                langgraph._runner.run(client.aclose())  # noqa: SLF001
+            langgraph._runner.close()  # noqa: SLF001
+
+    # ---- the ledger ----------------------------------------------------------------------------------------------
+    def items(self, table: str) -> list[Item]:
+        """Return all items of a table."""
+        kept: dict[str, Any] = self._tables[table].items
+        found = [item.to_json()["Attributes"] for item in kept.values()]
+        return [{name: _plain(value) for name, value in item.items()} for item in found]
+
+    def take(self) -> Ledger:
+        """Empty the tables, and return what was in them."""
+        taken = {name: dict(table.items) for name, table in self._tables.items()}
+        for table in self._tables.values():
+            table.items.clear()
+        return taken
+
+    def put(self, ledger: Ledger) -> None:
+        """Put a copy back of what was taken."""
+        for name, items in ledger.items():
+            self._tables[name].items.update(copy.deepcopy(items))
+
+    # ---- LangGraph -----------------------------------------------------------------------------------------------
+    def receive(self, event: dict[str, Any]) -> dict[str, Any]:
+        """Take a delivery of LangGraph's into the mailbox."""
+        delivery = json.loads(event["body"])
+        with self._arrived:
+            self._mailbox[delivery["run_id"]].append(event)
+            self._arrived.notify_all()
+        return {"statusCode": 200, "headers": {}, "body": "{}"}
+
+    def delivery(self, run_id: str) -> dict[str, Any]:
+        """Wait for LangGraph's delivery about a run."""
+        with self._arrived:
+            assert self._arrived.wait_for(lambda: self._mailbox[run_id], timeout=60), f"no delivery about {run_id}"
+            return self._mailbox[run_id][0]
+
+    def deliver(self, event: dict[str, Any]) -> Reply:
+        """Let a delivery through, as often as LangGraph sends it."""
+        for _ in range(3):
+            reply = self.request("webhook", event["rawPath"], event["body"], event["rawQueryString"])
+            if reply.status < 500:
+                break
+            self.ahead += 2
+        return reply
+
+    def runs(self, thread_id: str, launch_id: str) -> list[dict[str, Any]]:
+        """Return LangGraph's own list of the runs of a launch on a thread."""
+        answer = self.langgraph.get(f"/threads/{thread_id}/runs", params={"limit": 100})
+        found = answer.json() if answer.status_code == 200 else []
+        return [run for run in found if run["metadata"].get("launch_id") == launch_id]
+
+    def new_thread(self) -> str:
+        """Make a thread as a caller does."""
+        return str(self.langgraph.post("/threads", json={}).json()["thread_id"])
+
+
+class Door:
+    """Where LangGraph delivers: answers for the gateway, and keeps what comes in the world's mailbox."""
+
+    world: World | None = None
+
+    def invoke(self, event: dict[str, Any]) -> dict[str, Any]:
+        """Do what a pool of functions does."""
+        assert self.world
+        return self.world.receive(event)
+
+
+def open_door(port: int) -> tuple[HttpApi, Door]:
+    """Open the webhook's address."""
+    door = Door()
+    return HttpApi("WebhookApi", "127.0.0.1", port, {Route("WebhookApi", "POST", "/webhook"): door}), door  # type: ignore[dict-item]
