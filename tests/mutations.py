@@ -1,0 +1,405 @@
+"""Breaks each guarantee on purpose, in one line, and shows that a test fails: `make mutations` (some fifteen minutes).
+
+Outside the normal run. Each mutation is made in a copy of the sources; one that no test notices fails the script.
+"""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from rich.console import Console
+
+ROOT = Path(__file__).resolve().parent.parent
+CORE, ADAPTERS = "layers/runledger/runledger/core", "layers/runledger/runledger/adapters"
+LANGGRAPH = "layers/langgraph/runledger_langgraph"
+LAUNCH, WEBHOOK, RECONCILE = (f"functions/{name}" for name in ("launch/app.py", "webhook/app.py", "reconcile"))
+TESTS = ("tests/unit", "tests/integration", "tests/contract")
+COPIED = (
+    "functions",
+    "layers",
+    "local",
+    "tests",
+    "events",
+    "template.yaml",
+    "pyproject.toml",
+    ".gitignore",
+    "Makefile",
+)
+console = Console(highlight=False)
+
+
+@dataclass(frozen=True)
+class Mutation:
+    """One line broken: `old`, which is there once, becomes `new`."""
+
+    guarantee: str
+    what: str
+    path: str
+    old: str
+    new: str
+
+
+MUTATIONS = (
+    # ---- G1: every run that was launched ends in the ledger --------------------------------------------------------
+    Mutation(
+        "G1", "a launch is not due while it is unknown", f"{CORE}/launch_states.py", "**due(launch_id, until)}", "}"
+    ),
+    Mutation(
+        "G1",
+        "a run is never looked at",
+        f"{CORE}/run_states.py",
+        "**due(run_id, now + after_seconds + FIRST_CHECK_SECONDS),",
+        "",
+    ),
+    Mutation(
+        "G1",
+        "a settling run is not due",
+        f"{CORE}/run_states.py",
+        'settling = delivery.outcome == "settling"',
+        "settling = False",
+    ),
+    Mutation(
+        "G1",
+        "waits grow without a bound",
+        f"{CORE}/ledger.py",
+        "min(FIRST_CHECK_SECONDS << min(checks, 20), max_check_seconds)",
+        "(FIRST_CHECK_SECONDS << min(checks, 20))",
+    ),
+    Mutation("G1", "one miss loses a run", f"{CORE}/run_states.py", "MISSES = 3 ", "MISSES = 1 "),
+    Mutation(
+        "G1", "three quick misses lose a run", f"{CORE}/run_states.py", "MISSED_SECONDS = 1800", "MISSED_SECONDS = 0"
+    ),
+    Mutation(
+        "G1",
+        "misses count though not in a row",
+        f"{CORE}/run_states.py",
+        "remove=_MISSED if known else ()",
+        "remove=()",
+    ),
+    Mutation(
+        "G1",
+        "a LangGraph that forgot everything loses all",
+        f"{RECONCILE}/due_runs.py",
+        "forgets = len(self.gone) > max(1, self.asked / 2)",
+        "forgets = False",
+    ),
+    Mutation(
+        "G1",
+        "a refused key loses runs",
+        f"{RECONCILE}/due_runs.py",
+        "self.is_refused = self.is_refused or refuses_the_key(error)",
+        "pass",
+    ),
+    Mutation(
+        "G1",
+        "an item that fails is dropped",
+        f"{RECONCILE}/due_runs.py",
+        'telemetry.logger.warning("a run is looked at again later", detail=detail)\n        try:\n            self._postpone(item)',
+        'telemetry.logger.warning("a run is looked at again later", detail=detail)\n        try:\n            self._update(run_states.closed(item["run_id"], int(item["due_at"])))',
+    ),
+    Mutation(
+        "G1",
+        "a poisoned run stops the others",
+        f"{RECONCILE}/due_runs.py",
+        '        except Exception:  # noqa: BLE001 - a poisoned item never stops the others\n            telemetry.logger.exception("a run',
+        '        except ZeroDivisionError:\n            telemetry.logger.exception("a run',
+    ),
+    Mutation(
+        "G1",
+        "a poisoned launch stops the others",
+        f"{RECONCILE}/due_launches.py",
+        "except Exception:  # noqa: BLE001 - a poisoned item never stops the others",
+        "except ZeroDivisionError:",
+    ),
+    Mutation(
+        "G1",
+        "the thread's newest state is taken for the run's",
+        f"{LANGGRAPH}/checkpoints.py",
+        'body = {"limit": 1, "metadata": {"run_id": run_id}}',
+        'body = {"limit": 1}',
+    ),
+    Mutation(
+        "G1",
+        "a question is taken for a success",
+        f"{CORE}/settling.py",
+        'waits = run["status"] == "success" and bool((checkpoint or {}).get("next"))',
+        "waits = False",
+    ),
+    Mutation(
+        "G1",
+        "a trimmed delivery is forgotten",
+        f"{CORE}/launch_states.py",
+        'set={"heard_at": iso(now), **due(launch_id, now)}',
+        'set={"heard_at": iso(now)}',
+    ),
+    Mutation(
+        "G1",
+        "what was heard of a launch is forgotten when it is started",
+        f"{CORE}/launch_states.py",
+        '("" if heard else " AND attribute_not_exists(#heard_at)")',
+        '""',
+    ),
+    Mutation(
+        "G1",
+        "reconcile does not run",
+        "template.yaml",
+        "ScheduleExpression: rate(1 minute)",
+        "ScheduleExpression: rate(60 minutes)",
+    ),
+    # ---- G2: one launch, one run -----------------------------------------------------------------------------------
+    Mutation(
+        "G2",
+        "every claim succeeds",
+        f"{CORE}/launch_states.py",
+        'condition="attribute_not_exists(#launch_id)"',
+        'condition="attribute_not_exists(#nothing)"',
+    ),
+    Mutation("G2", "the digest is skipped", LAUNCH, "if claim.digest != request.digest:", "if False:"),
+    Mutation("G2", "the lease is ignored", LAUNCH, "if claim.is_held(now):", "if False:"),
+    Mutation(
+        "G2",
+        "two take a launch over",
+        f"{CORE}/launch_states.py",
+        'condition="#state = :state AND #holder = :holder AND #lease_until = :lease_until"',
+        'condition="#state = :state OR #holder = :holder OR #lease_until = :lease_until"',
+    ),
+    Mutation(
+        "G2",
+        "the last attempt's thread stays",
+        f"{LANGGRAPH}/launcher.py",
+        "self._ask(until, lambda client: _delete(client, launch.thread_id))",
+        "pass",
+    ),
+    Mutation(
+        "G2",
+        "the ledger is not looked at again after that",
+        f"{LANGGRAPH}/launcher.py",
+        "_delete(client, launch.thread_id))\n            found = self._in_ledger(launch)",
+        "_delete(client, launch.thread_id))",
+    ),
+    Mutation(
+        "G2",
+        "LangGraph is not asked for the launch's run",
+        f"{LANGGRAPH}/launcher.py",
+        "found = self._in_ledger(launch) or self._in_langgraph(launch, until)",
+        "found = self._in_ledger(launch)",
+    ),
+    Mutation(
+        "G2",
+        "another attempt has the same thread",
+        f"{LANGGRAPH}/launcher.py",
+        "own_thread_id(launch.launch_id, attempt) if launch.own_thread",
+        "own_thread_id(launch.launch_id, 1) if launch.own_thread",
+    ),
+    Mutation(
+        "G2", "no fence on the thread", f"{LANGGRAPH}/runs.py", 'arguments["multitask_strategy"] = "reject"', "pass"
+    ),
+    Mutation(
+        "G2",
+        "an unknown launch is called refused",
+        f"{LANGGRAPH}/runs.py",
+        "UnknownError if asked and may_have_been_done(error) else NotStartedError",
+        "NotStartedError",
+    ),
+    Mutation(
+        "G2",
+        "a run carries no launch_id",
+        f"{LANGGRAPH}/runs.py",
+        '"metadata": {**request.metadata, "launch_id": start.launch_id}',
+        '"metadata": request.metadata',
+    ),
+    Mutation(
+        "G2",
+        "one's own claim is taken for another's",
+        LAUNCH,
+        "return there, there.holder == holder",
+        "return there, False and there.holder == holder",
+    ),
+    Mutation(
+        "G2",
+        "a second run is not watched for",
+        f"{CORE}/launch_states.py",
+        "return self.attempt > 1 and not self.own_thread",
+        "return False",
+    ),
+    Mutation(
+        "G2", "a second run is not cancelled", f"{LANGGRAPH}/launcher.py", 'if run["status"] in STILL:', "if False:"
+    ),
+    Mutation(
+        "G2",
+        "a launch of another deployment is started here",
+        f"{LANGGRAPH}/launcher.py",
+        "if launch.langgraph_url != self.langgraph.url:",
+        "if False:",
+    ),
+    # ---- G3: the payload is what LangGraph sent --------------------------------------------------------------------
+    Mutation(
+        "G3",
+        "the payload is written anew",
+        f"{CORE}/deliveries.py",
+        "payload=payload_of(text),",
+        "payload=payload_of(json.dumps(members)),",
+    ),
+    # ---- G4: no way back -------------------------------------------------------------------------------------------
+    Mutation(
+        "G4",
+        "a pending run takes the place of a delivered one",
+        f"{CORE}/run_states.py",
+        'condition="attribute_not_exists(#run_id)"',
+        'condition="attribute_not_exists(#nothing)"',
+    ),
+    Mutation(
+        "G4",
+        "a delivery overwrites a delivery",
+        f"{CORE}/run_states.py",
+        "AND (attribute_not_exists(#source) OR #source = :launch)",
+        "AND (attribute_not_exists(#source) OR #source <> :launch OR #source = :launch)",
+    ),
+    Mutation(
+        "G4",
+        "a delivery is written to another launch's run",
+        f"{CORE}/run_states.py",
+        'mine = "attribute_not_exists(#launch_id)" + (" OR #launch_id = :launch_id" if launch_id else "")',
+        'mine = "attribute_exists(#run_id) OR attribute_not_exists(#run_id)" + (" OR #launch_id = :launch_id" if launch_id else "")',
+    ),
+    Mutation(
+        "G4",
+        "reconcile overwrites a webhook",
+        f"{CORE}/run_states.py",
+        'condition="#source = :launch AND #outcome IN (:pending, :lost)",\n        given={"launch": "launch", "pending": "pending", "lost": "lost"},\n        set={\n            "source": "reconcile",\n            "status"',
+        'condition="#source <> :launch OR #outcome IN (:pending, :lost)",\n        given={"launch": "launch", "pending": "pending", "lost": "lost"},\n        set={\n            "source": "reconcile",\n            "status"',
+    ),
+    Mutation(
+        "G4",
+        "a settled run is settled again",
+        f"{CORE}/run_states.py",
+        'condition="#outcome = :settling"',
+        'condition="#outcome <> :settling OR #outcome = :settling"',
+    ),
+    Mutation(
+        "G4",
+        "a run that is over moves on",
+        f"{CORE}/run_states.py",
+        'condition="#outcome = :awaiting_input"',
+        'condition="#outcome <> :awaiting_input OR #outcome = :awaiting_input"',
+    ),
+    Mutation(
+        "G4",
+        "a late webhook changes the outcome",
+        f"{CORE}/run_states.py",
+        'outcome = delivery.outcome if recorded == "settling" else recorded\n    return',
+        "outcome = delivery.outcome\n    return",
+    ),
+    Mutation(
+        "G4",
+        "a conflict is not noted",
+        f"{CORE}/run_states.py",
+        '"conflict": delivery.outcome if conflicts(delivery.outcome, recorded) else None,',
+        "",
+    ),
+    Mutation(
+        "G4",
+        "a started launch is refused",
+        f"{CORE}/launch_states.py",
+        'condition="#state = :starting AND #holder = :holder AND attribute_not_exists(#heard_at)"',
+        'condition="attribute_exists(#state) AND #state <> :starting OR #holder = :holder"',
+    ),
+    Mutation(
+        "G4",
+        "a webhook that came is counted as lost",
+        f"{CORE}/run_states.py",
+        '"result_too_large",\n            "webhook_awaited",',
+        '"result_too_large",',
+    ),
+    # ---- G6: 4xx only for what is proven bad -----------------------------------------------------------------------
+    Mutation(
+        "G6",
+        "an outage of the ledger is a 4xx",
+        f"{CORE}/problems.py",
+        "    return Problem(\n        503,",
+        "    return Problem(\n        404,",
+    ),
+    Mutation(
+        "G6",
+        "a bug is a 200",
+        f"{ADAPTERS}/gateway.py",
+        "return _problem_response(internal())",
+        "return _response(200, 'application/json', {}, {})",
+    ),
+    Mutation(
+        "G6",
+        "the bucket's 5xx is swallowed",
+        f"{ADAPTERS}/bucket.py",
+        'raise unavailable(f"The bucket can\'t be written ({type(error).__name__}).") from error',
+        "return",
+    ),
+    Mutation(
+        "G6",
+        "an unknown status is refused",
+        f"{CORE}/outcomes.py",
+        'return _BY_STATUS.get(status, "settling")',
+        "return _BY_STATUS[status]",
+    ),
+    # ---- G5, G7: tokens --------------------------------------------------------------------------------------------
+    Mutation(
+        "G5", "the token stays in the payload", f"{CORE}/deliveries.py", 'text = text.replace(spelling, "")', "pass"
+    ),
+    Mutation(
+        "G5",
+        "the token stays in what reconcile records",
+        f"{LANGGRAPH}/inspection.py",
+        'text = text.replace(spelling, "")',
+        "pass",
+    ),
+    Mutation(
+        "G7",
+        "an expired token's launch is not looked at",
+        WEBHOOK,
+        "launches.apply(launch_states.heard(refusal.launch_id, time.time()))",
+        "pass",
+    ),
+    Mutation(
+        "G7",
+        "an unknown key is refused before the ring is read again",
+        WEBHOOK,
+        "raise _key_not_known_yet() from None",
+        'raise _refused("unknown-key") from None',
+    ),
+)
+
+
+def main() -> int:
+    """Try every mutation whose description or guarantee contains the words given; return how many went unnoticed."""
+    words = " ".join(sys.argv[1:])
+    chosen = [mutation for mutation in MUTATIONS if words in f"{mutation.guarantee} {mutation.what}"]
+    with tempfile.TemporaryDirectory() as folder:
+        copy = Path(folder)
+        for name in COPIED:
+            (shutil.copytree if (ROOT / name).is_dir() else shutil.copy)(ROOT / name, copy / name)
+        unnoticed = [mutation for mutation in chosen if not _is_noticed(mutation, copy)]
+    console.print(f"{len(chosen)} mutations, {len(unnoticed)} unnoticed")
+    return len(unnoticed)
+
+
+def _is_noticed(mutation: Mutation, copy: Path) -> bool:
+    path = copy / mutation.path
+    source = path.read_text()
+    if source.count(mutation.old) != 1:
+        raise SystemExit(f"{mutation.path} has {source.count(mutation.old)} of: {mutation.old}")
+    path.write_text(source.replace(mutation.old, mutation.new))
+    command = [sys.executable, "-m", "pytest", "-x", "-q", "--no-header", "-p", "no:cacheprovider", *TESTS]
+    done = subprocess.run(command, cwd=copy, capture_output=True, text=True, check=False)
+    path.write_text(source)
+    failed = next((line for line in done.stdout.splitlines() if line.startswith(("FAILED", "ERROR"))), "")
+    colour = "green" if done.returncode == 1 and failed else "bold red"
+    console.print(f"[{colour}]{mutation.guarantee}[/]  {mutation.what}\n    [dim]{failed or 'no test fails'}[/]"[:400])
+    return bool(done.returncode == 1 and failed)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
