@@ -10,6 +10,7 @@ import socket
 import subprocess
 import sys
 import threading
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from local.template import ROOT
@@ -78,6 +79,11 @@ class Environment:
         """Whether the process still runs."""
         return self._process.poll() is None
 
+    def peak_memory(self) -> float:
+        """Return the most that the process has used, in MB; on Linux alone."""
+        status = Path(f"/proc/{self._process.pid}/status").read_text()
+        return int(status.partition("VmHWM:")[2].split()[0]) / 1024
+
     def close(self) -> None:
         """End the process."""
         self._process.kill()
@@ -122,6 +128,10 @@ class Pool:
             if not environment.is_alive:
                 with self._lock:
                     self._all.remove(environment)
+
+    def peak_memory(self) -> float:
+        """Return the most that any of the processes has used, in MB; on Linux alone."""
+        return max(environment.peak_memory() for environment in self._all)
 
     def _take(self) -> Environment:
         try:

@@ -55,7 +55,7 @@ def receive(http: Request) -> Answer:
     _check_launch(delivery.launch_id, grant)
     if isinstance(delivery, Trimmed):
         return _ask_instead(grant)
-    return _record(delivery, grant, time.time())
+    return _record(delivery, grant, http)
 
 
 def _token(query: str) -> tuple[str, str]:
@@ -132,12 +132,13 @@ def _ask_instead(grant: Grant) -> Answer:
     return Answer(202, {"recorded": False, "detail": "No run_id or no status, and the token names no launch."})
 
 
-def _record(delivery: Delivery, grant: Grant, now: float) -> Answer:
+def _record(delivery: Delivery, grant: Grant, http: Request) -> Answer:
     if not is_known(delivery.status):
         telemetry.count("unknown_status")
         telemetry.logger.warning("an unknown status is kept as settling", status=delivery.status)
     placed = bucket.place(grant.launch_id, delivery.run_id, delivery.payload, INLINE_PAYLOAD_BYTES)
-    recorded = runs.apply(run_states.delivered(delivery, placed, grant.launch_id, now))
+    _check_time(http)
+    recorded = runs.apply(run_states.delivered(delivery, placed, grant.launch_id, time.time()))
     if recorded is None:
         telemetry.count("delivered")
         if placed.key:
@@ -146,24 +147,33 @@ def _record(delivery: Delivery, grant: Grant, now: float) -> Answer:
             "delivered", status=delivery.status, outcome=delivery.outcome, bytes=delivery.payload.size
         )
         return Answer(200, {"run_id": delivery.run_id, "outcome": delivery.outcome, "duplicate": False})
-    return _repeated(delivery, placed, recorded, grant, now)
+    return _repeated(delivery, placed, recorded, grant, http)
 
 
-def _repeated(delivery: Delivery, placed: Placed, recorded: dict[str, Any], grant: Grant, now: float) -> Answer:
+def _check_time(http: Request) -> None:
+    """Begin no write that may not end: a 503 reaches LangGraph earlier than this function's time-out would."""
+    if http.seconds_left() < aws.CALL_SECONDS:
+        raise unavailable("No time is left to record the delivery.")
+
+
+def _repeated(delivery: Delivery, placed: Placed, recorded: dict[str, Any], grant: Grant, http: Request) -> Answer:
     """Answer a delivery about a run that is recorded already, or that belongs to somebody else."""
     owner = recorded.get("launch_id")
     if owner is not None and owner != grant.launch_id:
         raise _other_launch()
+    now = time.time()
     if recorded["source"] == "reconcile":
+        _check_time(http)
         changed = runs.apply(run_states.superseding(delivery, placed, recorded["outcome"], now))
         if changed is not None:  # it went on since it was read
-            return _repeated(delivery, placed, changed, grant, now)
+            return _repeated(delivery, placed, changed, grant, http)
         return _superseded(delivery, recorded["outcome"])
     if recorded["payload_sha256"] == delivery.payload.sha256:
         telemetry.count("duplicate")
         telemetry.logger.info("duplicate")
     else:
         placed = bucket.put(grant.launch_id, delivery.run_id, delivery.payload)
+        _check_time(http)
         if runs.apply(run_states.contradicted(delivery, placed, now)) is None:
             telemetry.count("contradicted")
             telemetry.logger.error(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import uuid
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -58,6 +59,26 @@ def test_g1_run_without_a_webhook_ends_in_the_ledger_with_its_result(
     assert "token=k" not in silent.payload(item)
     silent.stack.reconcile()
     assert ("due_at" in silent.run(launched["run_id"])) == (outcome == "awaiting_input")
+
+
+def test_g1_result_of_50_mb_is_recorded_within_the_functions_memory(silent: Ledger) -> None:
+    launched = silent.launch(input={"task": "large", "bytes": 50_000_000})
+    silent.ended(launched)
+    silent.stack.reconcile()
+    item = silent.run(launched["run_id"])
+    assert item["outcome"] == "succeeded"
+    assert len(values(silent, launched["run_id"])["result"]) == 50_000_000
+    if Path("/proc").exists():
+        assert silent.stack.pools["ReconcileFunction"].peak_memory() < 1024 * 0.5
+
+
+def test_g1_result_that_is_larger_is_left_to_langgraph_and_the_ledger_says_so(silent: Ledger) -> None:
+    launched = silent.launch(input={"task": "large", "bytes": 60_000_000})
+    silent.ended(launched)
+    silent.stack.reconcile()
+    item = silent.run(launched["run_id"])
+    assert (item["outcome"], item["result_too_large"]) == ("succeeded", True)
+    assert not {"payload", "payload_key"} & set(item)
 
 
 def test_g1_run_that_is_not_over_is_looked_at_later(silent: Ledger) -> None:

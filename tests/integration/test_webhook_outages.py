@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from runledger.adapters.aws import CALL_SECONDS
 from runledger.adapters.secrets import CACHE_SECONDS, REREAD_SECONDS
 from tests.integration import faults as kinds
 from tests.integration.support import LATER, NOW, delivery, new_id, stand_still
@@ -46,6 +47,26 @@ def test_g6_a_short_outage_is_bridged(webhook: Door, aws: Aws, faults: Faults) -
     with faults.on(webhook.app.runs._client, kinds.THROTTLED, times=1):  # noqa: SLF001
         assert webhook.call(delivery(run_id, launch_id, token), f"token={token}").status == 200
     assert len(faults.pauses) == 1
+
+
+def test_g6_no_write_is_begun_for_which_there_is_no_time(webhook: Door, aws: Aws) -> None:
+    """LangGraph waits 30 s for an answer: a 503 in time is repeated, as is this function's time-out, but later."""
+    run_id, launch_id = new_id(), new_id()
+    token = aws.token(launch_id)
+    assert_unavailable(webhook.call(delivery(run_id, launch_id, token), f"token={token}", seconds=CALL_SECONDS - 0.5))
+    assert aws.is_empty()
+    assert webhook.call(delivery(run_id, launch_id, token), f"token={token}").status == 200
+
+
+def test_g6_no_second_write_is_begun_for_which_no_time_is_left(webhook: Door, aws: Aws) -> None:
+    run_id, launch_id = new_id(), new_id()
+    token = aws.token(launch_id)
+    webhook.call(delivery(run_id, launch_id, token), f"token={token}")
+    before, other = aws.run(run_id), delivery(run_id, launch_id, token, status="error")
+    assert_unavailable(webhook.call(other, f"token={token}", seconds_then=(CALL_SECONDS + 0.5, CALL_SECONDS - 0.5)))
+    assert aws.run(run_id) == before
+    assert webhook.call(other, f"token={token}").status == 200
+    assert (aws.run(run_id) or {})["other_status"] == "error"
 
 
 def test_the_bucket_is_written_before_the_item(webhook: Door, aws: Aws, faults: Faults, output: Output) -> None:
