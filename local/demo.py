@@ -24,7 +24,7 @@ from rich.json import JSON
 from rich.panel import Panel
 from rich.table import Table
 
-from local import logs
+from local import logs, resources
 from local.stack import Stack
 
 _LAND_SECONDS = 60
@@ -72,7 +72,7 @@ class Demo:
 
     def items(self) -> dict[str, dict[str, Any]]:
         """Return the Runs table by run_id."""
-        return {item["run_id"]: item for item in self.stack.table("RunsTable").scan()["Items"]}
+        return {item["run_id"]: item for item in resources.scan(self.stack.table("RunsTable"))}
 
 
 KINDS = (

@@ -14,6 +14,7 @@ from rich.table import Table
 from local import resources, running
 
 _NEWEST = 20
+_LINES = 20  # of a result
 
 
 def main() -> int:
@@ -23,23 +24,47 @@ def main() -> int:
         print("No stack runs here; start one with make up.")
         return 1
     dynamodb = resources.session().resource("dynamodb", endpoint_url=stack["aws_endpoint_url"])
-    items: list[dict[str, Any]] = dynamodb.Table(stack["resources"]["RunsTable"]).scan()["Items"]
+    runs = dynamodb.Table(stack["resources"]["RunsTable"])
+    items = list(resources.scan(runs, "run_id", "outcome", "source", "payload_bytes", "payload_key", "created_at"))
     items.sort(key=lambda item: str(item["created_at"]), reverse=True)
-    table = Table(box=box.SIMPLE_HEAD)
-    for column in ("run_id", "outcome", "status", "bytes", "created_at"):
-        table.add_column(column, no_wrap=True)
-    for item in items[:_NEWEST]:
-        size = str(item.get("payload_bytes", ""))
-        table.add_row(item["run_id"], item["outcome"], item["status"], size, str(item["created_at"])[:19])
     console = Console(width=None if sys.stdout.isatty() else 120)
-    console.print(table)
-    for item in items:
-        if "payload" in item:
-            console.print(f"The newest result in the table, of {item['run_id']}:")
-            console.print(JSON(json.dumps(json.loads(str(item["payload"]))["values"])))
+    if not items:
+        console.print("No runs yet.")
+        return 0
+    console.print(_table(items))
+    for item in items[:_NEWEST]:
+        if "payload_bytes" in item and "payload_key" not in item:
+            payload = str(runs.get_item(Key={"run_id": item["run_id"]})["Item"]["payload"])
+            _show_result(console, item["run_id"], json.loads(payload)["values"])
             break
     return 0
 
 
+def _table(items: list[dict[str, Any]]) -> Table:
+    caption = f"the newest {_NEWEST} of {len(items)}" if len(items) > _NEWEST else None
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), caption=caption)  # 80 columns
+    for column in ("run_id", "outcome", "told by", "size", "created"):
+        table.add_column(column, no_wrap=True)
+    for item in items[:_NEWEST]:
+        size = f"{int(item['payload_bytes']) / 1000:,.1f}k" if "payload_bytes" in item else ""
+        table.add_row(item["run_id"], item["outcome"], item["source"], size, str(item["created_at"])[11:19])
+    return table
+
+
+def _show_result(console: Console, run_id: str, values: Any) -> None:
+    console.print(f"The newest result in the table, of {run_id}:")
+    with console.capture() as capture:
+        console.print(JSON(json.dumps(values)))
+    lines = capture.get().splitlines()
+    print("\n".join(lines[:_LINES]))
+    if len(lines) > _LINES:
+        console.print(f"… and {len(lines) - _LINES} lines more")
+
+
 if __name__ == "__main__":
-    sys.exit(main())
+    try:
+        status = main()
+    except BrokenPipeError:  # a reader that has seen enough
+        sys.stderr.close()
+        status = 0
+    sys.exit(status)

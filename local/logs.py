@@ -34,7 +34,7 @@ def render(function: str, line: str) -> Text | None:
     level = str(members.get("level", ""))
     text = Text()
     text.append(f"{str(members.get('timestamp', ''))[11:19]} ", "dim")
-    text.append(f"{members.get('service', function):<8}", "cyan")
+    text.append(f"{members.get('service', function):<9} ", "cyan")
     text.append(f"{members['message']}", _STYLES.get(level, ""))
     for name in _IDS:
         if name in members:

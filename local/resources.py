@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 import boto3
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from local.template import Template
 
 # What create_table takes; CloudFormation has the rest set by other calls, which nothing here depends on.
@@ -18,6 +20,14 @@ _TABLE = ("AttributeDefinitions", "KeySchema", "BillingMode", "GlobalSecondaryIn
 def session() -> boto3.Session:
     """Return a session with made-up credentials."""
     return boto3.Session(aws_access_key_id="local", aws_secret_access_key="local", region_name="us-east-1")
+
+
+def scan(table: Any, *names: str) -> Iterator[dict[str, Any]]:
+    """Yield all items of a boto3 table, or those attributes of them."""
+    only = {f"#{name}": name for name in names}
+    wanted = {"ProjectionExpression": ", ".join(only), "ExpressionAttributeNames": only} if names else {}
+    for page in table.meta.client.get_paginator("scan").paginate(TableName=table.name, **wanted):
+        yield from page["Items"]
 
 
 def create(template: Template, endpoint_url: str | None = None, api_key: str = " ") -> None:

@@ -78,7 +78,7 @@ class Stack:
         """Let reconcile run as if it were later: everything that is to be looked at some time is due."""
         for name in ("RunsTable", "LaunchesTable"):
             table = self.table(name)
-            for item in table.scan()["Items"]:
+            for item in resources.scan(table):
                 past = [when for when in ("due_at", "missed_since", "lease_until") if when in item]
                 if "due_at" in past:
                     table.update_item(

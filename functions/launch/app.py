@@ -100,6 +100,7 @@ def _again(claim: Launch, request: LaunchRequest, until: float) -> tuple[Launch,
         )
     if claim.state == "started":
         telemetry.count("repeated")
+        telemetry.logger.info("repeated")
         return claim, str(claim.run_id)
     now = time.time()
     if claim.is_held(now):

@@ -121,14 +121,14 @@ class DueRuns:
             self._note(item, found)
 
     def _note(self, item: Item, found: Look) -> None:
-        run_id, now = item["run_id"], time.time()
+        now = time.time()
         match found:
             case Running():
                 self._postpone(item, known=True)
             case Gone():
                 self.gone.append((item, found))
             case MovedOn():
-                self._update(run_states.moved_on(run_id, found.answered_by, now))
+                self._move_on(item, found.answered_by, now)
             case Ended() if item["outcome"] == "settling":
                 self._settle(item, found, now)
             case Ended():
@@ -140,6 +140,10 @@ class DueRuns:
         elif self._update(run_states.settled(item["run_id"], found.seen, now)):
             telemetry.count("settled")
             telemetry.logger.info("settled", outcome=found.seen.outcome)
+
+    def _move_on(self, item: Item, answered_by: str | None, now: float) -> None:
+        if self._update(run_states.moved_on(item["run_id"], answered_by, now)):
+            telemetry.logger.info("answered" if answered_by else "abandoned", by=answered_by)
 
     def _record(self, item: Item, found: Ended, now: float) -> None:
         """Record how a run ended whose webhook has not come yet, or of which none was due."""
@@ -182,7 +186,8 @@ class DueRuns:
     def _mark(self, item: Item, found: Gone, now: float) -> None:
         run_id = item["run_id"]
         if found.rolled_back and item["outcome"] in ("pending", "lost"):
-            self._update(run_states.rolled_back(run_id, now))
+            if self._update(run_states.rolled_back(run_id, now)):
+                telemetry.logger.info("rolled back")
         elif not run_states.is_missed_for_good(item, now):
             later = now + min(_MISS_SECONDS, self.max_check_seconds)
             self._update(run_states.missed(run_id, int(item["due_at"]), later, now))
@@ -191,7 +196,7 @@ class DueRuns:
                 telemetry.count("lost")
                 telemetry.logger.error("lost: LangGraph no longer knows the run, and no result was seen")
         elif item["outcome"] == "awaiting_input":  # nobody can answer it any more
-            self._update(run_states.moved_on(run_id, None, now))
+            self._move_on(item, None, now)
         elif item.get("status") == "success":  # its result is here
             self._update(run_states.settled(run_id, _SUCCEEDED, now))
         else:

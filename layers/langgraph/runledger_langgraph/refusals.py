@@ -47,6 +47,8 @@ def explain(
         return fault(f"LangGraph can't be reached at {langgraph.url} ({type(error).__name__}).")
     if isinstance(error, TimeoutError | httpx.TimeoutException):
         return timed_out(langgraph.deadline)
+    if isinstance(error, httpx.TransportError):
+        return fault(f"The connection to LangGraph broke ({type(error).__name__}).")
     return fault(f"The answer is not LangGraph's ({type(error).__name__}); is LangGraphUrl right?")
 
 

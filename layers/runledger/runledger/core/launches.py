@@ -62,8 +62,11 @@ def launch_id_of(idempotency_key: str | None) -> str:
     if idempotency_key is None:
         return str(uuid.uuid4())
     if not (0 < len(idempotency_key) <= _MAX_KEY and idempotency_key.isascii() and idempotency_key.isprintable()):
-        raise invalid_request(
-            FieldError("", f"the header Idempotency-Key must be 1 to {_MAX_KEY} printable ASCII characters")
+        raise Problem(
+            400,
+            "invalid-request",
+            "The request is not valid",
+            f"The header Idempotency-Key must be 1 to {_MAX_KEY} printable ASCII characters.",
         )
     return str(uuid.uuid5(_LAUNCHES, idempotency_key))
 
