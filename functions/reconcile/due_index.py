@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
     from runledger.adapters.tables import Table
 
+STUCK_AFTER = 4  # checks that failed, one after the other
+
 
 def longest_due(table: Table) -> Iterator[dict[str, Any]]:
     """Yield summaries of what is due, of each shard the longest due first; tell how long the longest is.

@@ -6,7 +6,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from reconcile.due_index import longest_due
+from reconcile.due_index import STUCK_AFTER, longest_due
 from runledger.adapters import telemetry
 from runledger.core import launch_states, run_states
 from runledger.core.launch_states import Launch
@@ -28,7 +28,7 @@ class DueLaunches:
     max_check_seconds: int
 
     def work(self, ends: float) -> None:
-        """Take launch after launch until `ends` (monotonic seconds), or until nothing works any more."""
+        """Take launch after launch until `ends` (monotonic seconds), or until LangGraph answers nothing."""
         failed = 0  # one after the other
         for keys in longest_due(self.launcher.launches):
             if time.monotonic() >= ends or failed == _TOO_MANY:
@@ -36,7 +36,7 @@ class DueLaunches:
             failed = 0 if self._one(keys) else failed + 1
 
     def _one(self, keys: dict[str, Any]) -> bool:
-        """Look at one launch. One that fails is pushed back, and stops no other; return whether it did not fail."""
+        """Look at one launch. One that fails is pushed back, and stops no other; return whether LangGraph answered."""
         launch_id = keys["launch_id"]
         telemetry.about_only(launch_id=launch_id)
         try:
@@ -46,11 +46,10 @@ class DueLaunches:
             pass
         except Problem as problem:
             self._failed(keys, problem.detail)
-            return False
+            return problem.status not in (502, 504)
         except Exception:  # noqa: BLE001 - a poisoned item never stops the others
             telemetry.logger.exception("a launch could not be reconciled")
             self._failed(keys, "an unforeseen fault, logged above")
-            return False
         return True
 
     def _look_at(self, launch: Launch, was_due: int) -> None:
@@ -59,13 +58,15 @@ class DueLaunches:
             if not launch.is_held(now):  # else somebody took it up since it was listed
                 self.launcher.go_on(launch, until, is_patient=True)
             return
-        self._make_runs_due(launch, now)
-        if launch.may_be_doubled and launch.watches < launch_states.WATCHES:
+        watches = launch.may_be_doubled and launch.watches < launch_states.WATCHES
+        if launch.state == "refused":
+            self.launcher.adopt(launch, until)
+        elif watches:
             self.launcher.watch(launch, until)
-            later = next_check(launch.watches, time.time(), self.max_check_seconds)
-            self.launcher.launches.apply(launch_states.watched(launch, later))
-        else:
-            self.launcher.launches.apply(launch_states.checked(launch.launch_id, was_due))
+        self._make_runs_due(launch, now)
+        later = next_check(launch.watches, time.time(), self.max_check_seconds)
+        done = launch_states.watched(launch, later) if watches else launch_states.checked(launch.launch_id, was_due)
+        self.launcher.launches.apply(done)
 
     def _make_runs_due(self, launch: Launch, now: float) -> None:
         """Have a look at the runs of a launch of which something was heard."""
@@ -74,6 +75,8 @@ class DueLaunches:
 
     def _failed(self, keys: dict[str, Any], detail: str) -> None:
         telemetry.count("check_failed")
+        if int(keys.get("checks", 0)) >= STUCK_AFTER:
+            telemetry.count("stuck")
         telemetry.logger.warning("a launch could not be brought to its end now", detail=detail)
         later = next_check(int(keys.get("checks", 0)), time.time(), self.max_check_seconds)
         try:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from reconcile.due_index import longest_due
+from reconcile.due_index import STUCK_AFTER, longest_due
 from runledger.adapters import telemetry
 from runledger.core import run_states
 from runledger.core.deliveries import payload_of
@@ -17,7 +17,17 @@ from runledger.core.ledger import next_check
 from runledger.core.problems import Problem
 from runledger.core.run_states import OPEN
 from runledger.core.settling import Seen
-from runledger_langgraph.inspection import Ended, Gone, Look, MovedOn, Running, look, look_waiting
+from runledger_langgraph.checkpoints import TooLargeError
+from runledger_langgraph.inspection import (
+    MAX_RESULT_BYTES,
+    Ended,
+    Gone,
+    Look,
+    MovedOn,
+    Running,
+    look,
+    look_waiting,
+)
 from runledger_langgraph.refusals import ERRORS, explain, refuses_the_key
 
 if TYPE_CHECKING:
@@ -42,7 +52,7 @@ class DueRuns:
     launcher: Launcher
     max_check_seconds: int
     inline_bytes: int
-    asked: int = 0
+    asked: set[str] = field(default_factory=set)  # threads of runs that LangGraph told of
     gone: list[tuple[Item, Gone]] = field(default_factory=list)
     is_refused: bool = False
     ends: float = 0.0
@@ -60,21 +70,24 @@ class DueRuns:
         """Return whether LangGraph can tell more about a run; what needs no asking is done here."""
         telemetry.about_only(launch_id=item.get("launch_id"), run_id=item["run_id"])
         try:
-            if item.get("webhook_awaited") and self._update(
-                run_states.unheard(item["run_id"], item["outcome"], time.time())
-            ):
-                telemetry.count("recovered")
-                telemetry.logger.warning("recovered: the run's webhook never came", outcome=item["outcome"])
-            if item["outcome"] not in (*OPEN, "lost"):
+            if item.get("webhook_awaited"):
+                self._miss_webhook(item)
+            is_over = item["outcome"] not in (*OPEN, "lost")
+            if is_over or not ({"thread_id", "launch_id"} & set(item)):  # nobody can be asked about it
                 self._update(run_states.closed(item["run_id"], int(item["due_at"])))
                 return False
             if "thread_id" not in item:  # trimmed; its launch's record brings it
-                self._postpone(item)
+                self._postpone(item, known=True)
                 return False
         except Exception as error:  # noqa: BLE001 - a poisoned item never stops the others
             self._poisoned(item, error)
             return False
         return True
+
+    def _miss_webhook(self, item: Item) -> None:
+        if self._update(run_states.unheard(item["run_id"], item["outcome"], time.time())):
+            telemetry.count("recovered")
+            telemetry.logger.warning("recovered: the run's webhook never came", outcome=item["outcome"])
 
     def _batch(self, items: tuple[Item, ...]) -> bool:
         """Ask about some runs at once and note what is found; return whether anything could be."""
@@ -92,11 +105,10 @@ class DueRuns:
         """Note what was found of one run. What fails is pushed back and stops no other; return whether it did not."""
         telemetry.about_only(launch_id=item.get("launch_id"), run_id=item["run_id"])
         try:
-            if isinstance(found, BaseException):
-                raise found  # noqa: TRY301 - told apart below
-            self.asked += 1
-            if isinstance(found, Ended) and found.result is None and item["outcome"] != "settling":
+            if isinstance(found, TooLargeError) or (isinstance(found, TimeoutError) and item["outcome"] == "settling"):
                 self._look_alone(item)
+            elif isinstance(found, BaseException):
+                raise found  # noqa: TRY301 - told apart below
             else:
                 self._note(item, found)
         except ERRORS as error:
@@ -113,14 +125,12 @@ class DueRuns:
         self._postpone(item)
         if time.monotonic() < self.ends:
             langgraph = self.launcher.langgraph
-            found = langgraph.ask(
-                self.launcher.api_key.value(),
-                langgraph.until(langgraph.deadline),
-                lambda client: look(client, item["thread_id"], item["run_id"], item["created_at"]),
-            )
-            self._note(item, found)
+            key, until = self.launcher.api_key.value(), langgraph.until(langgraph.deadline)
+            max_bytes = 0 if item["outcome"] == "settling" else MAX_RESULT_BYTES
+            self._note(item, langgraph.ask(key, until, lambda client: look(client, *_of(item), max_bytes)))
 
     def _note(self, item: Item, found: Look) -> None:
+        self.asked.add(item["thread_id"])
         now = time.time()
         match found:
             case Running():
@@ -151,7 +161,8 @@ class DueRuns:
         if found.result is not None:
             payload = payload_of(found.result)
             placed = self.launcher.bucket.place(item["launch_id"], item["run_id"], payload, self.inline_bytes)
-        if self._update(run_states.reconciled(item["run_id"], found.seen, placed, now)):
+        is_heard = bool(item.get("heard"))
+        if self._update(run_states.reconciled(item["run_id"], found.seen, placed, now, is_heard=is_heard)):
             telemetry.count("reconciled")
             if placed is None:
                 telemetry.count("result_too_large")
@@ -163,10 +174,11 @@ class DueRuns:
             self.launcher.api_key.forget()
             telemetry.count("langgraph_refuses")
             telemetry.logger.error("LangGraph refuses the API key; no run is marked as gone")
-        forgets = len(self.gone) > max(1, self.asked / 2)
+        gone = {item["thread_id"] for item, _ in self.gone}
+        forgets = len(gone) > max(1, len(self.asked) / 2)
         if forgets:
             telemetry.count("langgraph_forgets")
-            telemetry.logger.error("LangGraph does not know most runs; none is marked as gone", gone=len(self.gone))
+            telemetry.logger.error("LangGraph does not know most runs; none is marked as gone", gone=len(gone))
         now = time.time()
         for item, found in self.gone:
             telemetry.about_only(launch_id=item.get("launch_id"), run_id=item["run_id"])
@@ -209,6 +221,8 @@ class DueRuns:
 
     def _failed(self, item: Item, detail: str) -> None:
         telemetry.count("check_failed")
+        if int(item.get("failures", 0)) >= STUCK_AFTER:
+            telemetry.count("stuck")
         telemetry.logger.warning("a run is looked at again later", detail=detail)
         try:
             self._postpone(item)
@@ -227,5 +241,10 @@ class DueRuns:
 async def _look(client: LangGraphClient, item: Item) -> Look:
     if item["outcome"] == "awaiting_input":
         return await look_waiting(client, item["thread_id"], item["run_id"])
-    max_bytes = 0 if item["outcome"] == "settling" else _BATCH_RESULT_BYTES
-    return await look(client, item["thread_id"], item["run_id"], item["created_at"], max_bytes)
+    if item["outcome"] == "settling":  # its result is here
+        return await look(client, *_of(item), max_bytes=0)
+    return await look(client, *_of(item), _BATCH_RESULT_BYTES, reads_on=False)
+
+
+def _of(item: Item) -> tuple[str, str, str]:
+    return item["thread_id"], item["run_id"], item["created_at"]

@@ -35,7 +35,8 @@ WATCHED = {
     "webhook": {"failed", "dropped", "contradicted", "conflict"},
     "reconcile": {
         "failed",
-        "check_failed",
+        "stuck",
+        "launch_refused",
         "unrecorded",
         "doubled",
         "recovered",
@@ -140,6 +141,4 @@ def test_an_alarm_is_raised_by_the_first_of_its_kind_and_told_to_the_topic() -> 
         assert alarm["ComparisonOperator"] == "GreaterThanOrEqualToThreshold"
         assert alarm["Statistic"] == ("Maximum" if name == "oldest_due" else "Sum")
         assert alarm["TreatMissingData"] == ("breaching" if name == "oldest_due" else "notBreaching")
-        assert (alarm["Threshold"], alarm["EvaluationPeriods"]) == {"oldest_due": (600, 2), "check_failed": (1, 4)}.get(
-            name, (1, 1)
-        )
+        assert (alarm["Threshold"], alarm["EvaluationPeriods"]) == {"oldest_due": (600, 2)}.get(name, (1, 1))

@@ -89,6 +89,7 @@ def updates() -> dict[str, list[Update]]:
             run_states.reconciled(RUN, replace(SEEN, outcome="cancelled", began=False), None, NOW),
             run_states.settled(RUN, replace(SEEN, outcome="succeeded", questions=None), NOW),
             run_states.settled(RUN, SEEN, NOW),
+            run_states.postponed(RUN, 1, NOW),
             run_states.moved_on(RUN, RUN, NOW),
             run_states.unheard(RUN, "succeeded", NOW),
             run_states.unheard(RUN, "settling", NOW),

@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 
 type Item = dict[str, Any]
 
-FIRST_CHECK, LEASE, HALF_AN_HOUR = 120, 60, 1800
+FIRST_CHECK, LEASE = 120, 60
+MISSES, HALF_AN_HOUR = 3, 1800  # how often and over how long a run is missed before it is lost
 SOURCES = ("launch", "reconcile", "webhook")  # the later one is believed
 OPEN = ("pending", "settling", "awaiting_input")
 UNSEEN = ("pending", "lost")  # nobody has seen such a run end
@@ -35,7 +36,8 @@ def changed(item: Item, **changes: Any) -> Item:
 
 
 def _looked_anew(run: Item, outcome: str, due_at: int | None, **changes: Any) -> Item:
-    return changed(run, outcome=outcome, due_at=due_at, checks=None, misses=None, missed_since=None, **changes)
+    counts = {"checks": None, "failures": None, "misses": None, "missed_since": None}
+    return changed(run, outcome=outcome, due_at=due_at, **counts, **changes)
 
 
 def _check(outcome: str, now: float) -> int | None:
@@ -102,15 +104,16 @@ def contradicted(run: Item, says: Delivery) -> Item | None:
 # Runs: what LangGraph says when asked.
 
 
-def reconciled(run: Item, seen: Seen, sha256: str | None, now: float) -> Item | None:
+def reconciled(run: Item, seen: Seen, sha256: str | None, now: float, *, is_heard: bool) -> Item | None:
     if run.get("source") != "launch" or run["outcome"] not in UNSEEN:
         return None
     run = changed(run, source="reconcile", status=seen.status, payload_sha256=sha256, questions=seen.questions)
+    is_awaited = seen.began and not is_heard
     return _looked_anew(
         run,
         seen.outcome,
-        int(now) + FIRST_CHECK if seen.began else _check(seen.outcome, now),
-        webhook_awaited=seen.began or None,
+        int(now) + FIRST_CHECK if is_awaited else _check(seen.outcome, now),
+        webhook_awaited=is_awaited or None,
         result_too_large=sha256 is None or None,
     )
 
@@ -137,7 +140,7 @@ def rolled_back(run: Item) -> Item | None:
 def lost(run: Item, now: float) -> Item | None:
     if run.get("source") != "launch" or run["outcome"] not in UNSEEN:
         return None
-    if run.get("misses", 0) < 2 or run["missed_since"] > int(now) - HALF_AN_HOUR:
+    if run.get("misses", 0) < MISSES - 1 or run["missed_since"] > int(now) - HALF_AN_HOUR:
         return None
     return changed(run, outcome="lost", due_at=None)
 
@@ -156,7 +159,9 @@ def postponed(run: Item, was_due: int, due_at: int, *, known: bool) -> Item | No
     if run.get("due_at") != was_due:
         return None
     run = changed(run, due_at=due_at, checks=run.get("checks", 0) + 1)
-    return changed(run, misses=None, missed_since=None) if known else run
+    if known:
+        return changed(run, failures=None, misses=None, missed_since=None)
+    return changed(run, failures=run.get("failures", 0) + 1)
 
 
 def unheard(run: Item, recorded: str) -> Item | None:
@@ -170,7 +175,9 @@ def closed(item: Item, was_due: int) -> Item | None:
 
 
 def due_now(run: Item, now: float) -> Item | None:
-    return changed(run, due_at=int(now)) if run.get("outcome") in ("pending", "settling", "lost") else None
+    if run.get("outcome") in ("pending", "settling", "lost") or run.get("webhook_awaited"):
+        return changed(run, due_at=int(now), heard=True, webhook_awaited=None)
+    return None
 
 
 # Launches. `seen` is the launch as the writer knows it.
@@ -193,21 +200,18 @@ def attempted(launch: Item, seen: Launch, now: float) -> Item | None:
 
 
 def started(launch: Item, seen: Launch, run_id: str, now: float, *, heard: bool) -> Item | None:
-    if launch["state"] != "starting" or launch["attempt"] != seen.attempt:
+    if launch["state"] == "started" or launch["attempt"] != seen.attempt:
         return None
     launch = changed(launch, state="started", run_id=run_id, checks=None)
     if heard:
         return launch
-    if launch.get("heard"):
-        return None
-    is_watched = launch["attempt"] > 1 and not seen.own_thread
-    return changed(launch, due_at=int(now) + FIRST_CHECK if is_watched else None)
+    return None if launch.get("heard") else changed(launch, due_at=_watch(seen, now))
 
 
-def refused(launch: Item, holder: str) -> Item | None:
-    if (launch["state"], launch["holder"]) != ("starting", holder) or launch.get("heard"):
+def refused(launch: Item, seen: Launch, now: float) -> Item | None:
+    if (launch["state"], launch["holder"]) != ("starting", seen.holder) or launch.get("heard"):
         return None
-    return changed(launch, state="refused", due_at=None)
+    return changed(launch, state="refused", checks=None, due_at=_watch(seen, now))
 
 
 def heard(launch: Item, now: float) -> Item | None:
@@ -216,6 +220,17 @@ def heard(launch: Item, now: float) -> Item | None:
 
 def launch_postponed(launch: Item, due_at: int) -> Item | None:
     return changed(launch, due_at=due_at, checks=launch.get("checks", 0) + 1) if "due_at" in launch else None
+
+
+def watched(launch: Item, seen: Launch, due_at: int) -> Item | None:
+    if "due_at" not in launch or launch.get("watches", seen.watches) != seen.watches:
+        return None
+    return changed(launch, due_at=due_at, watches=launch.get("watches", 0) + 1)
+
+
+def _watch(seen: Launch, now: float) -> int | None:
+    """When to look for further runs of a launch that was started over on its caller's thread."""
+    return int(now) + FIRST_CHECK if seen.attempt > 1 and not seen.own_thread else None
 
 
 def _held(holder: str, now: float) -> Item:

@@ -133,7 +133,7 @@ def test_g2_an_answer_that_was_lost_is_asked_for_until_the_run_is_adopted(
     wall.now = NOW + LEASE_SECONDS
     reply = ask(launch)
     assert (reply.status, reply.body["run_id"], reply.body["thread_id"]) == (202, langgraph.run_id, THREADS[0])
-    assert [sent.step for sent in langgraph.requests] == [*START, LIST]
+    assert [sent.step for sent in langgraph.requests] == [*START, START[0], LIST]
     assert_started(aws, langgraph.run_id, THREADS[0], attempt=1)
     assert output.counts["adopted"] == 1
     assert ask(launch).body == reply.body
@@ -188,7 +188,7 @@ def test_g2_where_nothing_was_started_the_thread_is_fenced_off_and_another_taken
     wall.now = NOW + LEASE_SECONDS
     reply = ask(launch)
     assert (reply.status, reply.body["thread_id"]) == (202, THREADS[1])
-    assert [sent.step for sent in langgraph.requests] == [LIST, DELETE, *START]
+    assert [sent.step for sent in langgraph.requests] == [START[0], LIST, DELETE, *START]
     assert langgraph.threads_deleted == [THREADS[0]]
     (sent,) = creations(langgraph)
     assert sent.path == f"/threads/{THREADS[1]}/runs"
@@ -219,17 +219,8 @@ def test_g2_a_run_that_ended_before_its_thread_was_deleted_is_still_adopted(
     assert output.counts == {"adopted": 1}
 
 
-def test_g2_a_thread_that_is_gone_already_is_as_good_as_deleted(
-    launch: Door, langgraph: LangGraphDouble, wall: WallClock
-) -> None:
-    held(launch, langgraph)
-    langgraph.instead = lambda sent: None if sent.step in START else Told(404, {"detail": "not found"})
-    wall.now = NOW + LEASE_SECONDS
-    assert ask(launch).body["thread_id"] == THREADS[1]
-
-
 @pytest.mark.parametrize("step", [LIST, DELETE])
-@pytest.mark.parametrize("told", [Told(500, {"detail": "no"}), Told(429, {"detail": "no"}), Told(cut=True)])
+@pytest.mark.parametrize("told", [*(Told(status, {"detail": "no"}) for status in (404, 429, 500)), Told(cut=True)])
 def test_g2_nothing_is_started_over_while_langgraph_does_not_tell(
     launch: Door, aws: Aws, langgraph: LangGraphDouble, wall: WallClock, step: str, told: Told
 ) -> None:

@@ -9,18 +9,16 @@ from __future__ import annotations
 import itertools
 import json
 import uuid
-from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
-from hypothesis import HealthCheck, Phase, settings
+import pytest
+from hypothesis import HealthCheck, Phase, seed, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
     Bundle,
-    MultipleResults,
     RuleBasedStateMachine,
     initialize,
-    multiple,
     precondition,
     rule,
     run_state_machine_as_test,
@@ -45,9 +43,12 @@ if TYPE_CHECKING:
     type Change = Callable[[Item], Item | None]
     type Write = tuple[Update, Change]
 
-REPEATABLE = settings(
-    derandomize=True,
+# The same every time. After ten examples hypothesis mostly varies earlier ones, which finds less than another seed.
+TEN = settings(
+    max_examples=10,
+    stateful_step_count=12,
     deadline=None,
+    database=None,
     phases=[Phase.generate, Phase.shrink],
     suppress_health_check=[HealthCheck.too_slow],
 )
@@ -58,6 +59,7 @@ MINE, OTHER = "launch", "another launch"
 SENDERS = st.sampled_from([MINE, MINE, MINE, MINE, OTHER, None])  # whom the token speaks for; None: shared
 NEW_WORD = "paused"
 WORDS = st.sampled_from(["success", "success", "error", "interrupted", "timeout", "rollback", NEW_WORD])
+BEGINNINGS = ["unknown", "launched", "settling", "asking", "missed once", "missed", "lost", "taken"]
 PLACES = st.sampled_from([None, "key"])
 # After how many others a write arrives; -2 is at once, and again after another, because its answer was lost.
 DELAYS = st.lists(st.sampled_from([0, 0, 0, 0, 1, 1, 2, -2]), min_size=8, max_size=8)
@@ -96,6 +98,7 @@ class Writers(RuleBasedStateMachine):
         self.item: Item = {}  # as the model has it
         self.found: Item = {}  # as it is in the table
         self.was_due_before = 0
+        self.is_right = True
         self.delays: Iterator[int] = itertools.repeat(0)
         self.on_their_way: list[tuple[int, Write]] = []  # with how many others arrive before
 
@@ -108,21 +111,17 @@ class Writers(RuleBasedStateMachine):
         self.now = max(self.now, was_due + 0.75)
         return was_due
 
-    def writes(self, *choices: Write) -> bool:
-        """Send one write; where it is refused the next one, as a writer does who reads the refusal.
-
-        Whether one was done, as far as its writer knows.
-        """
+    def writes(self, *choices: Write) -> None:
+        """Send one write; where it is refused the next one, as a writer does who reads the refusal."""
         for write in choices:
             is_final = write == choices[-1] or write[1](self.item) is not None
             if is_final and (delay := next(self.delays)):
                 self.on_their_way.append((abs(delay), write))
                 if delay > 0:
-                    return False
+                    return
             if self.arrives(*write):
                 self.late_ones_arrive()
-                return True
-        return False
+                return
 
     def late_ones_arrive(self) -> None:
         arriving = [write for delay, write in self.on_their_way if delay == 1]
@@ -131,15 +130,17 @@ class Writers(RuleBasedStateMachine):
             self.arrives(*write)
 
     def teardown(self) -> None:
-        while self.on_their_way:
+        while self.on_their_way and self.is_right:
             self.late_ones_arrive()
 
     def arrives(self, update: Update, change: Change) -> bool:
+        self.is_right = False
         before, after = self.item, change(self.item)
         refusal = self.table.apply(update)
         assert (refusal is None) == (after is not None), f"{update} on {before}"
         if after is None:
             assert self.tell(refusal or {}) == before
+            self.is_right = True
             return False
         ((key, value),) = update.key.items()
         self.was_due_before = before.get("due_at", self.was_due_before)
@@ -148,6 +149,7 @@ class Writers(RuleBasedStateMachine):
         self.check_index_keys()
         self.check_order(before)
         self.check_due()
+        self.is_right = True
         return True
 
     def tell(self, found: Item) -> Item:
@@ -171,24 +173,32 @@ class RunWriters(Writers):
     told = (
         *("launch_id", "source", "status", "outcome", "payload_sha256", "questions", "answered_by", "conflict"),
         *("other_sha256", "other_count", "webhook_awaited", "result_too_large", "doubled"),
-        *("due_at", "checks", "misses", "missed_since"),
+        *("due_at", "heard", "checks", "failures", "misses", "missed_since"),
     )
 
     records = 0
 
-    @initialize(delays=DELAYS, begins=st.sampled_from(["unknown", "launched", "settling", "asking", "missed", "taken"]))
+    @initialize(delays=DELAYS, begins=st.sampled_from(BEGINNINGS))
     def it_begins(self, delays: list[int], begins: str) -> None:
         if begins == "taken":
             self.webhook_comes(by=OTHER, word="success", values=1, key=None, is_whole=False)
         elif begins != "unknown":
             self.launch_records()
-        if begins == "settling":
-            self.webhook_comes(by=MINE, word="success", values=1, key=None, is_whole=True)
-        if begins == "asking":
-            self.reconcile_finds_it_ended(ended=asked("success", ASKS), key=None, is_too_large=False)
-        if begins == "missed":
-            self.langgraph_does_not_know_it()
-            self.langgraph_does_not_know_it()
+        match begins:
+            case "settling":
+                self.webhook_comes(by=MINE, word="success", values=1, key=None, is_whole=True)
+            case "asking":
+                self.reconcile_finds_it_ended(ended=asked("success", ASKS), key=None, is_too_large=False)
+            case "missed once":
+                self.langgraph_does_not_know_it()
+                self.it_is_given_up(model.HALF_AN_HOUR)
+            case "missed":
+                self.langgraph_does_not_know_it()
+                self.langgraph_does_not_know_it()
+                self.it_is_given_up(0)
+            case "lost":
+                for _ in range(model.MISSES):
+                    self.langgraph_does_not_know_it()
         self.delays = itertools.cycle(delays)
 
     def is_unseen(self) -> bool:
@@ -238,22 +248,33 @@ class RunWriters(Writers):
     @rule(ended=SEEN, key=PLACES, is_too_large=st.booleans())
     def reconcile_finds_it_ended(self, *, ended: Seen, key: str | None, is_too_large: bool) -> None:
         placed = None if is_too_large else Placed(payload_of("{}"), key)
-        sha256 = placed.payload.sha256 if placed else None
+        sha256, is_heard = placed.payload.sha256 if placed else None, "heard" in self.item
         self.writes(
             (
-                run_states.reconciled(self.id, ended, placed, self.now),
-                partial(model.reconciled, seen=ended, sha256=sha256, now=self.now),
+                run_states.reconciled(self.id, ended, placed, self.now, is_heard=is_heard),
+                partial(model.reconciled, seen=ended, sha256=sha256, now=self.now, is_heard=is_heard),
             )
         )
 
     @precondition(lambda self: self.item)
-    @rule(is_rolled_back=st.booleans())
-    def it_is_gone(self, *, is_rolled_back: bool) -> None:
+    @rule()
+    def it_is_rolled_back(self) -> None:
         """Also where that was concluded from what was read long ago."""
-        if is_rolled_back:
-            self.writes((run_states.rolled_back(self.id, self.now), model.rolled_back))
-        else:
-            self.writes((run_states.lost(self.id, self.now), partial(model.lost, now=self.now)))
+        self.writes((run_states.rolled_back(self.id, self.now), model.rolled_back))
+
+    @precondition(lambda self: "misses" in self.item)
+    @rule(seconds=st.sampled_from([0, model.HALF_AN_HOUR]))
+    def it_is_given_up(self, seconds: int) -> None:
+        """Also where other misses were read, long ago."""
+        self.now += seconds
+        self.writes((run_states.lost(self.id, self.now), partial(model.lost, now=self.now)))
+
+    @precondition(lambda self: self.is_due() and self.item["outcome"] not in (*OPEN, "lost"))
+    @rule(is_index_old=st.booleans())
+    def it_is_closed(self, *, is_index_old: bool) -> None:
+        """As reconcile does with what is over."""
+        was_due = self.was_due_before if is_index_old else self.waits_until_due()
+        self.writes((run_states.closed(self.id, was_due), partial(model.closed, was_due=was_due)))
 
     @precondition(is_settling)
     @rule(ended=SEEN.filter(lambda ended: ended.outcome != "settling"))
@@ -277,14 +298,11 @@ class RunWriters(Writers):
             missed = run_states.missed(self.id, was_due, later, self.now)
             self.writes((missed, partial(model.missed, was_due=was_due, due_at=later, now=self.now)))
         elif self.item["outcome"] in UNSEEN:
-            self.it_is_gone(is_rolled_back=False)
+            self.it_is_given_up(0)
         elif self.item["outcome"] == "awaiting_input":
             self.its_thread_moves_on(None)
         elif self.item["status"] == "success":
-            ended = Seen("success", "succeeded", None, None, None, began=True)
-            self.writes(
-                (run_states.settled(self.id, ended, self.now), partial(model.settled, seen=ended, now=self.now))
-            )
+            self.it_is_settled(asked("success", None))
         else:
             self.writes((run_states.closed(self.id, was_due), partial(model.closed, was_due=was_due)))
 
@@ -305,7 +323,7 @@ class RunWriters(Writers):
         outcome = self.item["outcome"]
         self.writes((run_states.unheard(self.id, outcome, self.now), partial(model.unheard, recorded=outcome)))
 
-    @precondition(lambda self: self.item.get("due_at", 0) > self.now or self.item.get("outcome") == "lost")
+    @precondition(lambda self: self.item and not 0 < self.item.get("due_at", 0) <= self.now)
     @rule()
     def its_launch_was_heard_of(self) -> None:
         self.writes((run_states.due_now(self.id, self.now), partial(model.due_now, now=self.now)))
@@ -330,59 +348,49 @@ class RunWriters(Writers):
             assert self.item["payload_sha256"] == before["payload_sha256"], "the first webhook's"
 
     def check_due(self) -> None:
-        """Whatever is open is due, but for a `settling` one that was closed; whatever is over is not.
+        """Whatever is open is due, but for a `settling` one of which nothing can be learnt.
 
-        But for one whose webhook may still come, and a lost one of which something was heard.
+        Whatever is over is not, but for one whose webhook may still come, or of which something was heard.
         """
         if self.item["outcome"] in OPEN:
             assert self.is_due() or self.is_settling()
         elif self.is_due():
-            assert "webhook_awaited" in self.item or self.item["outcome"] == "lost"
+            assert "webhook_awaited" in self.item or "heard" in self.item
 
 
 class LaunchWriters(Writers):
     """Launchers on one launch, some of them dead or slow, with the webhook and reconcile."""
 
-    told = ("state", "attempt", "holder", "lease_until", "run_id", "due_at", "checks", "heard")
-    workers = Bundle("workers")
-    readings = Bundle("readings")
+    told = ("state", "attempt", "holder", "lease_until", "run_id", "due_at", "checks", "watches", "heard")
+    seen = Bundle("seen")  # the launch as somebody has read it, who may be its holder, or take it over
     own_thread, claims = True, 0
 
-    @initialize(target=workers, delays=DELAYS, own_thread=st.booleans(), is_started_over=st.booleans())
+    @initialize(target=seen, delays=DELAYS, own_thread=st.booleans(), is_started_over=st.booleans())
     def it_begins(self, delays: list[int], *, own_thread: bool, is_started_over: bool) -> Launch:
         self.own_thread = own_thread
         self.it_is_heard_of()
         self.it_is_claimed()
-        worker = Launch.read(self.found)
         if is_started_over:
-            worker = self.starts_over(worker) or worker
+            self.it_is_started_over(Launch.read(self.found))
         self.delays = itertools.cycle(delays)
-        return worker
+        return Launch.read(self.found)
 
-    @precondition(lambda self: self.item["state"] != "started")
-    @rule(target=readings)
-    def somebody_reads_it(self) -> Launch:
-        """Launch or reconcile, once nobody works on it; they may take it up any time later."""
-        launch = Launch.read(self.found)
+    @rule(target=seen, launch=seen)
+    def it_is_taken_over(self, launch: Launch) -> Launch:
+        """By launch or reconcile, once it was seen that nobody works on it."""
         if launch.is_held(self.now):
             self.now = launch.lease_until + 0.75
-        return launch
+        if launch.state != "started":
+            holder = f"holder {next(HOLDERS)}"
+            taken_over = launch_states.taken_over(launch, holder, self.now)
+            self.writes((taken_over, partial(model.taken_over, seen=launch, holder=holder, now=self.now)))
+        return Launch.read(self.found)
 
-    @rule(target=workers, launch=readings)
-    def it_is_taken_over(self, launch: Launch) -> Launch | MultipleResults[Launch]:
-        holder = f"holder {next(HOLDERS)}"
-        taken_over = launch_states.taken_over(launch, holder, self.now)
-        is_ours = self.writes((taken_over, partial(model.taken_over, seen=launch, holder=holder, now=self.now)))
-        return replace(launch, state="starting", holder=holder) if is_ours else multiple()
-
-    @rule(target=workers, worker=workers)
-    def it_is_started_over(self, worker: Launch) -> Launch | MultipleResults[Launch]:
-        return self.starts_over(worker) or multiple()
-
-    def starts_over(self, worker: Launch) -> Launch | None:
-        attempted = launch_states.attempted(worker, "next thread", self.now)
-        is_ours = self.writes((attempted, partial(model.attempted, seen=worker, now=self.now)))
-        return replace(worker, attempt=worker.attempt + 1) if is_ours else None
+    @rule(target=seen, launch=seen)
+    def it_is_started_over(self, launch: Launch) -> Launch:
+        attempted = launch_states.attempted(launch, "next thread", self.now)
+        self.writes((attempted, partial(model.attempted, seen=launch, now=self.now)))
+        return Launch.read(self.found)
 
     @precondition(lambda self: self.claims < 2)
     @rule()
@@ -404,22 +412,23 @@ class LaunchWriters(Writers):
         )
         self.writes((claim, partial(model.claimed, holder=holder, now=self.now)))
 
-    @rule(worker=workers, run_id=st.sampled_from(["run", "late run"]))
-    def it_has_its_run(self, worker: Launch, run_id: str) -> None:
+    @rule(launch=seen, run_id=st.sampled_from(["run", "late run"]))
+    def it_has_its_run(self, launch: Launch, run_id: str) -> None:
         self.writes(
             *(
                 (
-                    launch_states.started(worker, run_id, self.now, heard=heard),
-                    partial(model.started, seen=worker, run_id=run_id, now=self.now, heard=heard),
+                    launch_states.started(launch, run_id, self.now, heard=heard),
+                    partial(model.started, seen=launch, run_id=run_id, now=self.now, heard=heard),
                 )
                 for heard in (False, True)
             )
         )
 
-    @rule(worker=workers)
-    def it_is_refused(self, worker: Launch) -> None:
-        refused = launch_states.refused(worker, "thread-busy", self.now)
-        self.writes((refused, partial(model.refused, holder=worker.holder)))
+    @rule(target=seen, launch=seen)
+    def it_is_refused(self, launch: Launch) -> Launch:
+        refused = launch_states.refused(launch, "thread-busy", self.now)
+        self.writes((refused, partial(model.refused, seen=launch, now=self.now)))
+        return Launch.read(self.found)
 
     @rule()
     def it_is_heard_of(self) -> None:
@@ -430,6 +439,12 @@ class LaunchWriters(Writers):
     def its_runs_were_looked_at(self, *, is_index_old: bool) -> None:
         was_due = self.was_due_before if is_index_old else self.waits_until_due()
         self.writes((launch_states.checked(self.id, was_due), partial(model.closed, was_due=was_due)))
+
+    @rule(target=seen, launch=seen)
+    def it_was_watched(self, launch: Launch) -> Launch:
+        later = int(self.now) + LATER
+        self.writes((launch_states.watched(launch, later), partial(model.watched, seen=launch, due_at=later)))
+        return Launch.read(self.found)
 
     @rule()
     def it_is_looked_at_later(self) -> None:
@@ -449,23 +464,23 @@ class LaunchWriters(Writers):
             assert before["state"] == "refused" or before["lease_until"] <= self.now, "one at a time"
 
     def check_due(self) -> None:
-        """What is unknown is due, and what was refused is not, unless it was heard of."""
+        """What is unknown is due, and what was refused is not, unless heard of, or a run of it may still appear."""
         if self.item["state"] == "starting":
             assert self.is_due()
-        if self.item["state"] == "refused":
-            assert "heard" in self.item or not self.is_due()
+        if self.item["state"] == "refused" and self.is_due():
+            assert "heard" in self.item or (self.item["attempt"] > 1 and not self.own_thread)
 
 
-def test_g4_whatever_is_said_of_a_run_in_any_order_it_goes_one_way(aws: Aws) -> None:
+@pytest.mark.parametrize("number", range(6))
+def test_g4_whatever_is_said_of_a_run_in_any_order_it_goes_one_way(aws: Aws, number: int) -> None:
     table = Table(aws.client("dynamodb"), aws.template.names["RunsTable"])
-    many = settings(REPEATABLE, max_examples=80, stateful_step_count=12)
-    run_state_machine_as_test(lambda: RunWriters(table), settings=many)  # type: ignore[arg-type]
+    run_state_machine_as_test(seed(number)(lambda: RunWriters(table)), settings=TEN)  # type: ignore[arg-type]
 
 
-def test_g2_whoever_works_on_a_launch_in_any_order_it_has_one_run(aws: Aws) -> None:
+@pytest.mark.parametrize("number", range(4))
+def test_g2_whoever_works_on_a_launch_in_any_order_it_has_one_run(aws: Aws, number: int) -> None:
     table = Table(aws.client("dynamodb"), aws.template.names["LaunchesTable"])
-    many = settings(REPEATABLE, max_examples=80, stateful_step_count=12)
-    run_state_machine_as_test(lambda: LaunchWriters(table), settings=many)  # type: ignore[arg-type]
+    run_state_machine_as_test(seed(number)(lambda: LaunchWriters(table)), settings=TEN)  # type: ignore[arg-type]
 
 
 def delivery(run_id: str, word: str, values: int, *, is_whole: bool) -> Delivery:

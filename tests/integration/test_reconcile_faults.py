@@ -101,8 +101,8 @@ def test_g1_a_run_whose_handling_raises_stops_no_other(scene: Scene, monkeypatch
     poisoned, other = scene.launched(), scene.launched()
     made = run_states.reconciled
 
-    def reconciled(run_id: str, *rest: Any) -> Update:
-        return made(run_id, *rest) if run_id != poisoned else 1 // 0  # type: ignore[return-value]
+    def reconciled(run_id: str, *rest: Any, **more: Any) -> Update:
+        return made(run_id, *rest, **more) if run_id != poisoned else 1 // 0  # type: ignore[return-value]
 
     monkeypatch.setattr(run_states, "reconciled", reconciled)
     scene.pass_at(120)

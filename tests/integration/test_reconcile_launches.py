@@ -60,7 +60,7 @@ def test_g1_a_launch_is_left_to_its_holder_until_the_lease_lapses(scene: Scene) 
 def test_g1_a_launch_that_its_launcher_left_is_started_over(scene: Scene) -> None:
     launch_id = left_behind(scene)
     item = look(scene, launch_id)
-    assert scene.steps == [LIST, DELETE, THREAD, CREATE]
+    assert scene.steps == [THREAD, LIST, DELETE, THREAD, CREATE]
     second = own_thread_id(launch_id, attempt=2)
     assert (item["state"], item["attempt"], item["thread_id"]) == ("started", 2, second)
     assert not {"due_at", "due_shard", "request"} & set(item)
@@ -74,7 +74,7 @@ def test_g2_a_launch_whose_answer_was_lost_is_adopted_and_its_run_recorded(scene
     thread_id = own_thread_id(launch_id, attempt=1)
     run_id = scene.langgraph.add(thread_id, status="running", values="", metadata={"launch_id": launch_id})
     item = look(scene, launch_id)
-    assert scene.steps == [LIST]
+    assert scene.steps == [THREAD, LIST]
     assert (item["state"], item["run_id"], item["attempt"]) == ("started", run_id, 1)
     assert scene.run(run_id)["due_at"] == LEASE_ENDS + 120
     assert scene.output.counts == {"adopted": 1}
@@ -98,16 +98,17 @@ def test_g1_a_run_that_was_started_late_is_looked_at_late(scene: Scene) -> None:
     assert scene.run(item["run_id"])["due_at"] == LEASE_ENDS + 3600 + 120
 
 
-@pytest.mark.parametrize("status", [409, 413, 422, 404])
+@pytest.mark.parametrize("status", [400, 413, 422])
 def test_g2_a_refusal_that_would_come_again_ends_the_launch(scene: Scene, status: int) -> None:
     launch_id = left_behind(scene)
     scene.langgraph.runs = Told(status, {"detail": "no"})
     item = look(scene, launch_id)
     assert item["state"] == "refused"
     assert "due_at" not in item
+    assert scene.output.counts["launch_refused"] == 1
 
 
-@pytest.mark.parametrize("told", [Told(401, {"detail": "no"}), Told(429, {"detail": "no"})])
+@pytest.mark.parametrize("told", [Told(status, {"detail": "no"}) for status in (401, 404, 409, 429)])
 def test_g1_a_refusal_of_the_moment_leaves_the_launch_to_be_tried_again(scene: Scene, told: Told) -> None:
     launch_id = left_behind(scene)
     scene.langgraph.runs = told
@@ -131,12 +132,67 @@ def test_g2_an_answer_that_is_lost_again_is_looked_for_the_next_time(scene: Scen
     assert sum(step == CREATE for step in scene.steps) == 1
 
 
-def test_g2_a_launch_for_another_deployment_is_left_alone_and_told_of(scene: Scene) -> None:
+def test_g1_a_refusal_of_the_moment_is_not_waited_out_for_ever(scene: Scene) -> None:
+    launch_id = left_behind(scene)
+    scene.langgraph.runs = Told(404, {"detail": "no"})
+    look(scene, launch_id)
+    scene.wall.now += scene.launcher.max_run_seconds
+    scene.reconcile.run()
+    item = launch(scene, launch_id)
+    assert (item["state"], item["reason"]) == ("refused", "langgraph-unknown")
+    assert scene.output.counts["launch_refused"] == 1
+
+
+def test_g2_a_404_that_is_not_langgraphs_is_no_fence(scene: Scene) -> None:
+    """A proxy without its server, say: the run that was started before lives on behind it."""
+    launch_id = left_behind(scene)
+    thread_id = own_thread_id(launch_id, attempt=1)
+    run_id = scene.langgraph.add(thread_id, status="running", values="", metadata={"launch_id": launch_id})
+    for steps in ((LIST, DELETE), (THREAD, LIST, DELETE, CREATE)):
+        scene.langgraph.instead = lambda sent, steps=steps: Told(404, "no such host") if sent.step in steps else None  # type: ignore[misc]
+        assert look(scene, launch_id)["state"] == "starting"
+    scene.langgraph.instead = lambda _: None
+    assert look(scene, launch_id)["run_id"] == run_id
+    assert len(scene.langgraph.known) == 1
+
+
+def test_g2_a_busy_thread_of_ours_is_busy_with_our_run(scene: Scene) -> None:
+    """A proxy has repeated the creation, of which the second was refused."""
+    launch_id = left_behind(scene)
+    scene.langgraph.before_run, scene.langgraph.runs = scene.langgraph.make, Told(409, {"detail": "busy"})
+    item = look(scene, launch_id)
+    assert (item["state"], item["run_id"]) == ("started", scene.langgraph.run_id)
+
+
+def test_g2_a_launch_that_is_started_over_late_rolls_nothing_back(scene: Scene) -> None:
+    text = json.dumps({**json.loads(BODY), "multitask_strategy": "rollback"})
+    look(scene, left_behind(scene, own_thread=False, thread_id=CALLERS, request=text))
+    assert scene.langgraph.requests[-1].body["multitask_strategy"] == "reject"
+
+
+def test_g2_a_refused_launch_whose_earlier_run_appears_adopts_it(scene: Scene) -> None:
+    launch_id = on_callers_thread(scene)
+    scene.langgraph.runs = Told(422, {"detail": "no"})
+    item = look(scene, launch_id)
+    assert (item["state"], item["due_at"]) == ("refused", LEASE_ENDS + 120)
+    late = scene.langgraph.add(CALLERS, status="running", values="", metadata={"launch_id": launch_id})
+    item = look(scene, launch_id)
+    assert (item["state"], item["run_id"]) == ("started", late)
+    assert CANCEL not in scene.steps
+    assert "doubled" not in scene.run(late)
+    for _ in range(WATCHES + 1):
+        if "due_at" in launch(scene, launch_id):
+            look(scene, launch_id)
+    assert "due_at" not in launch(scene, launch_id)
+
+
+def test_g2_a_launch_for_another_deployment_is_given_up_and_told_of(scene: Scene) -> None:
     launch_id, other = left_behind(scene, langgraph_url="https://before.example"), left_behind(scene)
     item = look(scene, launch_id)
-    assert (item["state"], item["holder"], item["due_at"]) == ("starting", "somebody", LEASE_ENDS + 120)
+    assert (item["state"], item["holder"], item["reason"]) == ("refused", "somebody", "launch-elsewhere")
+    assert "due_at" not in item
     assert launch(scene, other)["state"] == "started"
-    assert scene.output.counts["check_failed"] == 1
+    assert scene.output.counts["launch_refused"] == 1
     assert any("https://before.example" in line.get("detail", "") for line in scene.output.logs)
 
 
@@ -232,7 +288,7 @@ def test_g6_a_refused_launch_that_is_heard_of_is_looked_at_and_done_with(scene: 
     item = look(scene, launch_id)
     assert item["state"] == "refused"
     assert "due_at" not in item
-    assert scene.steps == []
+    assert scene.steps == [LIST]
 
 
 @pytest.mark.parametrize("status", ["running", "success"])

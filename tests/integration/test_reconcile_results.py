@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from runledger.core.ledger import shard
-from runledger_langgraph import checkpoints, inspection
+from runledger_langgraph import checkpoints
 from tests.integration.langgraph_double import Told
 from tests.integration.scene import QUESTION, Scene
 from tests.integration.support import CHECK, NOW, Schedule
@@ -120,7 +120,7 @@ def test_g1_a_result_over_the_limit_leaves_an_outcome_and_says_so(
     scene: Scene, monkeypatch: pytest.MonkeyPatch, size: int
 ) -> None:
     monkeypatch.setitem(scene.reconcile.app.DueRuns.work.__globals__, "_BATCH_RESULT_BYTES", 10)
-    monkeypatch.setattr(inspection.look, "__defaults__", (1000,))
+    monkeypatch.setitem(scene.reconcile.app.DueRuns.work.__globals__, "MAX_RESULT_BYTES", 1000)
     monkeypatch.setattr(checkpoints, "_TAIL_BYTES", 5_000)
     values = json.dumps({"x": "x" * size, "next": [{"next": []}]})
     run_id = scene.launched(values=values, next=["ask"], tasks=QUESTION)

@@ -250,9 +250,9 @@ def test_g4_a_webhook_between_the_look_and_its_record_stands(scene: Scene, monke
     run_id = scene.launched("success", values='{"from":"langgraph"}')
     made = run_states.reconciled
 
-    def slower(*args: Any) -> Any:
+    def slower(*args: Any, **more: Any) -> Any:
         scene.delivered(run_id, "error")
-        return made(*args)
+        return made(*args, **more)
 
     monkeypatch.setattr(run_states, "reconciled", slower)
     item = scene.look(run_id)

@@ -137,10 +137,12 @@ def test_g2_another_attempt_is_its_holders_alone_and_counts_up_from_the_last() -
 def test_g4_a_launch_is_started_out_of_starting_at_this_attempt_and_due_no_more() -> None:
     update = launch_states.started(HELD, RUN, NOW)
     assert update.key == {"launch_id": LAUNCH}
-    assert update.condition == "#state = :starting AND #attempt = :attempt AND attribute_not_exists(#heard_at)"
-    assert update.given == {"starting": "starting", "attempt": 1}
+    assert update.condition == (
+        "#state IN (:starting, :refused) AND #attempt = :attempt AND attribute_not_exists(#heard_at)"
+    )
+    assert update.given == {"starting": "starting", "refused": "refused", "attempt": 1}
     assert update.set == {"state": "started", "run_id": RUN, "updated_at": NOW_TEXT}
-    assert set(update.remove) == {"request", "request_key", "checks", "due_at", "due_shard"}
+    assert set(update.remove) == {"request", "request_key", "reason", "checks", "due_at", "due_shard"}
 
 
 def test_g2_what_may_be_doubled_is_started_and_stays_to_be_watched() -> None:
@@ -152,15 +154,15 @@ def test_g2_what_may_be_doubled_is_started_and_stays_to_be_watched() -> None:
         "due_at": SECOND + FIRST_CHECK_SECONDS,
         "due_shard": SHARD,
     }
-    assert set(update.remove) == {"request", "request_key", "checks"}
+    assert set(update.remove) == {"request", "request_key", "reason", "checks"}
 
 
 @pytest.mark.parametrize("launch", [HELD, STARTED_OVER])
 def test_g6_a_launch_that_was_heard_of_is_started_and_stays_due_as_it_is(launch: Launch) -> None:
     update = launch_states.started(launch, RUN, NOW, heard=True)
-    assert update.condition == "#state = :starting AND #attempt = :attempt"
+    assert update.condition == "#state IN (:starting, :refused) AND #attempt = :attempt"
     assert update.set == {"state": "started", "run_id": RUN, "updated_at": NOW_TEXT}
-    assert set(update.remove) == {"request", "request_key", "checks"}
+    assert set(update.remove) == {"request", "request_key", "reason", "checks"}
 
 
 def test_g4_a_launch_is_refused_by_its_holder_alone_unless_something_was_heard_of_it() -> None:
@@ -169,7 +171,13 @@ def test_g4_a_launch_is_refused_by_its_holder_alone_unless_something_was_heard_o
     assert update.condition == "#state = :starting AND #holder = :holder AND attribute_not_exists(#heard_at)"
     assert update.given == {"starting": "starting", "holder": "me"}
     assert update.set == {"state": "refused", "reason": "thread-busy", "updated_at": NOW_TEXT}
-    assert set(update.remove) == {"due_at", "due_shard"}, "the request stays, for it may be tried again"
+    assert set(update.remove) == {"checks", "due_at", "due_shard"}, "the request stays, for it may be tried again"
+
+
+def test_g2_a_refused_launch_whose_earlier_run_may_appear_stays_to_be_watched() -> None:
+    update = launch_states.refused(STARTED_OVER, "thread-busy", NOW)
+    assert (update.set["due_at"], update.set["due_shard"]) == (SECOND + FIRST_CHECK_SECONDS, SHARD)
+    assert set(update.remove) == {"checks"}
 
 
 def test_g7_a_launch_that_was_heard_of_is_due_now_and_otherwise_as_it_was() -> None:
@@ -200,7 +208,8 @@ def test_g1_a_launch_is_looked_at_again_later_unless_it_is_due_no_more() -> None
 def test_g2_a_watch_is_counted_and_made_again_later_while_the_launch_is_due() -> None:
     update = launch_states.watched(STARTED_OVER, NOW + 120)
     assert update.key == {"launch_id": LAUNCH}
-    assert update.condition == "#state = :started AND attribute_exists(#due_at)"
+    assert update.condition == ("attribute_exists(#due_at) AND (attribute_not_exists(#watches) OR #watches = :watches)")
+    assert update.given == {"watches": 0}
     assert update.set == {"due_at": SECOND + 120, "due_shard": SHARD}
     assert update.add == {"watches": 1}
 

@@ -29,7 +29,7 @@ DELIVERY = Delivery(
 BARE = Delivery(RUN, "error", "failed", None, None, None, None, None, None, None, PAYLOAD)
 SEEN = Seen("success", "awaiting_input", ENDED, None, '[{"id": "i"}]', began=True)
 DUE = {"due_at", "due_shard"}
-LOOKED = {"checks", "misses", "missed_since"}  # what is counted while nothing is known
+LOOKED = {"checks", "failures", "misses", "missed_since"}  # what is counted while nothing is known
 STILL_OURS = "#source = :launch AND #outcome IN (:pending, :lost)"
 OURS = {"launch": "launch", "pending": "pending", "lost": "lost"}
 OVER: tuple[Outcome, ...] = ("succeeded", "failed", "timed_out", "cancelled", "rolled_back")
@@ -259,6 +259,12 @@ def test_g1_a_run_that_never_began_has_no_webhook_to_wait_for() -> None:
     assert set(update.remove) == LOOKED | DUE
 
 
+def test_g1_a_run_whose_webhook_was_heard_of_has_none_to_wait_for() -> None:
+    update = run_states.reconciled(RUN, replace(SEEN, outcome="succeeded"), INLINE, NOW, is_heard=True)
+    assert not {"webhook_awaited", *DUE} & set(changes(update))
+    assert set(update.remove) == LOOKED | DUE
+
+
 def test_g1_a_result_that_is_too_large_leaves_an_outcome_without_payload() -> None:
     made = changes(run_states.reconciled(RUN, SEEN, None, NOW))
     assert made["result_too_large"] is True
@@ -367,8 +373,8 @@ def test_g1_a_run_is_pushed_back_as_it_was_read_and_its_misses_forgotten_once_it
     update = run_states.postponed(RUN, SECOND, NOW + 240, known=known)
     assert (update.condition, update.given) == ("#due_at = :was_due", {"was_due": SECOND})
     assert changes(update) == due_in(240)
-    assert update.add == {"checks": 1}
-    assert set(update.remove) == ({"misses", "missed_since"} if known else set())
+    assert update.add == ({"checks": 1} if known else {"checks": 1, "failures": 1})
+    assert set(update.remove) == ({"misses", "missed_since", "failures"} if known else set())
 
 
 def test_g1_a_run_of_which_nothing_can_be_learnt_is_due_no_more() -> None:
@@ -380,9 +386,10 @@ def test_g1_a_run_of_which_nothing_can_be_learnt_is_due_no_more() -> None:
 
 def test_g6_a_run_that_was_heard_of_is_due_now_unless_it_is_over_or_waits() -> None:
     update = run_states.due_now(RUN, NOW)
-    assert update.condition == "#outcome IN (:pending, :settling, :lost)"
+    assert update.condition == "#outcome IN (:pending, :settling, :lost) OR attribute_exists(#webhook_awaited)"
     assert set(update.given.values()) == {"pending", "settling", "lost"}
-    assert changes(update) == due_in(0)
+    assert changes(update) == {"heard": True, **due_in(0)}
+    assert update.remove == ("webhook_awaited",)
 
 
 def test_every_transition_is_in_the_table_and_the_table_names_no_other() -> None:

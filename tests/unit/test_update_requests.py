@@ -86,6 +86,7 @@ TRANSITIONS = {
     "answered": run_states.moved_on(RUN, "other", NOW),
     "abandoned": run_states.moved_on(RUN, None, NOW),
     "settled": run_states.settled(RUN, replace(SEEN, outcome="succeeded", questions=None), NOW),
+    "reconciled, heard of": run_states.reconciled(RUN, SEEN, PLACES["inline"], NOW, is_heard=True),
     "settled, waits": run_states.settled(RUN, SEEN, NOW),
     **{
         f"reconciled, {'waits' if seen is SEEN else 'never began'}, {place}": run_states.reconciled(

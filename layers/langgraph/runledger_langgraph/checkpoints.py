@@ -14,8 +14,12 @@ import orjson
 if TYPE_CHECKING:
     from langgraph_sdk.client import LangGraphClient
 
-_TAIL_BYTES = 4 * 1024 * 1024  # of a body that is too large: it ends with all but the values
+_TAIL_BYTES = 8 * 1024 * 1024  # of a body that is too large: it ends with all but the values
 _TRIES = 1000
+
+
+class TooLargeError(Exception):
+    """The checkpoint is larger than is to be read now."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,8 +30,14 @@ class Checkpoint:
     values: bytes | None = field(repr=False)
 
 
-async def last_checkpoint(client: LangGraphClient, thread_id: str, run_id: str, max_bytes: int) -> Checkpoint | None:
-    """Return the last checkpoint of a run; None where it has none, because it never began."""
+async def last_checkpoint(
+    client: LangGraphClient, thread_id: str, run_id: str, max_bytes: int, *, reads_on: bool = True
+) -> Checkpoint | None:
+    """Return the last checkpoint of a run; None where it has none, because it never began.
+
+    A body over `max_bytes` is read to its end without being kept, for what stands there; without `reads_on` it is left
+    at once, with TooLargeError.
+    """
     body = {"limit": 1, "metadata": {"run_id": run_id}}
     received, is_whole = bytearray(), True
     async with client.http.client.stream("POST", f"/threads/{thread_id}/history", json=body) as response:
@@ -35,6 +45,8 @@ async def last_checkpoint(client: LangGraphClient, thread_id: str, run_id: str, 
         async for chunk in response.aiter_bytes():
             received += chunk
             is_whole = is_whole and len(received) <= max_bytes
+            if not is_whole and not reads_on:
+                raise TooLargeError
             if not is_whole and len(received) > 2 * _TAIL_BYTES:
                 del received[:-_TAIL_BYTES]
     if received.strip() == b"[]":

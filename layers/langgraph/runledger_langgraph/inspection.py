@@ -11,7 +11,7 @@ import orjson
 from langgraph_sdk.errors import NotFoundError
 
 from runledger.core.settling import STILL, Seen, seen
-from runledger_langgraph.checkpoints import last_checkpoint
+from runledger_langgraph.checkpoints import TooLargeError, last_checkpoint
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 MAX_RESULT_BYTES = 50 * 1024 * 1024
 _PAGE = 100
+_EMPTY_BYTES = 16  # of a history without a checkpoint, at most
 _CLOCKS_DIFFER = timedelta(hours=1)  # LangGraph's and ours, at most
 
 
@@ -56,12 +57,18 @@ class MovedOn:
 type Look = Ended | Running | Gone | MovedOn
 
 
-async def look(
-    client: LangGraphClient, thread_id: str, run_id: str, created_at: str, max_bytes: int = MAX_RESULT_BYTES
+async def look(  # noqa: PLR0913, PLR0917 - a run, and how much of its result to read
+    client: LangGraphClient,
+    thread_id: str,
+    run_id: str,
+    created_at: str,
+    max_bytes: int,
+    reads_on: bool = True,  # noqa: FBT001, FBT002
 ) -> Look:
-    """Ask what became of a run that was not known to have ended; `created_at` is when that was, in the ledger's format.
+    """Ask what became of a run; `created_at` is the run's, in the ledger's format.
 
-    `runs.get` says `success` of a run that waits, so its own last checkpoint is read too. Errors but 404 are raised.
+    `runs.get` says `success` of a run that waits, so its own last checkpoint is read too. Errors but 404 are raised,
+    and TooLargeError without `reads_on`, else a result over `max_bytes` is left out.
     """
     try:
         run: dict[str, Any] = dict(await client.runs.get(thread_id, run_id))
@@ -71,9 +78,10 @@ async def look(
         raise TypeError("run_id")  # not LangGraph's answer
     if run["status"] in STILL:
         return Running()
-    checkpoint = await last_checkpoint(client, thread_id, run_id, max_bytes)
-    found = seen(run, checkpoint.members if checkpoint else None)
-    return Ended(found, _as_delivered(run, checkpoint, found))
+    checkpoint = await last_checkpoint(client, thread_id, run_id, max_bytes, reads_on=reads_on)
+    tokens = _tokens(str((run.get("kwargs") or {}).get("webhook") or ""))
+    found = seen(run, orjson.loads(_without(tokens, orjson.dumps(checkpoint.members))) if checkpoint else None)
+    return Ended(found, _as_delivered(run, checkpoint, found, tokens))
 
 
 async def look_waiting(client: LangGraphClient, thread_id: str, run_id: str) -> Look:
@@ -87,7 +95,7 @@ async def look_waiting(client: LangGraphClient, thread_id: str, run_id: str) -> 
         else:
             return Gone(rolled_back=False)
         for other in reversed(later):
-            if await last_checkpoint(client, thread_id, other, max_bytes=0) is not None:
+            if await _has_begun(client, thread_id, other):
                 mover: dict[str, Any] = dict(await client.runs.get(thread_id, other))
                 return MovedOn(other if _resumes(mover["kwargs"]) else None)
     except NotFoundError:
@@ -101,15 +109,19 @@ async def runs_of_launch(
     """Find the runs of a launch on a thread, the oldest first; `created_at` is the launch's, in the ledger's format."""
     found = []
     earliest = datetime.fromisoformat(created_at) - _CLOCKS_DIFFER
-    try:
-        async for run in _runs(client, thread_id, ["run_id", "assistant_id", "metadata", "status", "created_at"]):
-            if datetime.fromisoformat(run["created_at"]) < earliest:
-                break
-            if (run["metadata"] or {}).get("launch_id") == launch_id:
-                found.append(run)
-    except NotFoundError:
-        return []
+    async for run in _runs(client, thread_id, ["run_id", "assistant_id", "metadata", "status", "created_at"]):
+        if datetime.fromisoformat(run["created_at"]) < earliest:
+            break
+        if (run["metadata"] or {}).get("launch_id") == launch_id:
+            found.append(run)
     return found[::-1]
+
+
+async def _has_begun(client: LangGraphClient, thread_id: str, run_id: str) -> bool:
+    try:
+        return await last_checkpoint(client, thread_id, run_id, _EMPTY_BYTES, reads_on=False) is not None
+    except TooLargeError:
+        return True
 
 
 async def _is_rolled_back(client: LangGraphClient, thread_id: str, created_at: str) -> bool:
@@ -143,15 +155,18 @@ def _resumes(kwargs: dict[str, Any]) -> bool:
     return command.get("resume") is not None if command else kwargs.get("input") is None
 
 
-def _as_delivered(run: dict[str, Any], checkpoint: Checkpoint | None, found: Seen) -> str | None:
+def _as_delivered(run: dict[str, Any], checkpoint: Checkpoint | None, found: Seen, tokens: set[str]) -> str | None:
     """Write the run as its webhook would have, the token cut out; the values are LangGraph's own text."""
     values = checkpoint.values if checkpoint else b"null"
     if values is None:
         return None
     members = orjson.dumps({**run, **({"error": found.error} if found.error else {})})
-    text = b"".join((members[:-1], b',"values":', values, b"}")).decode()
-    for spelling in _tokens(str((run.get("kwargs") or {}).get("webhook") or "")):
-        text = text.replace(spelling, "")
+    return _without(tokens, b"".join((members[:-1], b',"values":', values, b"}"))).decode()
+
+
+def _without(tokens: set[str], text: bytes) -> bytes:
+    for token in tokens:
+        text = text.replace(token.encode(), b"")
     return text
 
 

@@ -10,6 +10,7 @@ import time
 import uuid
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from langgraph_sdk.errors import ConflictError, NotFoundError
@@ -20,8 +21,8 @@ from runledger.core.launches import own_thread_id, parse_launch
 from runledger.core.problems import Problem
 from runledger.core.settling import STILL
 from runledger_langgraph.inspection import runs_of_launch
-from runledger_langgraph.refusals import ERRORS, explain
-from runledger_langgraph.runs import NotStartedError, Start, Started, UnknownError, start_run
+from runledger_langgraph.refusals import ERRORS, explain, fault
+from runledger_langgraph.runs import NotStartedError, Start, Started, UnknownError, make_thread, start_run
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -38,7 +39,7 @@ if TYPE_CHECKING:
     from runledger_langgraph.client import LangGraph
 
 _SPARE_SECONDS = 0.5  # how long after `until` an answer may be noticed
-_LASTING = (409, 413, 422)  # refusals that are about the request, not about the moment
+_LASTING = ("langgraph-refused", "body-too-large", "launch-elsewhere")  # about the request, not about the moment
 
 
 class TakenError(Exception):
@@ -72,11 +73,13 @@ class Launcher:
             problem.extra = {"launch_id": launch.launch_id}
             raise problem from None
         except NotStartedError as refused:
-            late = self._in_langgraph(launch, until) if launch.may_be_doubled else []
-            if not late:
+            # What keeps the thread busy may be this launch's own run: a proxy has repeated the request, or it was late.
+            busy = refused.problem.slug == "thread-busy"
+            own = self._in_langgraph(launch, until) if busy or launch.may_be_doubled else []
+            if not own:
                 self._refused(launch, refused.problem, is_patient=is_patient)
                 raise refused.problem from None
-            started = late[0]  # the last attempt's, which keeps the thread busy
+            started = own[0]
         self._record(launch, started, request.after_seconds, until)
         telemetry.count("launched")
         telemetry.logger.info("launched", thread_id=launch.thread_id, stream=request.stream)
@@ -89,15 +92,22 @@ class Launcher:
 
         Returns the launch as it is then, and its run's id. Raises TakenError where somebody else was faster. On a
         thread of ours a run that is made late can't slip in: the last attempt's thread is deleted first, so that a late
-        creation gets 404. On a caller's thread LangGraph offers no such fence; there `watch` finds a second run.
+        creation gets 404. Before that it is made sure of, so that nobody else's 404, a proxy's or another database's,
+        is taken for the fence. On a caller's thread LangGraph offers none; there `watch` finds a second run.
         """
         if launch.langgraph_url != self.langgraph.url:
-            raise _elsewhere(launch)
+            problem = _elsewhere(launch)
+            if is_patient:
+                self._refused(launch, problem, is_patient=True)
+            raise problem
         launch = self._take_over(launch)
         request = request or self._request_of(launch)
-        found = self._in_ledger(launch) or self._in_langgraph(launch, until)
+        found = self._in_ledger(launch)
         if not found and launch.own_thread:
-            self._ask(until, lambda client: _delete(client, launch.thread_id))
+            self._ask(until, lambda client: make_thread(client, launch.thread_id, launch.launch_id))
+        found = found or self._in_langgraph(launch, until, must_know=launch.own_thread)
+        if not found and launch.own_thread:
+            self._ask(until, lambda client: client.threads.delete(launch.thread_id))
             found = self._in_ledger(launch)
         if found:
             telemetry.count("adopted")
@@ -107,6 +117,12 @@ class Launcher:
         launch = self._attempt(launch)
         telemetry.count("started_over")
         return launch, self.start(launch, request, until, is_patient=is_patient)
+
+    def adopt(self, launch: Launch, until: float) -> None:
+        """Give a refused launch its run, if there is one after all."""
+        if found := self._in_ledger(launch) or self._in_langgraph(launch, until):
+            telemetry.count("adopted")
+            self._record(launch, found[0], 0, until)
 
     def watch(self, launch: Launch, until: float) -> None:
         """Look for further runs of a launch that was started over on a caller's thread; record, count, cancel them."""
@@ -129,6 +145,7 @@ class Launcher:
             launch_id=launch.launch_id,
             thread_id=launch.thread_id,
             own_thread=launch.own_thread,
+            is_first=launch.attempt == 1,
             webhook=f"{self.webhook_url}?token={token}",
             token=token,
         )
@@ -157,15 +174,19 @@ class Launcher:
         """Return the runs that a webhook has recorded."""
         return [Started(item["run_id"], item.get("assistant_id", "")) for item in self.runs.of_launch(launch.launch_id)]
 
-    def _in_langgraph(self, launch: Launch, until: float) -> list[Started]:
-        runs = self._ask(until, lambda client: _runs_of(client, launch))
+    def _in_langgraph(self, launch: Launch, until: float, *, must_know: bool = False) -> list[Started]:
+        """Return the runs that LangGraph has on the launch's thread; none where it need not know the thread."""
+        runs = self._ask(until, lambda client: _runs_of(client, launch, must_know=must_know))
         return [Started(run["run_id"], run["assistant_id"]) for run in runs]
 
     def _ask[T](self, until: float, question: Callable[[LangGraphClient], Awaitable[T]]) -> T:
+        key = self.api_key.value()
         try:
-            return self.langgraph.ask(self.api_key.value(), until, question)
+            return self.langgraph.ask(key, until, question)
+        except NotFoundError:
+            raise fault("LangGraph does not know a thread that it was just given.") from None
         except ERRORS as error:
-            raise self._told(explain(error, self.langgraph)) from None
+            raise self._told(explain(error, self.langgraph, secrets=(key,))) from None
 
     def _told(self, problem: Problem) -> Problem:
         if problem.slug == "api-key-refused":
@@ -175,12 +196,18 @@ class Launcher:
     def _refused(self, launch: Launch, problem: Problem, *, is_patient: bool) -> None:
         """Close a launch; where that fails it stays due, and its refusal is what the caller hears."""
         self._told(problem)
-        if is_patient and problem.status not in _LASTING:
-            return
+        if is_patient:
+            if problem.slug not in _LASTING and not self._is_too_old(launch):
+                return
+            telemetry.count("launch_refused")
+            telemetry.logger.error("a launch is given up", reason=problem.slug, detail=problem.detail)
         try:
             self.launches.apply(launch_states.refused(launch, problem.slug, time.time()))
         except Problem as failed:
             telemetry.logger.error("a refused launch stays due", detail=failed.detail)
+
+    def _is_too_old(self, launch: Launch) -> bool:
+        return time.time() > datetime.fromisoformat(launch.created_at).timestamp() + self.max_run_seconds
 
     def _record(self, launch: Launch, started: Started, after_seconds: int, until: float) -> None:
         """Record the run, then its launch.
@@ -216,13 +243,13 @@ def _pending(launch: Launch, started: Started, after_seconds: int, now: float) -
     )
 
 
-async def _runs_of(client: LangGraphClient, launch: Launch) -> list[dict[str, Any]]:
-    return await runs_of_launch(client, launch.thread_id, launch.launch_id, launch.created_at)
-
-
-async def _delete(client: LangGraphClient, thread_id: str) -> None:
-    with suppress(NotFoundError):
-        await client.threads.delete(thread_id)
+async def _runs_of(client: LangGraphClient, launch: Launch, *, must_know: bool = False) -> list[dict[str, Any]]:
+    try:
+        return await runs_of_launch(client, launch.thread_id, launch.launch_id, launch.created_at)
+    except NotFoundError:
+        if must_know:
+            raise
+        return []
 
 
 async def _cancel(client: LangGraphClient, thread_id: str, run_id: str) -> None:

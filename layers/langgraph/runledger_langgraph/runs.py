@@ -47,6 +47,7 @@ class Start:
     launch_id: str
     thread_id: str
     own_thread: bool
+    is_first: bool
     webhook: str = field(repr=False)
     token: str = field(repr=False)
 
@@ -66,10 +67,7 @@ def start_run(langgraph: LangGraph, start: Start, api_key: str | None, until: fl
     async def thread_then_run(client: LangGraphClient) -> Started:
         nonlocal asked
         if start.own_thread:
-            thread = await client.threads.create(
-                thread_id=start.thread_id, if_exists="do_nothing", metadata={THREAD_MARK: start.launch_id}
-            )
-            _ = thread["thread_id"]  # what is not LangGraph's, an empty redirect say, has none
+            await make_thread(client, start.thread_id, start.launch_id)
         asked = True
         return await (_stream if start.request.stream else _create)(client, start)
 
@@ -78,6 +76,12 @@ def start_run(langgraph: LangGraph, start: Start, api_key: str | None, until: fl
     except ERRORS as error:
         problem = explain(error, langgraph, own_thread=start.own_thread, secrets=(start.token, api_key))
         raise (UnknownError if asked and may_have_been_done(error) else NotStartedError)(problem) from None
+
+
+async def make_thread(client: LangGraphClient, thread_id: str, launch_id: str) -> None:
+    """Make sure that there is a thread of a launch's own."""
+    thread = await client.threads.create(thread_id=thread_id, if_exists="do_nothing", metadata={THREAD_MARK: launch_id})
+    _ = thread["thread_id"]  # what is not LangGraph's, an empty redirect say, has none
 
 
 def _arguments(start: Start) -> dict[str, Any]:
@@ -89,8 +93,9 @@ def _arguments(start: Start) -> dict[str, Any]:
         "metadata": {**request.metadata, "launch_id": start.launch_id},
         "webhook": start.webhook,
     }
-    if start.own_thread:
-        # Of two creations on one thread LangGraph then makes one run: the fence against a doubled launch (G2).
+    if start.own_thread or not start.is_first:
+        # Of two creations on one thread LangGraph then makes one run: the fence against a doubled launch (G2). A launch
+        # that is started over late must not interrupt or roll back what runs on its caller's thread by then.
         arguments["multitask_strategy"] = "reject"
     return arguments
 

@@ -1,16 +1,16 @@
 """Every transition of a launch, with its condition. Whoever writes to the Launches table uses these (G2, G4).
 
-| transition | from                             | to                                                            |
-|------------|----------------------------------|---------------------------------------------------------------|
-| claimed    | absent                           | `starting`, with a holder and its lease, due when that lapses |
-| taken_over | `starting` or `refused`, as read | `starting`, with a new holder and lease                       |
-| attempted  | `starting`, held                 | the same, one attempt more, on another thread perhaps         |
-| started    | `starting`, at this attempt      | `started`, with the run; due if heard of or to be watched     |
-| refused    | `starting`, held, not heard of   | `refused`, with the reason                                    |
-| heard      | any                              | the same, due now                                             |
-| checked    | any, due as read                 | the same, due no more                                         |
-| watched    | `started`, due                   | the same, one watch more, due later                           |
-| postponed  | any that is due                  | the same, due later                                           |
+| transition | from                                  | to                                                            |
+|------------|---------------------------------------|---------------------------------------------------------------|
+| claimed    | absent                                | `starting`, with a holder and its lease, due when that lapses |
+| taken_over | `starting` or `refused`, as read      | `starting`, with a new holder and lease                       |
+| attempted  | `starting`, held                      | the same, one attempt more, on another thread perhaps         |
+| started    | `starting` or `refused`, this attempt | `started`, with the run; due if heard of or to be watched     |
+| refused    | `starting`, held, not heard of        | `refused`, with the reason; due if to be watched              |
+| heard      | any                                   | the same, due now                                             |
+| checked    | any, due as read                      | the same, due no more                                         |
+| watched    | any that is due, watches as read      | the same, one watch more, due later                           |
+| postponed  | any that is due                       | the same, due later                                           |
 
 Rank: refused < starting < started. A launch that stays `starting` is unknown: its run may have been started, or not.
 Its lease says that its holder is at work on it, and is longer than that can take; when it has lapsed, nobody is.
@@ -149,22 +149,26 @@ def started(launch: Launch, run_id: str, now: float, *, heard: bool = False) -> 
     watch = due(launch.launch_id, now + FIRST_CHECK_SECONDS) if launch.may_be_doubled else {}
     return Update(
         key={"launch_id": launch.launch_id},
-        condition="#state = :starting AND #attempt = :attempt"
+        condition="#state IN (:starting, :refused) AND #attempt = :attempt"
         + ("" if heard else " AND attribute_not_exists(#heard_at)"),
-        given={"starting": "starting", "attempt": launch.attempt},
+        given={"starting": "starting", "refused": "refused", "attempt": launch.attempt},
         set={"state": "started", "run_id": run_id, "updated_at": iso(now), **({} if heard else watch)},
-        remove=("request", "request_key", "checks", *(() if heard or watch else NOT_DUE)),
+        remove=("request", "request_key", "reason", "checks", *(() if heard or watch else NOT_DUE)),
     )
 
 
 def refused(launch: Launch, reason: str, now: float) -> Update:
-    """LangGraph has made no run at this attempt and won't; the same request may try again."""
+    """LangGraph has made no run at this attempt and won't; the same request may try again.
+
+    The run of an earlier attempt may still appear, where that could not be fenced off: then the launch stays due.
+    """
+    watch = due(launch.launch_id, now + FIRST_CHECK_SECONDS) if launch.may_be_doubled else {}
     return Update(
         key={"launch_id": launch.launch_id},
         condition="#state = :starting AND #holder = :holder AND attribute_not_exists(#heard_at)",
         given={"starting": "starting", "holder": launch.holder},
-        set={"state": "refused", "reason": reason, "updated_at": iso(now)},
-        remove=NOT_DUE,
+        set={"state": "refused", "reason": reason, "updated_at": iso(now), **watch},
+        remove=("checks", *(() if watch else NOT_DUE)),
     )
 
 
@@ -191,8 +195,8 @@ def watched(launch: Launch, next_check: float) -> Update:
     """Note that LangGraph was asked for further runs of a launch; ask again later."""
     return Update(
         key={"launch_id": launch.launch_id},
-        condition="#state = :started AND attribute_exists(#due_at)",
-        given={"started": "started"},
+        condition="attribute_exists(#due_at) AND (attribute_not_exists(#watches) OR #watches = :watches)",
+        given={"watches": launch.watches},
         set=due(launch.launch_id, next_check),
         add={"watches": 1},
     )

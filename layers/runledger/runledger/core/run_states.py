@@ -42,6 +42,7 @@ MISSES = 3  # checks that must find nothing before a run is lost
 MISSED_SECONDS = 1800  # and over how long
 OPEN = ("pending", "settling", "awaiting_input")  # outcomes of a run that LangGraph is still to be asked about
 _MISSED = ("misses", "missed_since")
+_COUNTS = ("checks", "failures", *_MISSED)  # of looks at a run, as long as it is as it is
 
 
 def pending(  # noqa: PLR0913 - the facts of a run, each by name
@@ -98,7 +99,7 @@ def delivered(delivery: Delivery, placed: Placed, launch_id: str | None, now: fl
             **(due(delivery.run_id, now + FIRST_CHECK_SECONDS) if settling else {}),
         },
         once={} if delivery.created_at else {"created_at": iso(now)},
-        remove=("checks", *_MISSED, *(() if settling else NOT_DUE)),
+        remove=(*_COUNTS, *(() if settling else NOT_DUE)),
     )
 
 
@@ -147,12 +148,14 @@ def contradicted(delivery: Delivery, placed: Placed, now: float) -> Update:
     )
 
 
-def reconciled(run_id: str, seen: Seen, placed: Placed | None, now: float) -> Update:
+def reconciled(run_id: str, seen: Seen, placed: Placed | None, now: float, *, is_heard: bool = False) -> Update:
     """Record what LangGraph says of a run whose webhook has not come; `placed` is None for a result that is too large.
 
-    It is due once more, when it is time to say that the webhook is lost (`unheard`), unless none was to be sent.
+    It is due once more, when it is time to say that the webhook is lost (`unheard`), unless none was to be sent, or one
+    `is_heard` of that could not be recorded.
     """
-    stays_due = seen.began or seen.outcome in OPEN
+    is_awaited = seen.began and not is_heard
+    stays_due = is_awaited or seen.outcome in OPEN
     return Update(
         key={"run_id": run_id},
         condition="#source = :launch AND #outcome IN (:pending, :lost)",
@@ -164,13 +167,13 @@ def reconciled(run_id: str, seen: Seen, placed: Placed | None, now: float) -> Up
             "error": seen.error,
             "questions": seen.questions,
             "result_too_large": True if placed is None else None,
-            "webhook_awaited": True if seen.began else None,
+            "webhook_awaited": True if is_awaited else None,
             "updated_at": iso(now),
             **(placed.attributes() if placed else {}),
             **_outcome(run_id, seen.outcome),
             **(due(run_id, now + FIRST_CHECK_SECONDS) if stays_due else {}),
         },
-        remove=("checks", *_MISSED, *(() if stays_due else NOT_DUE)),
+        remove=(*_COUNTS, *(() if stays_due else NOT_DUE)),
     )
 
 
@@ -189,7 +192,7 @@ def settled(run_id: str, seen: Seen, now: float) -> Update:
             **_outcome(run_id, seen.outcome),
             **(due(run_id, now + FIRST_CHECK_SECONDS) if waits else {}),
         },
-        remove=("checks", *_MISSED, *(() if waits else NOT_DUE)),
+        remove=(*_COUNTS, *(() if waits else NOT_DUE)),
     )
 
 
@@ -204,7 +207,7 @@ def moved_on(run_id: str, answered_by: str | None, now: float) -> Update:
             "updated_at": iso(now),
             **_outcome(run_id, "answered" if answered_by else "abandoned"),
         },
-        remove=("checks", *_MISSED, *NOT_DUE),
+        remove=(*_COUNTS, *NOT_DUE),
     )
 
 
@@ -263,7 +266,7 @@ def rolled_back(run_id: str, now: float) -> Update:
         condition="#source = :launch AND #outcome IN (:pending, :lost)",
         given={"launch": "launch", "pending": "pending", "lost": "lost"},
         set={"source": "reconcile", "updated_at": iso(now), **_outcome(run_id, "rolled_back")},
-        remove=("checks", *_MISSED, *NOT_DUE),
+        remove=(*_COUNTS, *NOT_DUE),
     )
 
 
@@ -284,8 +287,8 @@ def postponed(run_id: str, was_due: int, next_check: float, *, known: bool = Fal
         condition="#due_at = :was_due",
         given={"was_due": was_due},
         set=due(run_id, next_check),
-        add={"checks": 1},
-        remove=_MISSED if known else (),
+        add={"checks": 1} if known else {"checks": 1, "failures": 1},
+        remove=(*_MISSED, "failures") if known else (),
     )
 
 
@@ -298,9 +301,10 @@ def due_now(run_id: str, now: float) -> Update:
     """Something was heard of the run's launch that could not be recorded: look at the run now."""
     return Update(
         key={"run_id": run_id},
-        condition="#outcome IN (:pending, :settling, :lost)",
+        condition="#outcome IN (:pending, :settling, :lost) OR attribute_exists(#webhook_awaited)",
         given={"pending": "pending", "settling": "settling", "lost": "lost"},
-        set=due(run_id, now),
+        set={"heard": True, **due(run_id, now)},
+        remove=("webhook_awaited",),
     )
 
 
