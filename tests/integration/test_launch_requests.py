@@ -100,6 +100,7 @@ def test_the_ledger_has_the_launch_and_its_run(launch: Door, aws: Aws, langgraph
         "source": "launch",
         "created_at": MADE_AT,
         "updated_at": MADE_AT,
+        "starts_at": CHECK - 60,
         "due_at": CHECK + 60,
         "due_shard": str(shard(langgraph.run_id)),
     }
