@@ -59,11 +59,8 @@ MINE, OTHER = "launch", "another launch"
 SENDERS = st.sampled_from([MINE, MINE, MINE, MINE, OTHER, None])  # whom the token speaks for; None: shared
 NEW_WORD = "paused"
 WORDS = st.sampled_from(["success", "success", "error", "interrupted", "timeout", "rollback", NEW_WORD])
-BEGINNINGS = (
-    *("unknown", "taken", "launched", "settling", "forgotten", "asking", "reconciled", "reconciled"),
-    *("missed once", "missed", "lost"),
-)
-BOOLS, PLACES = st.booleans(), st.sampled_from([None, "key"])
+BEGINNINGS = ["unknown", "launched", "settling", "asking", "missed once", "missed", "lost", "taken"]
+PLACES = st.sampled_from([None, "key"])
 # After how many others a write arrives; -2 is at once, and again after another, because its answer was lost.
 DELAYS = st.lists(st.sampled_from([0, 0, 0, 0, 1, 1, 2, -2]), min_size=8, max_size=8)
 
@@ -99,8 +96,8 @@ class Writers(RuleBasedStateMachine):
         self.table, self.now = table, NOW + 0.75
         self.id = str(uuid.UUID(int=next(EXAMPLES)))
         self.item: Item = {}  # as the model has it
-        self.before: Item = {}  # as it was until its last change, and as an index may still have it
         self.found: Item = {}  # as it is in the table
+        self.was_due_before = 0
         self.is_right = True
         self.delays: Iterator[int] = itertools.repeat(0)
         self.on_their_way: list[tuple[int, Write]] = []  # with how many others arrive before
@@ -146,7 +143,8 @@ class Writers(RuleBasedStateMachine):
             self.is_right = True
             return False
         ((key, value),) = update.key.items()
-        self.before, self.item, self.found = before, after, self.table.item(key, value) or {}
+        self.was_due_before = before.get("due_at", self.was_due_before)
+        self.item, self.found = after, self.table.item(key, value) or {}
         assert self.tell(self.found) == after, f"{update} on {before}"
         self.check_index_keys()
         self.check_order(before)
@@ -183,21 +181,13 @@ class RunWriters(Writers):
     @initialize(delays=DELAYS, begins=st.sampled_from(BEGINNINGS))
     def it_begins(self, delays: list[int], begins: str) -> None:
         if begins == "taken":
-            self.webhook_comes(by=OTHER, is_whole=False)
+            self.webhook_comes(by=OTHER, word="success", values=1, key=None, is_whole=False)
         elif begins != "unknown":
             self.launch_records()
         match begins:
             case "settling":
-                self.webhook_comes()
-            case "forgotten":
-                self.webhook_comes()
-                self.langgraph_does_not_know_it()
-                self.langgraph_does_not_know_it()
-                self.it_is_given_up(model.HALF_AN_HOUR)
+                self.webhook_comes(by=MINE, word="success", values=1, key=None, is_whole=True)
             case "asking":
-                self.webhook_comes()
-                self.it_is_settled(asked("success", ASKS))
-            case "reconciled":
                 self.reconcile_finds_it_ended(ended=asked("success", ASKS), key=None, is_too_large=False)
             case "missed once":
                 self.langgraph_does_not_know_it()
@@ -233,18 +223,9 @@ class RunWriters(Writers):
             (run_states.launched(made), partial(model.launched, launch_id=MINE)),
         )
 
-    @rule(by=SENDERS, word=WORDS, values=st.sampled_from([1, 2]), key=PLACES, is_whole=BOOLS, is_slow=BOOLS)
-    def webhook_comes(
-        self,
-        *,
-        by: str | None = MINE,
-        word: str = "success",
-        values: int = 1,
-        key: str | None = None,
-        is_whole: bool = True,
-        is_slow: bool = False,
-    ) -> None:
-        """What the webhook function does, in its order; one that `is_slow` has read how it was before."""
+    @rule(by=SENDERS, word=WORDS, values=st.sampled_from([1, 2]), key=PLACES, is_whole=st.booleans())
+    def webhook_comes(self, *, by: str | None, word: str, values: int, key: str | None, is_whole: bool) -> None:
+        """What the webhook function does, in its order."""
         says = delivery(self.id, word, values, is_whole=is_whole)
         placed, recorded = Placed(says.payload, key), self.item
         writes: list[Write] = [
@@ -256,16 +237,15 @@ class RunWriters(Writers):
         if recorded.get("launch_id", by) != by or recorded.get("source", "launch") == "launch":
             pass
         elif recorded["source"] == "reconcile":
-            outcome = self.before["outcome"] if is_slow else recorded["outcome"]
-            superseding = run_states.superseding(says, placed, outcome, self.now)
-            writes += [(superseding, partial(model.superseding, recorded=outcome, says=says))]
+            superseding = run_states.superseding(says, placed, recorded["outcome"], self.now)
+            writes += [(superseding, partial(model.superseding, recorded=recorded["outcome"], says=says))]
         elif recorded["payload_sha256"] != says.payload.sha256:
             contradicted = run_states.contradicted(says, placed, self.now)
             writes += [(contradicted, partial(model.contradicted, says=says))]
         self.writes(*writes)
 
     @precondition(is_unseen)
-    @rule(ended=SEEN, key=PLACES, is_too_large=BOOLS)
+    @rule(ended=SEEN, key=PLACES, is_too_large=st.booleans())
     def reconcile_finds_it_ended(self, *, ended: Seen, key: str | None, is_too_large: bool) -> None:
         placed = None if is_too_large else Placed(payload_of("{}"), key)
         sha256, is_heard = placed.payload.sha256 if placed else None, "heard" in self.item
@@ -276,7 +256,7 @@ class RunWriters(Writers):
             )
         )
 
-    @precondition(Writers.is_due)
+    @precondition(lambda self: self.item)
     @rule()
     def it_is_rolled_back(self) -> None:
         """Also where that was concluded from what was read long ago."""
@@ -290,10 +270,10 @@ class RunWriters(Writers):
         self.writes((run_states.lost(self.id, self.now), partial(model.lost, now=self.now)))
 
     @precondition(lambda self: self.is_due() and self.item["outcome"] not in (*OPEN, "lost"))
-    @rule(is_index_old=BOOLS)
+    @rule(is_index_old=st.booleans())
     def it_is_closed(self, *, is_index_old: bool) -> None:
         """As reconcile does with what is over."""
-        was_due = self.before.get("due_at", 0) if is_index_old else self.waits_until_due()
+        was_due = self.was_due_before if is_index_old else self.waits_until_due()
         self.writes((run_states.closed(self.id, was_due), partial(model.closed, was_due=was_due)))
 
     @precondition(is_settling)
@@ -327,7 +307,7 @@ class RunWriters(Writers):
             self.writes((run_states.closed(self.id, was_due), partial(model.closed, was_due=was_due)))
 
     @precondition(Writers.is_due)
-    @rule(known=BOOLS)
+    @rule(known=st.booleans())
     def it_is_looked_at_later(self, *, known: bool) -> None:
         was_due, later = self.waits_until_due(), int(self.now) + LATER
         self.writes(
@@ -337,10 +317,9 @@ class RunWriters(Writers):
             )
         )
 
-    @precondition(lambda self: self.item.get("source") == "reconcile")
+    @precondition(lambda self: "webhook_awaited" in self.item)
     @rule()
     def its_webhook_is_given_up(self) -> None:
-        """Also where it was awaited as the index has it."""
         outcome = self.item["outcome"]
         self.writes((run_states.unheard(self.id, outcome, self.now), partial(model.unheard, recorded=outcome)))
 
@@ -386,7 +365,7 @@ class LaunchWriters(Writers):
     seen = Bundle("seen")  # the launch as somebody has read it, who may be its holder, or take it over
     own_thread, claims = True, 0
 
-    @initialize(target=seen, delays=DELAYS, own_thread=BOOLS, is_started_over=BOOLS)
+    @initialize(target=seen, delays=DELAYS, own_thread=st.booleans(), is_started_over=st.booleans())
     def it_begins(self, delays: list[int], *, own_thread: bool, is_started_over: bool) -> Launch:
         self.own_thread = own_thread
         self.it_is_heard_of()
@@ -456,9 +435,9 @@ class LaunchWriters(Writers):
         self.writes((launch_states.heard(self.id, self.now), partial(model.heard, now=self.now)))
 
     @precondition(lambda self: self.is_due() and self.item["state"] != "starting")
-    @rule(is_index_old=BOOLS)
+    @rule(is_index_old=st.booleans())
     def its_runs_were_looked_at(self, *, is_index_old: bool) -> None:
-        was_due = self.before.get("due_at", 0) if is_index_old else self.waits_until_due()
+        was_due = self.was_due_before if is_index_old else self.waits_until_due()
         self.writes((launch_states.checked(self.id, was_due), partial(model.closed, was_due=was_due)))
 
     @rule(target=seen, launch=seen)
