@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from local.template import Function
 
 FOLDER = ROOT / ".runledger"
+SCHEDULED = json.loads((ROOT / "events" / "reconcile.json").read_text())
 
 
 @dataclass
@@ -75,7 +77,12 @@ class Stack:
         return resources.session().resource("dynamodb", endpoint_url=self.endpoint_url).Table(self.template.names[name])
 
     def reconcile(self) -> None:
-        """Let reconcile run as if it were later: everything that is to be looked at some time is due."""
+        """Let reconcile run as if it were later."""
+        self.make_due()
+        self.pools["ReconcileFunction"].invoke(SCHEDULED)
+
+    def make_due(self) -> None:
+        """Make due at once whatever is to be looked at some time."""
         for name in ("RunsTable", "LaunchesTable"):
             table = self.table(name)
             for item in resources.scan(table):
@@ -86,7 +93,6 @@ class Stack:
                         UpdateExpression="SET " + ", ".join(f"{when} = :past" for when in past),
                         ExpressionAttributeValues={":past": 1},
                     )
-        self.pools["ReconcileFunction"].invoke({})
 
     def describe(self) -> dict[str, Any]:
         """Return what `.runledger/stack.json` says."""
@@ -177,7 +183,7 @@ def _every(seconds: int, pool: Pool) -> threading.Event:
     def run() -> None:
         while not stopped.wait(seconds):
             with suppress(InvocationError):  # it is in the log; the next period is the retry
-                pool.invoke({})
+                pool.invoke(SCHEDULED)
 
     threading.Thread(target=run, daemon=True).start()
     return stopped

@@ -132,20 +132,6 @@ MUTATIONS = (
     ),
     Mutation(
         "G1",
-        "a trimmed delivery is forgotten",
-        f"{CORE}/launch_states.py",
-        'set={"heard_at": iso(now), **due(launch_id, now)}',
-        'set={"heard_at": iso(now)}',
-    ),
-    Mutation(
-        "G1",
-        "what was heard of a launch is forgotten when it is started",
-        f"{CORE}/launch_states.py",
-        '("" if heard else " AND attribute_not_exists(#heard_at)")',
-        '""',
-    ),
-    Mutation(
-        "G1",
         "reconcile does not run",
         "template.yaml",
         "ScheduleExpression: rate(1 minute)",
@@ -340,6 +326,20 @@ MUTATIONS = (
     ),
     Mutation(
         "G6",
+        "a trimmed delivery is forgotten",
+        f"{CORE}/launch_states.py",
+        'set={"heard_at": iso(now), **due(launch_id, now)}',
+        'set={"heard_at": iso(now)}',
+    ),
+    Mutation(
+        "G6",
+        "what was heard of a launch is forgotten when it is started",
+        f"{CORE}/launch_states.py",
+        '("" if heard else " AND attribute_not_exists(#heard_at)")',
+        '""',
+    ),
+    Mutation(
+        "G6",
         "an unknown status is refused",
         f"{CORE}/outcomes.py",
         'return _BY_STATUS.get(status, "settling")',
@@ -396,9 +396,10 @@ def _is_noticed(mutation: Mutation, copy: Path) -> bool:
     command = [sys.executable, "-m", "pytest", "-x", "-q", "--no-header", "-p", "no:cacheprovider", *chosen]
     done = subprocess.run(command, cwd=copy, capture_output=True, text=True, check=False)
     path.write_text(source)
-    failed = next((line for line in done.stdout.splitlines() if line.startswith(("FAILED", "ERROR"))), "")
+    failed = next((line for line in done.stdout.splitlines() if line.startswith(("FAILED tests", "ERROR tests"))), "")
     colour = "green" if done.returncode == 1 and failed else "bold red"
-    console.print(f"[{colour}]{mutation.guarantee}[/]  {mutation.what}\n    [dim]{failed or 'no test fails'}[/]"[:400])
+    console.print(f"[{colour}]{mutation.guarantee}[/]  {mutation.what}")
+    console.print(f"    {failed or 'no test fails'}", style="dim", soft_wrap=True, markup=False)
     return bool(done.returncode == 1 and failed)
 
 

@@ -5,11 +5,9 @@ from __future__ import annotations
 import filecmp
 import gzip
 import json
-import threading
 import time
 from dataclasses import replace
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 from urllib.request import Request, urlopen
 
 import pytest
@@ -17,6 +15,8 @@ import yaml
 from moto.moto_server.threaded_moto_server import ThreadedMotoServer
 
 from local import event, resources
+from local.langgraph_server import EXAMPLE, LangGraphServer
+from local.servers import free_port
 from local.template import ROOT
 from runledger.core.tokens import KeyRing, sign
 from tests.artefact.emulator import BUILT, Emulator, built_path, built_template, missing
@@ -27,12 +27,10 @@ if TYPE_CHECKING:
 
     from local.template import Function, Template
 
-type Asked = tuple[str, dict[str, Any]]  # path and body
-
 pytestmark = pytest.mark.skipif(missing() is not None, reason=missing() or "")
 
+EVENTS = ROOT / "events"
 NOWHERE = "http://127.0.0.1:9"  # AWS, where the function ends before it is asked
-ASSISTANT = "fe096781-5601-53d2-b2f6-0d3403f7e9ca"
 RUN = "01a201d6-a0d4-71ed-b1cb-bd7f037d2e51"
 
 
@@ -46,33 +44,11 @@ def aws() -> Iterator[str]:
     server.stop()
 
 
-class LangGraph(BaseHTTPRequestHandler):
-    """Answers as LangGraph does to the making of a thread and of a run."""
-
-    asked: ClassVar[list[Asked]] = []
-
-    def do_POST(self) -> None:
-        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        self.asked.append((self.path, body))
-        answer = {"thread_id": body["thread_id"]} if self.path == "/threads" else {}
-        content = json.dumps({"run_id": RUN, "assistant_id": ASSISTANT, **answer}).encode()
-        self.send_response(200)
-        self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(content)))
-        self.end_headers()
-        self.wfile.write(content)
-
-    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the base class's name
-        """Say nothing."""
-
-
-@pytest.fixture
-def langgraph() -> Iterator[str]:
-    LangGraph.asked.clear()
-    with ThreadingHTTPServer(("127.0.0.1", 0), LangGraph) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_port}"
-        server.shutdown()
+@pytest.fixture(scope="module")
+def langgraph(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    server = LangGraphServer(EXAMPLE, "127.0.0.1", free_port("127.0.0.1"), tmp_path_factory.mktemp("langgraph"))
+    yield server.url
+    server.close()
 
 
 def stack(aws: str, **parameters: str) -> Template:
@@ -132,20 +108,34 @@ def test_g6_webhook_refuses_a_forged_token(aws: str, tmp_path: Path) -> None:
     assert item(template, aws, "RunsTable", {"run_id": RUN}) == {}
 
 
-def test_launch_starts_a_run_and_records_it(aws: str, langgraph: str, tmp_path: Path) -> None:
-    template = stack(aws, LangGraphUrl=langgraph, WebhookUrl="https://hooks.example.org/webhook")
+def test_g1_a_launched_run_whose_webhook_goes_nowhere_is_recorded_by_reconcile(
+    aws: str, langgraph: str, tmp_path: Path
+) -> None:
+    template = stack(aws, LangGraphUrl=langgraph, WebhookUrl=f"{NOWHERE}/webhook")
     with run(function(template, "LaunchFunction"), aws, tmp_path) as launch:
-        answer = launch.invoke((ROOT / "events" / "launch.json").read_text())
+        answer = launch.invoke((EVENTS / "launch.json").read_text())
     assert answer["statusCode"] == 202, (answer, launch.log)
-    body = json.loads(answer["body"])
-    assert item(template, aws, "RunsTable", {"run_id": RUN})["outcome"] == "pending"
-    assert item(template, aws, "LaunchesTable", {"launch_id": body["launch_id"]})["state"] == "started"
-    (threads, _), (runs, sent) = LangGraph.asked
-    assert (threads, runs) == ("/threads", f"/threads/{body['thread_id']}/runs")
-    assert sent["webhook"].startswith("https://hooks.example.org/webhook?token=k0.")
+    launched = json.loads(answer["body"])
+    key = {"run_id": launched["run_id"]}
+    assert item(template, aws, "RunsTable", key)["outcome"] == "pending"
+    assert item(template, aws, "LaunchesTable", {"launch_id": launched["launch_id"]})["state"] == "started"
+
+    threads = f"{langgraph}/threads/{launched['thread_id']}"
+    with urlopen(f"{threads}/runs/{launched['run_id']}/join") as ended:
+        values = json.load(ended)
+    with urlopen(f"{threads}/runs/{launched['run_id']}") as found:
+        assert json.load(found)["kwargs"]["webhook"].startswith(f"{NOWHERE}/webhook?token=k0.")
+    runs = resources.session().resource("dynamodb", endpoint_url=aws).Table(template.names["RunsTable"])
+    runs.update_item(Key=key, UpdateExpression="SET due_at = :past", ExpressionAttributeValues={":past": 1})
+    with run(function(template, "ReconcileFunction"), aws, tmp_path) as reconcile:
+        assert reconcile.invoke((EVENTS / "reconcile.json").read_text()) is None, reconcile.log
+    recorded = item(template, aws, "RunsTable", key)
+    assert (recorded["outcome"], recorded["source"]) == ("succeeded", "reconcile"), reconcile.log
+    assert json.loads(recorded["payload"])["values"] == values
+    assert "token=" not in reconcile.log, "G5"
 
 
-@pytest.mark.parametrize("name", ["LaunchFunction", "WebhookFunction"])
+@pytest.mark.parametrize("name", ["LaunchFunction", "WebhookFunction", "ReconcileFunction"])
 def test_a_missing_setting_fails_the_start_by_name(tmp_path: Path, name: str) -> None:
     whole = function(built_template(), name)
     left = replace(whole, environment={k: v for k, v in whole.environment.items() if k != "RUNS_TABLE"})
@@ -180,8 +170,8 @@ def test_a_package_missing_from_a_layer_is_noticed(tmp_path: Path, name: str, la
 
 
 def test_the_build_is_of_this_source() -> None:
-    for name in ("LaunchFunction", "WebhookFunction"):
-        task, *layers = built_path(function(built_template(), name))
+    for built_function in built_template().functions():
+        task, *layers = built_path(built_function)
         sources = {ROOT / "functions": task, **{ROOT / "layers" / _folder(layer): layer for layer in layers}}
         for source, built in sources.items():
             files = [str(path.relative_to(source)) for path in source.rglob("*.py")]

@@ -1,4 +1,4 @@
-"""events/ holds one real event for each route, as API Gateway sends it."""
+"""events/ holds one real event for each trigger: each route of API Gateway, and the schedule of reconcile."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from runledger.core.deliveries import Delivery, parse_delivery
 from runledger.core.launches import parse_launch
 from tests.contract.source import FUNCTIONS
 
-EVENTS = sorted((ROOT / "events").glob("*.json"))
+EVENTS = sorted({path.stem for path in (ROOT / "events").glob("*.json")} - {"reconcile"})
 ROUTES = {f"{route.method} {route.path}" for function in FUNCTIONS for route in function.routes}
 ALWAYS = {
     *("version", "routeKey", "rawPath", "rawQueryString", "headers", "requestContext"),
@@ -27,10 +27,10 @@ def read(name: str) -> dict[str, Any]:
 
 
 def test_every_route_has_an_event() -> None:
-    assert {read(path.stem)["routeKey"] for path in EVENTS} == ROUTES
+    assert {read(name)["routeKey"] for name in EVENTS} == ROUTES
 
 
-@pytest.mark.parametrize("name", [path.stem for path in EVENTS])
+@pytest.mark.parametrize("name", EVENTS)
 def test_an_event_is_whole_and_agrees_with_itself(name: str) -> None:
     sent = read(name)
     context = sent["requestContext"]
@@ -42,6 +42,13 @@ def test_an_event_is_whole_and_agrees_with_itself(name: str) -> None:
     assert all(header == header.lower() for header in sent["headers"])
     assert sent["headers"]["host"] == context["domainName"]
     assert ("authorizer" in context) == (name != "webhook")
+
+
+def test_every_schedule_has_an_event() -> None:
+    (scheduled,) = [function for function in FUNCTIONS if function.every_seconds]
+    sent = read("reconcile")
+    assert (sent["source"], sent["detail-type"], sent["detail"]) == ("aws.scheduler", "Scheduled Event", "{}")
+    assert f"-{scheduled.name}EveryMinute-" in sent["resources"][0]
 
 
 @pytest.mark.parametrize(("name", "stream"), [("launch", False), ("launch-stream", True)])

@@ -75,7 +75,7 @@ def test_g1_a_run_without_a_webhook_is_recorded_with_its_own_result(
 
 
 @pytest.mark.parametrize("inline", ["32768", "0"], ids=["item", "bucket"])
-def test_g3_values_are_langgraphs_own_text_and_the_token_is_cut_out(
+def test_g3_g5_values_are_langgraphs_own_text_and_the_token_is_cut_out(
     load: Load, aws: Aws, langgraph: LangGraphDouble, wall: WallClock, output: Output, inline: str
 ) -> None:
     reconcile = Schedule(load("reconcile", LangGraphUrl=langgraph.url, InlinePayloadBytes=inline))
