@@ -244,10 +244,12 @@ def finish(scenario: Scenario, case: Case) -> list[str]:
     launches = world.items("LaunchesTable")
     if scenario.is_heard and launches and "run_id" in launches[0]:
         world.deliver(world.delivery(launches[0]["run_id"]))
-    for _ in range(40):
+    for looks in range(1, 41):
         due, outcomes = world.next_due, [run["outcome"] for run in world.items("RunsTable")]
         if due is None or outcomes == ["awaiting_input"] == [scenario.outcome]:
             return case.check(scenario.outcome)
+        if looks % 10 == 0:
+            world.wait_for_runs()
         world.ahead += max(0, due + 1)
         world.reconcile()
     return [f"lost: stays due: {world.items('RunsTable')} {world.items('LaunchesTable')}"]

@@ -167,6 +167,12 @@ class World:
         found = answer.json() if answer.status_code == 200 else []
         return [run for run in found if run["metadata"].get("launch_id") == launch_id]
 
+    def wait_for_runs(self) -> None:
+        """Wait until LangGraph has done the runs that the ledger has as pending: our clock may be hours ahead of it."""
+        for run in self.items("RunsTable"):
+            if run["outcome"] == "pending":
+                self.langgraph.get(f"/threads/{run['thread_id']}/runs/{run['run_id']}/join")
+
     def new_thread(self) -> str:
         """Make a thread as a caller does."""
         return str(self.langgraph.post("/threads", json={}).json()["thread_id"])
