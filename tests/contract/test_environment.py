@@ -33,6 +33,7 @@ KINDS = {"count": "Sum", "gauge": "Maximum"}
 WATCHED = {
     "launch": {"failed", "unrecorded"},
     "webhook": {"failed", "dropped", "contradicted", "conflict"},
+    "query": {"failed"},
     "reconcile": {
         "failed",
         "stuck",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from typing import Any
+from urllib.parse import parse_qsl
 
 import pytest
 
@@ -11,13 +12,14 @@ from local import event
 from local.template import ROOT
 from runledger.core.deliveries import Delivery, parse_delivery
 from runledger.core.launches import parse_launch
+from runledger.core.listings import parse_listing
 from tests.contract.source import FUNCTIONS
 
 EVENTS = sorted({path.stem for path in (ROOT / "events").glob("*.json")} - {"reconcile"})
 ROUTES = {f"{route.method} {route.path}" for function in FUNCTIONS for route in function.routes}
 ALWAYS = {
     *("version", "routeKey", "rawPath", "rawQueryString", "headers", "requestContext"),
-    *("isBase64Encoded", "body"),
+    "isBase64Encoded",
 }
 
 
@@ -34,11 +36,14 @@ def test_every_route_has_an_event() -> None:
 def test_an_event_is_whole_and_agrees_with_itself(name: str) -> None:
     sent = read(name)
     context = sent["requestContext"]
-    assert set(sent) - {"queryStringParameters"} == ALWAYS
+    method = context["http"]["method"]
+    assert set(sent) - {"queryStringParameters", "pathParameters"} == ALWAYS | ({"body"} if method == "POST" else set())
     assert sent["version"] == "2.0"
-    assert sent["routeKey"] == context["routeKey"] == f"{context['http']['method']} {sent['rawPath']}"
+    assert sent["routeKey"] == context["routeKey"]
+    assert sent["routeKey"].format(**sent.get("pathParameters", {})) == f"{method} {sent['rawPath']}"
     assert sent["rawPath"] == context["http"]["path"]
-    assert int(sent["headers"]["content-length"]) == len(sent["body"].encode())
+    assert dict(parse_qsl(sent["rawQueryString"])) == sent.get("queryStringParameters", {})
+    assert int(sent["headers"].get("content-length", 0)) == len(sent.get("body", "").encode())
     assert all(header == header.lower() for header in sent["headers"])
     assert sent["headers"]["host"] == context["domainName"]
     assert ("authorizer" in context) == (name != "webhook")
@@ -66,3 +71,10 @@ def test_the_webhook_event_is_a_delivery_of_a_launch() -> None:
     assert isinstance(delivery, Delivery)
     assert (delivery.status, delivery.outcome) == ("success", "settling")
     assert event.PLACEHOLDER not in delivery.payload.text
+
+
+def test_the_events_that_read_ask_for_the_run_of_the_webhook_event() -> None:
+    run = json.loads(read("webhook")["body"])
+    assert read("get-run")["pathParameters"] == {"run_id": run["run_id"]}
+    assert read("get-launch")["pathParameters"] == {"launch_id": run["metadata"]["launch_id"]}
+    assert parse_listing(read("list-runs")["rawQueryString"]).value == run["thread_id"]

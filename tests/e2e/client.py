@@ -16,6 +16,7 @@ from langgraph_sdk import get_client
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
+    from email.message import Message
 
     from langgraph_sdk.client import LangGraphClient
 
@@ -82,6 +83,10 @@ class Ledger:
 
         return asyncio.run(run())
 
+    def get(self, link: str, **headers: str) -> tuple[int, dict[str, str], str]:
+        """GET a path of the Api; return the status, the headers, and the text."""
+        return get(f"{self.stack.apis['Api'].url}{link}", headers)
+
     @property
     def shared_webhook(self) -> str:
         """The webhook URL for runs that Runledger does not launch."""
@@ -108,3 +113,22 @@ def post(url: str, body: object, headers: dict[str, str] | None = None) -> tuple
     except urllib.error.HTTPError as error:
         with error:
             return error.code, json.loads(error.read())
+
+
+def get(url: str, headers: dict[str, str] | None = None) -> tuple[int, dict[str, str], str]:
+    """GET a URL as a browser would; return the status, the headers by lower-case name, and the text."""
+    request = urllib.request.Request(url, headers={"accept-encoding": "gzip", **(headers or {})})
+    try:
+        with urllib.request.urlopen(request, timeout=40) as answer:
+            return answer.status, _lower(answer.headers), _unpacked(answer.read(), answer.headers)
+    except urllib.error.HTTPError as error:
+        with error:
+            return error.code, _lower(error.headers), _unpacked(error.read(), error.headers)
+
+
+def _lower(headers: Message) -> dict[str, str]:
+    return {name.lower(): value for name, value in headers.items()}
+
+
+def _unpacked(body: bytes, headers: Message) -> str:
+    return (gzip.decompress(body) if headers.get("content-encoding") == "gzip" else body).decode()

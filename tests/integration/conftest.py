@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 # Powertools writes to the standard output that it met first, and counts in one place for all.
 _STATEFUL = (
     "launch.app",
+    "query.app",
     "webhook.app",
     "reconcile.app",
     "reconcile.due_launches",
@@ -120,6 +121,11 @@ def webhook(load: Load) -> Door:
 
 
 @pytest.fixture
+def query(load: Load) -> Door:
+    return load("query")
+
+
+@pytest.fixture
 def launch(load: Load, langgraph: LangGraphDouble) -> Door:
     return load("launch", LangGraphUrl=langgraph.url)
 
@@ -154,7 +160,7 @@ def _forget() -> None:
         package, _, module = name.rpartition(".")
         if sys.modules.pop(name, None):
             delattr(sys.modules[package], module)
-    for service in ("launch", "webhook", "reconcile"):
+    for service in ("launch", "webhook", "reconcile", "query"):
         logging.Logger.manager.loggerDict.pop(service, None)
     Metrics().clear_metrics()
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import re
 import time
 import uuid
 from collections import Counter
@@ -21,6 +22,8 @@ from runledger.core import launch_states, tokens
 from runledger.core.launches import own_thread_id
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import pytest
 
     from local.template import Function, Template
@@ -89,6 +92,17 @@ class Door:
         assert answer["headers"]["Cache-Control"] == "no-store"
         return Reply(answer["statusCode"], answer["headers"], answer["body"])
 
+    def get(self, url: str, headers: dict[str, str] | None = None) -> Reply:
+        """Call the handler for the route that the URL is of, as the gateway does."""
+        path, _, query = url.partition("?")
+        (route, found), *_ = [
+            (route, found) for route in self.function.routes if (found := _pattern(route.path).fullmatch(path))
+        ]
+        event = http_event("GET", route.path, None, query, headers or {}, is_base64=False)
+        event |= {"rawPath": path, **({"pathParameters": found.groupdict()} if found.groupdict() else {})}
+        answer = self.app.handler(event, Context(self.function.timeout, function_name=self.function.name))
+        return Reply(answer["statusCode"], answer["headers"], answer.get("body", ""))
+
 
 @dataclass
 class Schedule:
@@ -105,6 +119,10 @@ class Schedule:
         function = self.door.function
         context = Context(seconds or function.timeout, function_name=function.name)
         assert self.app.handler({"version": "0", "source": "aws.scheduler", "detail": {}}, context) is None
+
+
+def _pattern(path: str) -> re.Pattern[str]:
+    return re.compile(re.sub(r"\{(\w+)\}", r"(?P<\1>[^/]+)", path))
 
 
 def http_event(
@@ -197,6 +215,11 @@ class WallClock:
     def __init__(self) -> None:
         self.now = NOW
         self.monotonic = time.monotonic
+        self.while_asleep: Callable[[], object] = lambda: None
+
+    def sleep(self, seconds: float) -> None:
+        self.now += seconds
+        self.while_asleep()
 
     def time(self) -> float:
         return self.now
@@ -252,7 +275,7 @@ class Output:
                 assert metrics["Namespace"] == "Runledger/local"
                 (dimensions,) = metrics["Dimensions"]
                 assert set(dimensions) <= {"service", "reason"}
-                assert line["service"] in ("launch", "webhook", "reconcile")
+                assert line["service"] in ("launch", "webhook", "reconcile", "query")
                 for metric in metrics["Metrics"]:
                     if metric["Unit"] != "Count":
                         continue

@@ -37,6 +37,7 @@ NEEDED = {
         "PAYLOAD_BUCKET",
         "INLINE_PAYLOAD_BYTES",
     ),
+    "query": ("RUNS_TABLE", "LAUNCHES_TABLE", "PAYLOAD_BUCKET"),
     "webhook": (
         "RUNS_TABLE",
         "LAUNCHES_TABLE",

@@ -53,7 +53,8 @@ def test_g4_of_twenty_at_once_one_makes_the_transition(
     run_id, launch_id = new_id(), new_id()
     token = aws.token(launch_id)
     body = delivery(run_id, launch_id, token, status="error")
-    http = Request("/webhook", f"token={token}", {}, body, is_base64=False, seconds_left=lambda: 25.0)
+    text = f"token={token}"
+    http = Request("POST /webhook", "/webhook", {}, text, {}, body, is_base64=False, seconds_left=lambda: 25.0)
     webhook.app.ring.value()
     all_there, one_at_a_time, update = threading.Barrier(20, timeout=30), threading.Lock(), DynamoDBBackend.update_item
 

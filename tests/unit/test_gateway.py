@@ -6,6 +6,7 @@ import base64
 import io
 import json
 import logging
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 SECRET = "k0.6f1c7c0e-3c4b-4a53-9a57-0d3f8f1f6a10.1795930000.MAC"
 EVENT = {
     "version": "2.0",
+    "routeKey": "POST /webhook",
     "rawPath": "/prod/webhook",
     "rawQueryString": f"token={SECRET}",
     "headers": {"Content-Type": "application/json", "IDEMPOTENCY-KEY": "a", "x-lower": "b"},
@@ -80,7 +82,9 @@ def raising(fault: Exception) -> Callable[[Request], Answer]:
 
 def test_an_event_becomes_a_request() -> None:
     http = request_of()
-    assert (http.path, http.query) == ("/prod/webhook", f"token={SECRET}")
+    assert (http.route, http.path, http.query) == ("POST /webhook", "/prod/webhook", f"token={SECRET}")
+    assert http.parameters == {}
+    assert request_of(pathParameters={"run_id": "1"}).parameters == {"run_id": "1"}
     assert http.headers == {"content-type": "application/json", "idempotency-key": "a", "x-lower": "b"}
     assert http.content() == '{"a": "é"}'.encode()
 
@@ -98,7 +102,7 @@ def test_g5_a_requests_repr_shows_neither_query_nor_headers_nor_body() -> None:
 
 @given(st.binary())
 def test_g3_a_base64_body_is_its_bytes(body: bytes) -> None:
-    assert Request("/", "", {}, base64.b64encode(body).decode(), is_base64=True, seconds_left=float).content() == body
+    assert replace(request_of(), body=base64.b64encode(body).decode(), is_base64=True).content() == body
 
 
 @pytest.mark.parametrize(
@@ -107,7 +111,7 @@ def test_g3_a_base64_body_is_its_bytes(body: bytes) -> None:
 )
 def test_a_body_that_is_neither_text_nor_base64_is_a_400(body: str, *, is_base64: bool) -> None:
     with pytest.raises(Problem) as caught:
-        Request("/", "", {}, body, is_base64, float).content()
+        replace(request_of(), body=body, is_base64=is_base64).content()
     assert (caught.value.status, caught.value.errors[0].pointer) == (400, "")
 
 
@@ -120,6 +124,25 @@ def test_an_answer_becomes_json_that_nobody_caches() -> None:
         "Location": "/runs/1",
     }
     assert json.loads(answer["body"]) == {"outcome": "é"}
+
+
+@pytest.mark.parametrize("text", ['{"sum": 0.30000000000000004, "one": 1.0, "large": 9223372036854775808}', "[]"])
+def test_g3_json_text_is_sent_as_it_is(text: str) -> None:
+    answer = serve(EVENT, CONTEXT, lambda _: Answer(200, text, {"Cache-Control": "private, no-cache"}))
+    assert answer["body"] == text
+    assert answer["headers"] == {"Content-Type": "application/json", "Cache-Control": "private, no-cache"}
+
+
+def test_an_answer_without_a_body_has_no_type() -> None:
+    answer = serve(EVENT, CONTEXT, lambda _: Answer(304, None, {"ETag": '"a"'}))
+    assert answer == {"statusCode": 304, "headers": {"Cache-Control": "no-store", "ETag": '"a"'}}
+
+
+def test_a_bad_query_parameter_is_named_as_one(logged: io.StringIO) -> None:
+    problem = invalid_request(FieldError("limit", "too large", is_parameter=True))
+    answer = serve(EVENT, CONTEXT, raising(problem))
+    assert json.loads(answer["body"])["errors"] == [{"parameter": "limit", "detail": "too large"}]
+    assert "limit: too large" in logged.getvalue()
 
 
 def test_a_callers_fault_is_answered_as_a_problem_and_counted_by_reason(

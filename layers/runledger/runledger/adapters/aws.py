@@ -8,9 +8,12 @@ import boto3
 from botocore.config import Config
 
 CALL_SECONDS = 7  # what one call can take: two tries of 1 + 2 s, and up to a second between them
+# Links that browsers can follow: signed with version 4, to the bucket's own region. By default boto3 signs them with
+# version 2 or sends them to us-east-1, which redirects to where the signature doesn't fit.
+LINKS = Config(signature_version="s3v4", s3={"addressing_style": "virtual"})
 _CONFIG = Config(connect_timeout=1, read_timeout=2, retries={"mode": "standard", "total_max_attempts": 2})
 
 
-def client(service: str) -> Any:  # noqa: ANN401 - boto3 makes its clients' classes at run time
-    """Return the boto3 client for `service`, made once at start."""
-    return boto3.client(service, config=_CONFIG)  # type: ignore[call-overload]
+def client(service: str, more: Config | None = None) -> Any:  # noqa: ANN401 - boto3 makes its clients' classes at run time
+    """Return the boto3 client for `service`, made once at start; `more` adds to its configuration."""
+    return boto3.client(service, config=_CONFIG.merge(more) if more else _CONFIG)  # type: ignore[call-overload]

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
     from runledger.core.deliveries import Payload
 
+LINK_SECONDS = 300
+
 
 class Bucket:
     """The payload bucket."""
@@ -49,6 +51,15 @@ class Bucket:
         except (BotoCoreError, ClientError) as error:
             raise unavailable(f"The request can't be read ({type(error).__name__}).") from error
         return gzip.decompress(stored).decode()
+
+    def link(self, key: str) -> str:
+        """Return a URL under which anyone can read a payload for LINK_SECONDS; needs a client made with aws.LINKS.
+
+        It is signed here, without a call. The object's Content-Encoding has a browser unpack it.
+        """
+        return self._client.generate_presigned_url(
+            "get_object", Params={"Bucket": self._name, "Key": key}, ExpiresIn=LINK_SECONDS
+        )
 
     def _put(self, key: str, text: str) -> None:
         try:

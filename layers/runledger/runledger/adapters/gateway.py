@@ -20,10 +20,13 @@ if TYPE_CHECKING:
 class Request:
     """One HTTP request.
 
-    `query` is the raw query string, header names are in lower case, `seconds_left()` is what the function has left.
+    `route` is the API's own, such as `GET /runs/{run_id}`, and `parameters` has what stood in its braces. `query` is
+    the raw query string, header names are in lower case, `seconds_left()` is what the function has left.
     """
 
+    route: str
     path: str
+    parameters: Mapping[str, str]
     query: str = field(repr=False)
     headers: Mapping[str, str] = field(repr=False)
     body: str | None = field(repr=False)
@@ -42,10 +45,10 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """One HTTP answer with a JSON body."""
+    """One HTTP answer with a JSON body: an object, or JSON text that is sent as it is, or none (None)."""
 
     status: int
-    body: Mapping[str, object]
+    body: Mapping[str, object] | str | None
     headers: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -72,7 +75,9 @@ def serve(event: dict[str, Any], context: LambdaContext, handle: Callable[[Reque
 
 def _request(event: dict[str, Any], context: LambdaContext) -> Request:
     return Request(
+        route=event["routeKey"],
         path=event["rawPath"],
+        parameters=event.get("pathParameters") or {},
         query=event.get("rawQueryString") or "",
         headers={name.lower(): value for name, value in (event.get("headers") or {}).items()},
         body=event.get("body"),
@@ -94,9 +99,11 @@ def _problem_response(problem: Problem) -> dict[str, Any]:
     return _response(problem.status, "application/problem+json", problem.body(), problem.headers)
 
 
-def _response(status: int, content_type: str, body: Mapping[str, object], headers: Mapping[str, str]) -> dict[str, Any]:
-    return {
-        "statusCode": status,
-        "headers": {"Content-Type": content_type, "Cache-Control": "no-store", **headers},
-        "body": json.dumps(body),
-    }
+def _response(
+    status: int, content_type: str, body: Mapping[str, object] | str | None, headers: Mapping[str, str]
+) -> dict[str, Any]:
+    response: dict[str, Any] = {"statusCode": status, "headers": {"Cache-Control": "no-store", **headers}}
+    if body is not None:
+        response["headers"]["Content-Type"] = content_type
+        response["body"] = body if isinstance(body, str) else json.dumps(body)
+    return response

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
     from runledger.core.ledger import Update
+    from runledger.core.listings import Position
 
 _PAGE = 100
 _NAME = re.compile(r"#(\w+)")
@@ -59,6 +60,22 @@ class Table:
             ExpressionAttributeValues={":launch_id": _serialize(launch_id)},
         )
 
+    def newest_of_launch(self, launch_id: str, limit: int) -> list[dict[str, Any]]:
+        """Return summaries of a launch's runs, newest first, as of a moment ago."""
+        return self._newest("launch_id", launch_id, limit, IndexName="by-launch")
+
+    def newest_of_thread(
+        self, thread_id: str, limit: int, newest: str | None, after: Position | None
+    ) -> list[dict[str, Any]]:
+        """Return summaries of a thread's runs, newest first: not newer than `newest`, from `after` on."""
+        return self._newest("thread_id", thread_id, limit, newest, after, IndexName="by-thread")
+
+    def newest_of_outcome(
+        self, outcome_shard: str, limit: int, newest: str | None, after: Position | None
+    ) -> list[dict[str, Any]]:
+        """Return summaries of the runs in one shard of an outcome, as for a thread."""
+        return self._newest("outcome_shard", outcome_shard, limit, newest, after, IndexName="by-outcome")
+
     def due(self, shard: int, up_to: int) -> Iterator[dict[str, Any]]:
         """Yield summaries of what is due in one shard at epoch second `up_to`, the longest due first."""
         return self._query(
@@ -67,16 +84,42 @@ class Table:
             ExpressionAttributeValues={":shard": _serialize(str(shard)), ":up_to": _serialize(up_to)},
         )
 
+    def _newest(
+        self,
+        key: str,
+        value: str,
+        limit: int,
+        newest: str | None = None,
+        after: Position | None = None,
+        **index: str,
+    ) -> list[dict[str, Any]]:
+        """Read one page of an index: `limit` summaries are far below the megabyte at which DynamoDB would cut it."""
+        values = {":value": _serialize(value)}
+        parameters: dict[str, Any] = {"ScanIndexForward": False, "Limit": limit, **index}
+        condition = f"{key} = :value"
+        if newest:
+            condition += " AND created_at <= :newest"
+            values[":newest"] = _serialize(newest)
+        if after:
+            start = {key: value, "created_at": after.created_at, "run_id": after.run_id}
+            parameters["ExclusiveStartKey"] = {name: _serialize(part) for name, part in start.items()}
+        items, _ = self._page(KeyConditionExpression=condition, ExpressionAttributeValues=values, **parameters)
+        return items
+
     def _query(self, **parameters: Any) -> Iterator[dict[str, Any]]:  # noqa: ANN401 - boto3's own
         while True:
-            try:
-                page = self._client.query(TableName=self._name, Limit=_PAGE, **parameters)
-            except (BotoCoreError, ClientError) as error:
-                raise unavailable(f"The ledger can't be read ({_code(error)}).") from error
-            yield from map(_plain, page["Items"])
-            if "LastEvaluatedKey" not in page:
+            items, next_key = self._page(Limit=_PAGE, **parameters)
+            yield from items
+            if next_key is None:
                 return
-            parameters["ExclusiveStartKey"] = page["LastEvaluatedKey"]
+            parameters["ExclusiveStartKey"] = next_key
+
+    def _page(self, **parameters: Any) -> tuple[list[dict[str, Any]], Any]:  # noqa: ANN401 - boto3's own
+        try:
+            page = self._client.query(TableName=self._name, **parameters)
+        except (BotoCoreError, ClientError) as error:
+            raise unavailable(f"The ledger can't be read ({_code(error)}).") from error
+        return [_plain(item) for item in page["Items"]], page.get("LastEvaluatedKey")
 
 
 def _plain(item: Mapping[str, Any]) -> dict[str, Any]:

@@ -11,10 +11,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class FieldError:
-    """One bad field: an RFC 6901 pointer into the request body, and what to do about it."""
+    """One bad field and what to do about it: an RFC 6901 pointer into the request body, or a query parameter's name."""
 
     pointer: str
     detail: str
+    is_parameter: bool = False
 
 
 @dataclass(eq=False)  # not frozen: contextlib sets the traceback of an exception that passes through it
@@ -45,7 +46,9 @@ class Problem(Exception):  # noqa: N818 - RFC 9457 calls it so
             **self.extra,
         }
         if self.errors:
-            members["errors"] = [{"pointer": e.pointer, "detail": e.detail} for e in self.errors]
+            members["errors"] = [
+                {"parameter" if e.is_parameter else "pointer": e.pointer, "detail": e.detail} for e in self.errors
+            ]
         return members
 
 
@@ -53,6 +56,11 @@ def invalid_request(*errors: FieldError) -> Problem:
     """400 for a request whose fields are wrong, all of them named."""
     detail = "; ".join(f"{e.pointer or 'body'}: {e.detail}" for e in errors)
     return Problem(400, "invalid-request", "The request is not valid", detail, errors)
+
+
+def unknown(what: str) -> Problem:
+    """404 for what the ledger has not."""
+    return Problem(404, "unknown", "Not in the ledger", f"The ledger has no {what}.")
 
 
 def unavailable(what: str, retry_after: int = 5) -> Problem:

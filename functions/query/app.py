@@ -1,0 +1,118 @@
+"""GET /runs/{run_id}, GET /runs, GET /launches/{launch_id}: what the ledger has, as JSON.
+
+One or two reads each, however large the ledger is (G10): a run by its key, a launch by its key and its runs by an
+index, a page of one outcome from its 8 shards at once. Only `Prefer: wait=N` reads again, once a second.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import time
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any
+
+from runledger.adapters import aws, settings, telemetry
+from runledger.adapters.bucket import Bucket
+from runledger.adapters.gateway import Answer, Request, serve
+from runledger.adapters.tables import Table
+from runledger.core import listings, views
+from runledger.core.headers import has_already, wait_seconds
+from runledger.core.ledger import SHARDS
+from runledger.core.problems import unknown
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from aws_lambda_powertools.utilities.typing import LambdaContext
+
+    from runledger.core.listings import Position
+
+_AWAITED = ("pending", "settling")  # outcomes that a caller who waits waits out
+_LOOK_SECONDS = 1.0
+_LINK_WINDOW_SECONDS = 120  # how long an answer with a link counts as unchanged: its link is good for 300
+_MAX_LAUNCH_RUNS = 100
+_UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII)
+
+_dynamodb = aws.client("dynamodb")
+runs = Table(_dynamodb, settings.text("RUNS_TABLE"))
+launches = Table(_dynamodb, settings.text("LAUNCHES_TABLE"))
+bucket = Bucket(aws.client("s3", aws.LINKS), settings.text("PAYLOAD_BUCKET"))
+_threads = ThreadPoolExecutor(SHARDS)
+
+
+def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
+    """Answer one API Gateway event."""
+    return serve(event, context, show)
+
+
+def show(http: Request) -> Answer:
+    """Answer one of the three routes: 200, 304 where the caller has it already, or a Problem."""
+    return _ROUTES[http.route](http)
+
+
+def _run(http: Request) -> Answer:
+    run_id = _id(http, "run_id", "run")
+    waits = wait_seconds(http.headers)
+    item = _awaited(run_id, waits or 0)
+    prefix = http.path.rpartition("/runs/")[0]
+    applied = {} if waits is None else {"Preference-Applied": f"wait={waits}"}
+    if "payload_key" not in item:
+        return _answer(http, views.run(item, prefix), is_final=views.is_final(item), headers=applied)
+    # The link differs each time, so the ETag is made without it; but who has an old answer must get a new link in time.
+    window = f"{views.run(item, prefix)} {int(time.time()) // _LINK_WINDOW_SECONDS}"
+    text = views.run(item, prefix, bucket.link(item["payload_key"]))
+    return _answer(http, text, is_final=views.is_final(item), headers=applied, same=window)
+
+
+def _awaited(run_id: str, seconds: float) -> dict[str, Any]:
+    """Return a run's item: as it is, or for up to `seconds` once it is neither pending nor settling."""
+    ends = time.monotonic() + seconds
+    while (item := runs.item("run_id", run_id)) is not None:
+        if item["outcome"] not in _AWAITED or time.monotonic() + _LOOK_SECONDS > ends:
+            return item
+        time.sleep(_LOOK_SECONDS)
+    raise unknown("run with this id")
+
+
+def _runs(http: Request) -> Answer:
+    listing = listings.parse_listing(http.query)
+
+    def read(partition: str, after: Position | None) -> list[dict[str, Any]]:
+        where = (partition, listing.limit + 1, listing.newest, after)
+        return runs.newest_of_thread(*where) if listing.by == "thread_id" else runs.newest_of_outcome(*where)
+
+    found = list(_threads.map(read, listing.partitions, listing.after))
+    page, cursor = listings.page(listing, found)
+    return _answer(http, views.page(page, http.path.removesuffix("/runs"), cursor))
+
+
+def _launch(http: Request) -> Answer:
+    launch_id = _id(http, "launch_id", "launch")
+    item = launches.item("launch_id", launch_id)
+    if item is None:
+        raise unknown("launch with this id")
+    prefix = http.path.rpartition("/launches/")[0]
+    return _answer(http, views.launch(item, runs.newest_of_launch(launch_id, _MAX_LAUNCH_RUNS), prefix))
+
+
+def _id(http: Request, name: str, what: str) -> str:
+    """Return the id in the path, in the ledger's spelling. What is no UUID names nothing."""
+    value = http.parameters[name].lower()
+    if not _UUID.fullmatch(value):
+        raise unknown(f"{what} with this id, which is no UUID")
+    telemetry.about(**{name: value})
+    return value
+
+
+def _answer(
+    http: Request, text: str, *, is_final: bool = False, headers: Mapping[str, str] | None = None, same: str = ""
+) -> Answer:
+    """Answer with JSON text, or 304; `same` stands for texts that mean the same and differ in their links."""
+    digest = hashlib.sha256((same or text).encode()).hexdigest()[:32]
+    etag = f'W/"{digest}"' if same else f'"{digest}"'
+    sent = {**(headers or {}), "ETag": etag, "Cache-Control": f"private, {'max-age=60' if is_final else 'no-cache'}"}
+    return Answer(304, None, sent) if has_already(http.headers, etag) else Answer(200, text, sent)
+
+
+_ROUTES = {"GET /runs/{run_id}": _run, "GET /runs": _runs, "GET /launches/{launch_id}": _launch}

@@ -1,0 +1,118 @@
+"""What callers are shown of the ledger: runs and launches as JSON.
+
+Every attribute is named here, so that what the ledger keeps for itself (leases, due times, a callback's task token)
+never leaves it. A stored payload is passed on as the text it is, never parsed: every digit stays (G3).
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+_FINAL = ("succeeded", "failed", "timed_out", "cancelled", "rolled_back", "answered", "abandoned")
+_SUMMARY = (
+    "run_id",
+    "launch_id",
+    "thread_id",
+    "assistant_id",
+    "status",
+    "outcome",
+    "source",
+    "created_at",
+    "ended_at",
+    "payload_bytes",
+    "doubled",
+)
+_RUN = (
+    "run_id",
+    "launch_id",
+    "thread_id",
+    "assistant_id",
+    "status",
+    "outcome",
+    "error",
+    "questions",
+    "answered_by",
+    "source",
+    "conflict",
+    "result_too_large",
+    "doubled",
+    "created_at",
+    "started_at",
+    "ended_at",
+    "delivered_at",
+    "updated_at",
+    "payload_bytes",
+    "payload_sha256",
+    "payload",
+)
+_LAUNCH = ("launch_id", "state", "reason", "run_id", "thread_id", "assistant_id", "created_at", "updated_at")
+_TEXTS = ("questions", "payload")  # JSON already
+
+type Item = Mapping[str, Any]
+
+
+def is_final(item: Item) -> bool:
+    """Whether a run's outcome stays as it is. A lost run may yet be heard of."""
+    return item["outcome"] in _FINAL
+
+
+def run(item: Item, prefix: str, payload_url: str | None = None) -> str:
+    """Write a run as JSON text; `prefix` is what stands before `/runs` in the paths of this API."""
+    members = _shown(item, _RUN)
+    if payload_url:
+        members["payload_url"] = json.dumps(payload_url)
+    members["links"] = json.dumps(_links(item, prefix))
+    return _object(members)
+
+
+def page(items: Iterable[Item], prefix: str, next_cursor: str | None) -> str:
+    """Write a page of runs as JSON text."""
+    return _object({"runs": _array(items, prefix), "next_cursor": json.dumps(next_cursor)})
+
+
+def launch(item: Item, runs: Sequence[Item], prefix: str) -> str:
+    """Write a launch with its `runs`, the newest first, as JSON text.
+
+    Its outcome is that of its newest run, or `refused` where LangGraph would start none. A second run that appeared on
+    a caller's thread is shown, and counts for nothing.
+    """
+    newest = next((one for one in runs if not one.get("doubled")), None)
+    outcome = newest["outcome"] if newest else "refused" if item["state"] == "refused" else "pending"
+    members = {**_shown(item, _LAUNCH), "outcome": json.dumps(outcome), "runs": _array(runs, prefix)}
+    return _object(members)
+
+
+def _array(items: Iterable[Item], prefix: str) -> str:
+    return f"[{', '.join(_summary(item, prefix) for item in items)}]"
+
+
+def _summary(item: Item, prefix: str) -> str:
+    links = {"run": f"{prefix}/runs/{item['run_id']}"}
+    return _object({**_shown(item, _SUMMARY), "links": json.dumps(links)})
+
+
+def _links(item: Item, prefix: str) -> dict[str, str]:
+    links = {}
+    if "launch_id" in item:
+        links["launch"] = f"{prefix}/launches/{item['launch_id']}"
+    if "thread_id" in item:
+        links["thread"] = f"{prefix}/runs?thread_id={quote(item['thread_id'], safe='')}"
+    if "answered_by" in item:
+        links["answered_by"] = f"{prefix}/runs/{item['answered_by']}"
+    return links
+
+
+def _shown(item: Item, names: tuple[str, ...]) -> dict[str, str]:
+    """Return the members of an item that are shown, each as JSON text. DynamoDB's numbers are whole ones here."""
+    return {
+        name: item[name] if name in _TEXTS else json.dumps(item[name], default=int) for name in names if name in item
+    }
+
+
+def _object(members: Mapping[str, str]) -> str:
+    return f"{{{', '.join(f'"{name}": {text}' for name, text in members.items())}}}"
