@@ -137,6 +137,27 @@ MUTATIONS = (
         "ScheduleExpression: rate(1 minute)",
         "ScheduleExpression: rate(60 minutes)",
     ),
+    Mutation(
+        "G1",
+        "a result that is slow to read is never read",
+        f"{RECONCILE}/due_runs.py",
+        "isinstance(found, TooLargeError | TimeoutError)",
+        "isinstance(found, TooLargeError)",
+    ),
+    Mutation(
+        "G1",
+        "a result that can't be read holds its run back for ever",
+        f"{RECONCILE}/due_runs.py",
+        "if not _is_stuck(item):",
+        "if True:",
+    ),
+    Mutation(
+        "G1",
+        "an adopted run that can't be recorded is forgotten",
+        f"{LANGGRAPH}/launcher.py",
+        "if not self._record(launch, found[0], 0, until):",
+        "if self._record(launch, found[0], 0, until) is None:",
+    ),
     # ---- G2: one launch, one run -----------------------------------------------------------------------------------
     Mutation(
         "G2",
@@ -172,8 +193,22 @@ MUTATIONS = (
         "G2",
         "LangGraph is not asked for the launch's run",
         f"{LANGGRAPH}/launcher.py",
-        "found = found or self._in_langgraph(launch, until, must_know=launch.own_thread)",
-        "pass",
+        "found = self._in_ledger(launch) or self._in_langgraph(launch, until, must_know=launch.own_thread)",
+        "found = self._in_ledger(launch)",
+    ),
+    Mutation(
+        "G2",
+        "a later attempt is watched no more than an earlier one was",
+        f"{CORE}/launch_states.py",
+        'remove=("heard_at", "watches"),',
+        'remove=("heard_at",),',
+    ),
+    Mutation(
+        "G2",
+        "a launch that was heard of is never given up",
+        f"{CORE}/launch_states.py",
+        'remove=("heard_at", "watches"),',
+        'remove=("watches",),',
     ),
     Mutation(
         "G2",
@@ -335,8 +370,8 @@ MUTATIONS = (
         "G6",
         "what was heard of a launch is forgotten when it is started",
         f"{CORE}/launch_states.py",
-        '("" if heard else " AND attribute_not_exists(#heard_at)")',
-        '""',
+        '#attempt = :attempt"\n        + ("" if heard else " AND attribute_not_exists(#heard_at)")',
+        '#attempt = :attempt"',
     ),
     Mutation(
         "G6",
@@ -344,6 +379,14 @@ MUTATIONS = (
         f"{CORE}/outcomes.py",
         'return _BY_STATUS.get(status, "settling")',
         "return _BY_STATUS[status]",
+    ),
+    # ---- G3, on the way out ------------------------------------------------------------------------------------------
+    Mutation(
+        "G3",
+        "a payload is shown as a string",
+        f"{CORE}/views.py",
+        '_TEXTS = ("questions", "payload")',
+        '_TEXTS = ("questions",)',
     ),
     # ---- G5, G7: tokens --------------------------------------------------------------------------------------------
     Mutation(
@@ -355,6 +398,20 @@ MUTATIONS = (
         f"{LANGGRAPH}/inspection.py",
         'text = text.replace(token.encode(), b"")',
         "pass",
+    ),
+    Mutation(
+        "G5",
+        "the API key stands in reconcile's log",
+        f"{RECONCILE}/due_runs.py",
+        "secrets = (self.launcher.api_key.value(),)",
+        "secrets = ()",
+    ),
+    Mutation(
+        "G7",
+        "unknown keys drive reads as long as they fail",
+        f"{ADAPTERS}/secrets.py",
+        "self._clock() - self._tried_at < REREAD_SECONDS",
+        "self._clock() - self._read_at < REREAD_SECONDS",
     ),
     Mutation(
         "G7",

@@ -26,11 +26,14 @@ from runledger_langgraph.inspection import (
     MovedOn,
     Running,
     look,
+    look_at_status,
     look_waiting,
 )
-from runledger_langgraph.refusals import ERRORS, explain, refuses_the_key
+from runledger_langgraph.refusals import ERRORS, TIMEOUTS, explain, refuses_the_key
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
     from langgraph_sdk.client import LangGraphClient
 
     from runledger.core.ledger import Placed, Update
@@ -105,7 +108,7 @@ class DueRuns:
         """Note what was found of one run. What fails is pushed back and stops no other; return whether it did not."""
         telemetry.about_only(launch_id=item.get("launch_id"), run_id=item["run_id"])
         try:
-            if isinstance(found, TooLargeError) or (isinstance(found, TimeoutError) and item["outcome"] == "settling"):
+            if isinstance(found, TooLargeError | TimeoutError):
                 self._look_alone(item)
             elif isinstance(found, BaseException):
                 raise found  # noqa: TRY301 - told apart below
@@ -113,7 +116,8 @@ class DueRuns:
                 self._note(item, found)
         except ERRORS as error:
             self.is_refused = self.is_refused or refuses_the_key(error)
-            self._failed(item, explain(error, self.launcher.langgraph).detail)
+            secrets = (self.launcher.api_key.value(),)
+            self._failed(item, explain(error, self.launcher.langgraph, secrets=secrets).detail)
             return False
         except Exception as error:  # noqa: BLE001 - a poisoned item never stops the others
             self._poisoned(item, error)
@@ -121,13 +125,26 @@ class DueRuns:
         return True
 
     def _look_alone(self, item: Item) -> None:
-        """Read a large result if there is time; the run is pushed back first, should this process not outlive it."""
+        """Read a large or slow result if there is time.
+
+        The run is pushed back first, should this process not outlive it. A result that can't be read in time, again and
+        again, is left to LangGraph as one that is too large is.
+        """
         self._postpone(item)
-        if time.monotonic() < self.ends:
-            langgraph = self.launcher.langgraph
-            key, until = self.launcher.api_key.value(), langgraph.until(langgraph.deadline)
-            max_bytes = 0 if item["outcome"] == "settling" else MAX_RESULT_BYTES
-            self._note(item, langgraph.ask(key, until, lambda client: look(client, *_of(item), max_bytes)))
+        if time.monotonic() >= self.ends:
+            return
+        max_bytes = 0 if item["outcome"] == "settling" else MAX_RESULT_BYTES
+        try:
+            found = self._ask(lambda client: look(client, *_of(item), max_bytes))
+        except TIMEOUTS:
+            if not _is_stuck(item):
+                raise
+            found = self._ask(lambda client: look_at_status(client, *_of(item)))
+        self._note(item, found)
+
+    def _ask(self, question: Callable[[LangGraphClient], Awaitable[Look]]) -> Look:
+        langgraph = self.launcher.langgraph
+        return langgraph.ask(self.launcher.api_key.value(), langgraph.until(langgraph.deadline), question)
 
     def _note(self, item: Item, found: Look) -> None:
         self.asked.add(item["thread_id"])
@@ -221,7 +238,7 @@ class DueRuns:
 
     def _failed(self, item: Item, detail: str) -> None:
         telemetry.count("check_failed")
-        if int(item.get("failures", 0)) >= STUCK_AFTER:
+        if _is_stuck(item):
             telemetry.count("stuck")
         telemetry.logger.warning("a run is looked at again later", detail=detail)
         try:
@@ -236,6 +253,10 @@ class DueRuns:
     def _update(self, update: Update) -> bool:
         """Whether the update was done; where it was not, somebody else was faster."""
         return self.launcher.runs.apply(update) is None
+
+
+def _is_stuck(item: Item) -> bool:
+    return int(item.get("failures", 0)) >= STUCK_AFTER
 
 
 async def _look(client: LangGraphClient, item: Item) -> Look:

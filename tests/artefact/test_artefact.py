@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.skipif(missing() is not None, reason=missing() or "")
 
 EVENTS = ROOT / "events"
+READS = ("get-run", "list-runs", "get-launch")
 NOWHERE = "http://127.0.0.1:9"  # AWS, where the function ends before it is asked
 RUN = "01a201d6-a0d4-71ed-b1cb-bd7f037d2e51"
 
@@ -95,6 +96,19 @@ def test_g3_webhook_records_a_real_delivery(aws: str, tmp_path: Path, inline: st
         payload = gzip.decompress(stored["Body"].read()).decode()
     assert payload == delivery["body"].replace(token, "")
     assert token not in webhook.log, "G5"
+    with run(function(template, "QueryFunction"), aws, tmp_path) as query:
+        answers = {name: query.invoke((EVENTS / f"{name}.json").read_text()) for name in READS}
+    assert {answer["statusCode"] for answer in answers.values()} == {200}, answers
+    shown = answers["get-run"]["body"]
+    assert f'"payload": {payload}' in shown if inline != "0" else read(json.loads(shown)["payload_url"]) == payload
+    assert [one["run_id"] for one in json.loads(answers["list-runs"]["body"])["runs"]] == [RUN]
+    assert [one["run_id"] for one in json.loads(answers["get-launch"]["body"])["runs"]] == [RUN]
+
+
+def read(url: str) -> str:
+    with urlopen(url) as answer:
+        assert answer.headers["Content-Encoding"] == "gzip"
+        return gzip.decompress(answer.read()).decode()
 
 
 def test_g6_webhook_refuses_a_forged_token(aws: str, tmp_path: Path) -> None:
@@ -135,7 +149,7 @@ def test_g1_a_launched_run_whose_webhook_goes_nowhere_is_recorded_by_reconcile(
     assert "token=" not in reconcile.log, "G5"
 
 
-@pytest.mark.parametrize("name", ["LaunchFunction", "WebhookFunction", "ReconcileFunction"])
+@pytest.mark.parametrize("name", ["LaunchFunction", "WebhookFunction", "QueryFunction", "ReconcileFunction"])
 def test_a_missing_setting_fails_the_start_by_name(tmp_path: Path, name: str) -> None:
     whole = function(built_template(), name)
     left = replace(whole, environment={k: v for k, v in whole.environment.items() if k != "RUNS_TABLE"})

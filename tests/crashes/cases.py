@@ -225,6 +225,24 @@ def doubled(case: Case) -> None:
     case.world.ahead += 130
 
 
+def refused_and_made(case: Case) -> None:
+    """The first creation took effect when LangGraph had refused the second, on a thread of the caller's."""
+    die(VERY_LATE)(case)
+    die(faults.DOWN)(case)
+    assert case.item("LaunchesTable")["state"] == "refused"
+    case.world.faults.catch_up(VERY_LATE)
+    assert case.langgraph_runs()
+    case.world.ahead += 130
+
+
+def heard_of(case: Case) -> None:
+    """The launcher died, and of the delivery that came first not enough is left to record the run."""
+    die(KILLED_AFTER)(case)
+    (run,) = case.langgraph_runs()
+    case.event = case.world.delivery(run["run_id"])
+    deliver_trimmed(case)
+
+
 def recover(scenario: Scenario, case: Case) -> None:
     """Let the world go on after a fault: callers repeat as they do, reconcile runs every minute."""
     world = case.world
@@ -269,11 +287,14 @@ SCENARIOS = (
     Scenario("repeated launch, its run is not there", launch, die(KILLED_BEFORE), insists=True),
     Scenario("repeated launch that was refused", launch, die(faults.DOWN, "POST /threads$"), insists=True),
     Scenario("repeated launch on a caller's thread", launch, die(KILLED_BEFORE), own_thread=False, insists=True),
+    Scenario("repeated launch that was refused there", launch, die(faults.DOWN), own_thread=False, insists=True),
     Scenario("reconcile a launch, its run is there", reconcile, die(KILLED_AFTER)),
     Scenario("reconcile a launch, its run is not there", reconcile, die(KILLED_BEFORE)),
     Scenario("reconcile a large request", reconcile, die(KILLED_BEFORE), metadata=LARGE_REQUEST, at="GetObject"),
     Scenario("reconcile a launch on a caller's thread", reconcile, die(KILLED_BEFORE), own_thread=False),
     Scenario("reconcile a doubled launch", reconcile, doubled, own_thread=False),
+    Scenario("reconcile a refused launch that was made", reconcile, refused_and_made, own_thread=False),
+    Scenario("reconcile a launch that was heard of", reconcile, heard_of, is_heard=False),
     Scenario("delivery", deliver, launched, is_shared=True),
     Scenario("delivery of a large result", deliver, launched, LARGE, is_shared=True),
     Scenario("delivery again", deliver, delivered, is_shared=True),

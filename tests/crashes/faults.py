@@ -45,7 +45,7 @@ class Faults:
     _watches: bool = False
     _at: int | str | None = None
     _mode: str = ""
-    _late: list[Callable[[], object]] = field(default_factory=list)
+    _late: list[tuple[str, Callable[[], object]]] = field(default_factory=list)
 
     @contextmanager
     def watched(self, at: int | str | None = None, mode: str = "") -> Iterator[None]:
@@ -57,12 +57,12 @@ class Faults:
             self._watches = False
 
     def catch_up(self, mode: str) -> None:
-        """Let what takes effect later do so, if the fault was of this mode."""
-        if self._mode == mode:
-            for effect in self._late:
-                with suppress(ClientError):  # a condition that no longer holds
+        """Let what takes effect later do so, of faults of this mode."""
+        late, self._late = self._late, [(kind, effect) for kind, effect in self._late if kind != mode]
+        for kind, effect in late:
+            with suppress(ClientError):  # a condition that no longer holds
+                if kind == mode:
                     effect()
-            self._late = []
 
     def close(self) -> None:
         """Close the connections to LangGraph."""
@@ -116,7 +116,7 @@ class Faults:
 
     def _fail(self, mode: str | None, do: Callable[[], object], timed_out: Exception) -> None:
         if mode in (LATE, VERY_LATE):
-            self._late.append(do)
+            self._late.append((mode, do))
         if mode in (KILLED_BEFORE, KILLED_AFTER):
             raise KilledError
         if mode in (VANISHED, LOST, LATE, VERY_LATE):

@@ -64,6 +64,7 @@ class LangGraphDouble:
         self.known: dict[str, dict[str, Any]] = {}  # runs, the oldest first
         self.checkpoints: dict[str, str] = {}  # the histories of runs, as JSON text
         self.threads_deleted: list[str] = []
+        self.unknown: set[str] = set()  # threads that it has not; whatever else it is asked about, it has
         self.before_run: Callable[[Sent], object] = lambda _: None  # happens before a run's creation is answered
         self._over = threading.Event()
         double = self
@@ -148,8 +149,12 @@ class LangGraphDouble:
         parts = sent.path.partition("?")[0].strip("/").split("/")
         match sent.method, parts:
             case "POST", ["threads"]:
+                self.unknown.discard(sent.body["thread_id"])
                 return self.threads or Told(body={"thread_id": sent.body["thread_id"]})
+            case _, ["threads", thread_id, *_] if thread_id in self.unknown:
+                return Told(404, {"detail": f"Thread {thread_id} not found"})
             case "DELETE", ["threads", thread_id]:
+                self.unknown.add(thread_id)
                 self.threads_deleted.append(thread_id)
                 self.known = {run_id: run for run_id, run in self.known.items() if run["thread_id"] != thread_id}
                 return Told(204, "")

@@ -196,7 +196,7 @@ def taken_over(launch: Item, seen: Launch, holder: str, now: float) -> Item | No
 def attempted(launch: Item, seen: Launch, now: float) -> Item | None:
     if launch["state"] != "starting" or any(launch[name] != getattr(seen, name) for name in ("holder", "attempt")):
         return None
-    return changed(launch, attempt=launch["attempt"] + 1, **_held(launch["holder"], now))
+    return changed(launch, attempt=launch["attempt"] + 1, heard=None, watches=None, **_held(launch["holder"], now))
 
 
 def started(launch: Item, seen: Launch, run_id: str, now: float, *, heard: bool) -> Item | None:
@@ -208,8 +208,8 @@ def started(launch: Item, seen: Launch, run_id: str, now: float, *, heard: bool)
     return None if launch.get("heard") else changed(launch, due_at=_watch(seen, now))
 
 
-def refused(launch: Item, seen: Launch, now: float) -> Item | None:
-    if (launch["state"], launch["holder"]) != ("starting", seen.holder) or launch.get("heard"):
+def refused(launch: Item, seen: Launch, now: float, *, heard: bool) -> Item | None:
+    if (launch["state"], launch["holder"]) != ("starting", seen.holder) or (launch.get("heard") and not heard):
         return None
     return changed(launch, state="refused", checks=None, due_at=_watch(seen, now))
 

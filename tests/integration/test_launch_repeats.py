@@ -133,7 +133,7 @@ def test_g2_an_answer_that_was_lost_is_asked_for_until_the_run_is_adopted(
     wall.now = NOW + LEASE_SECONDS
     reply = ask(launch)
     assert (reply.status, reply.body["run_id"], reply.body["thread_id"]) == (202, langgraph.run_id, THREADS[0])
-    assert [sent.step for sent in langgraph.requests] == [*START, START[0], LIST]
+    assert [sent.step for sent in langgraph.requests] == [*START, LIST]
     assert_started(aws, langgraph.run_id, THREADS[0], attempt=1)
     assert output.counts["adopted"] == 1
     assert ask(launch).body == reply.body
@@ -188,13 +188,24 @@ def test_g2_where_nothing_was_started_the_thread_is_fenced_off_and_another_taken
     wall.now = NOW + LEASE_SECONDS
     reply = ask(launch)
     assert (reply.status, reply.body["thread_id"]) == (202, THREADS[1])
-    assert [sent.step for sent in langgraph.requests] == [START[0], LIST, DELETE, *START]
+    assert [sent.step for sent in langgraph.requests] == [LIST, DELETE, *START]
     assert langgraph.threads_deleted == [THREADS[0]]
     (sent,) = creations(langgraph)
     assert sent.path == f"/threads/{THREADS[1]}/runs"
     assert (sent.body["input"], sent.body["metadata"]) == ({"n": 1.0}, {"launch_id": LAUNCH_ID})
     assert_started(aws, langgraph.run_id, THREADS[1], attempt=2)
     assert output.counts == {"started_over": 1, "launched": 1}
+
+
+def test_g2_a_thread_that_was_never_made_is_made_and_deleted_so_that_no_other_404_is_taken_for_its_absence(
+    launch: Door, aws: Aws, langgraph: LangGraphDouble, wall: WallClock
+) -> None:
+    held(launch, langgraph)
+    langgraph.unknown.add(THREADS[0])
+    wall.now = NOW + LEASE_SECONDS
+    assert ask(launch).body["thread_id"] == THREADS[1]
+    assert [sent.step for sent in langgraph.requests] == [LIST, START[0], LIST, DELETE, *START]
+    assert_started(aws, langgraph.run_id, THREADS[1], attempt=2)
 
 
 def test_g2_a_run_that_ended_before_its_thread_was_deleted_is_still_adopted(
@@ -278,6 +289,33 @@ def test_g2_a_refused_launch_is_tried_again_with_the_same_key(
     reply = ask(launch)
     assert (reply.status, reply.body["thread_id"]) == (202, THREADS[1])
     assert_started(aws, langgraph.run_id, THREADS[1], attempt=2)
+
+
+def test_a_launch_that_was_refused_on_a_callers_thread_is_tried_again_as_it_was_asked_for(
+    launch: Door, aws: Aws, langgraph: LangGraphDouble
+) -> None:
+    """LangGraph has proven that there is no run of it, so nothing can come late."""
+    body = json.dumps({**json.loads(ON_CALLERS_THREAD), "multitask_strategy": "enqueue"})
+    langgraph.runs = Told(429, {"detail": "no"})
+    assert ask(launch, body).status == 429
+    langgraph.runs = None
+    assert ask(launch, body).status == 202
+    assert [sent.body["multitask_strategy"] for sent in creations(langgraph)] == ["enqueue", "enqueue"]
+    assert_started(aws, langgraph.run_id, CALLERS, attempt=1)
+
+
+def test_g2_a_launch_that_was_refused_for_being_of_another_deployment_is_not_known_to_be_unstarted(
+    launch: Door, aws: Aws, langgraph: LangGraphDouble
+) -> None:
+    body = json.dumps({**json.loads(ON_CALLERS_THREAD), "multitask_strategy": "enqueue"})
+    held(launch, langgraph, body)
+    there = launch_states.Launch.read(aws.launch(LAUNCH_ID) or {})
+    update = launch_states.refused(there, "launch-elsewhere", NOW)
+    assert launch.app.launcher.launches.apply(update) is None
+    assert ask(launch, body).status == 202
+    (sent,) = creations(langgraph)
+    assert sent.body["multitask_strategy"] == "reject"
+    assert (aws.launch(LAUNCH_ID) or {})["attempt"] == 2
 
 
 def test_g2_a_launch_that_is_refused_again_and_again_counts_its_attempts(

@@ -162,7 +162,8 @@ def test_g1_while_langgraph_is_down_a_pass_ends_early_and_nothing_is_lost(scene:
 def test_g1_a_langgraph_that_does_not_answer_costs_a_look_its_time_and_no_more(
     scene: Scene, monkeypatch: pytest.MonkeyPatch, *, is_silent: bool
 ) -> None:
-    monkeypatch.setitem(scene.reconcile.app.DueRuns.work.__globals__, "_EACH_SECONDS", 0.3)
+    monkeypatch.setitem(scene.reconcile.app.DueRuns.work.__globals__, "_EACH_SECONDS", 0.2)
+    scene.launcher.langgraph.deadline = 0.6
     scene.langgraph.instead = lambda _: Told(silent=True)
     if not is_silent:
         object.__setattr__(scene.launcher, "langgraph", LangGraph(f"http://127.0.0.1:{free_port('127.0.0.1')}"))

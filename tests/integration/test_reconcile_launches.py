@@ -7,11 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from runledger.core import launch_states
+from runledger.core import launch_states, run_states
+from runledger.core.deliveries import Delivery, parse_delivery
 from runledger.core.launch_states import LEASE_SECONDS, WATCHES
 from runledger.core.launches import own_thread_id
+from runledger.core.ledger import Placed
+from runledger.core.problems import Problem, unavailable
 from tests.integration.langgraph_double import Told
-from tests.integration.support import CHECK, LEASE_ENDS, NOW, claim, new_id
+from tests.integration.support import CHECK, LEASE_ENDS, NOW, claim, delivery, new_id
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -60,7 +63,7 @@ def test_g1_a_launch_is_left_to_its_holder_until_the_lease_lapses(scene: Scene) 
 def test_g1_a_launch_that_its_launcher_left_is_started_over(scene: Scene) -> None:
     launch_id = left_behind(scene)
     item = look(scene, launch_id)
-    assert scene.steps == [THREAD, LIST, DELETE, THREAD, CREATE]
+    assert scene.steps == [LIST, DELETE, THREAD, CREATE]
     second = own_thread_id(launch_id, attempt=2)
     assert (item["state"], item["attempt"], item["thread_id"]) == ("started", 2, second)
     assert not {"due_at", "due_shard", "request"} & set(item)
@@ -74,9 +77,9 @@ def test_g2_a_launch_whose_answer_was_lost_is_adopted_and_its_run_recorded(scene
     thread_id = own_thread_id(launch_id, attempt=1)
     run_id = scene.langgraph.add(thread_id, status="running", values="", metadata={"launch_id": launch_id})
     item = look(scene, launch_id)
-    assert scene.steps == [THREAD, LIST]
+    assert scene.steps == [LIST]
     assert (item["state"], item["run_id"], item["attempt"]) == ("started", run_id, 1)
-    assert scene.run(run_id)["due_at"] == LEASE_ENDS + 120
+    assert scene.run(run_id)["due_at"] == CHECK
     assert scene.output.counts == {"adopted": 1}
     scene.langgraph.known[run_id]["status"] = "success"
     assert scene.look(run_id)["outcome"] == "succeeded"
@@ -96,6 +99,17 @@ def test_g1_a_run_that_was_started_late_is_looked_at_late(scene: Scene) -> None:
     launch_id = left_behind(scene, request=text)
     item = look(scene, launch_id)
     assert scene.run(item["run_id"])["due_at"] == LEASE_ENDS + 3600 + 120
+
+
+def test_g1_a_run_that_is_adopted_late_is_looked_at_as_soon_as_it_could_have_ended(scene: Scene) -> None:
+    text = json.dumps({"assistant_id": "agent", "input": {}, "after_seconds": 3600})
+    launch_id = left_behind(scene, request=text)
+    thread_id = own_thread_id(launch_id, attempt=1)
+    starts = {"created_at": "2026-11-22T07:00:00+00:00", "metadata": {"launch_id": launch_id}}
+    run_id = scene.langgraph.add(thread_id, status="pending", values="", **starts)
+    scene.pass_at(3000)
+    assert launch(scene, launch_id)["run_id"] == run_id
+    assert (scene.run(run_id)["starts_at"], scene.run(run_id)["due_at"]) == (int(NOW) + 3600, int(NOW) + 3720)
 
 
 @pytest.mark.parametrize("status", [400, 413, 422])
@@ -186,6 +200,28 @@ def test_g2_a_refused_launch_whose_earlier_run_appears_adopts_it(scene: Scene) -
     assert "due_at" not in launch(scene, launch_id)
 
 
+def test_g1_a_refused_launch_whose_run_cannot_be_recorded_stays_due(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    launch_id = left_behind(scene)
+    read = launch_states.Launch.read(launch(scene, launch_id))
+    scene.launcher.launches.apply(launch_states.refused(read, "thread-busy", NOW))
+    scene.launcher.launches.apply(launch_states.heard(launch_id, NOW))
+    metadata = {"launch_id": launch_id}
+    run_id = scene.langgraph.add(read.thread_id, status="running", values="", metadata=metadata)
+
+    def throttled(_: Any) -> None:
+        raise unavailable("The ledger can't be written.")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(scene.launcher.runs, "apply", throttled)
+        item = look(scene, launch_id)
+    assert (item["state"], item["due_at"]) == ("refused", NOW + 120)
+    item = look(scene, launch_id)
+    assert (item["state"], item["run_id"]) == ("started", run_id)
+    assert scene.run(run_id)["outcome"] == "pending"
+
+
 def test_g2_a_launch_for_another_deployment_is_given_up_and_told_of(scene: Scene) -> None:
     launch_id, other = left_behind(scene, langgraph_url="https://before.example"), left_behind(scene)
     item = look(scene, launch_id)
@@ -194,6 +230,37 @@ def test_g2_a_launch_for_another_deployment_is_given_up_and_told_of(scene: Scene
     assert launch(scene, other)["state"] == "started"
     assert scene.output.counts["launch_refused"] == 1
     assert any("https://before.example" in line.get("detail", "") for line in scene.output.logs)
+
+
+@pytest.mark.parametrize("there", [{}, {"langgraph_url": "https://before.example"}], ids=["refused", "elsewhere"])
+def test_g2_a_launch_that_was_heard_of_while_it_was_starting_is_given_up_all_the_same(
+    scene: Scene, there: dict[str, str]
+) -> None:
+    """What was heard of it was looked for and not found, or there is nobody to ask."""
+    launch_id = left_behind(scene, **there)
+    scene.launcher.launches.apply(launch_states.heard(launch_id, NOW))
+    scene.langgraph.runs = Told(422, {"detail": "no"})
+    scene.pass_at(LEASE_SECONDS)
+    item = launch(scene, launch_id)
+    assert item["state"] == "refused"
+    assert "due_at" not in item
+    assert scene.output.counts["launch_refused"] == 1
+
+
+def test_g2_a_launch_that_is_not_given_up_after_all_is_not_said_to_be(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    launch_id = left_behind(scene)
+    scene.langgraph.runs = Told(422, {"detail": "no"})
+    made = launch_states.refused
+
+    def slower(*args: Any, **more: Any) -> Any:
+        scene.launcher.launches.apply(launch_states.heard(launch_id, scene.wall.now))
+        return made(*args, **more)
+
+    monkeypatch.setattr(launch_states, "refused", slower)
+    assert look(scene, launch_id)["state"] == "starting"
+    assert "launch_refused" not in scene.output.counts
 
 
 def test_g2_a_launch_that_somebody_else_took_up_is_theirs(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -323,6 +390,36 @@ def test_g2_a_launch_on_a_callers_thread_is_watched_three_times_at_growing_inter
     assert "due_at" not in look(scene, launch_id)
     scene.pass_at(86_400)
     assert sum(step == LIST for step in scene.steps) == 1 + WATCHES
+
+
+def test_g2_each_attempt_on_a_callers_thread_is_watched_anew(scene: Scene) -> None:
+    launch_id = on_callers_thread(scene)
+    scene.langgraph.runs = Told(422, {"detail": "no"})
+    while "due_at" in launch(scene, launch_id):  # the second attempt is refused, and watched to the end
+        look(scene, launch_id)
+    assert launch(scene, launch_id)["watches"] == WATCHES
+    scene.langgraph.runs = Told(cut=True)
+    with pytest.raises(Problem):  # its caller asks once more, and the answer is lost
+        scene.launcher.go_on(launch_states.Launch.read(launch(scene, launch_id)), scene.launcher.langgraph.until(20))
+    scene.langgraph.runs = None
+    assert look(scene, launch_id)["attempt"] == 4
+    late = scene.langgraph.add(CALLERS, status="running", values="", metadata={"launch_id": launch_id})
+    look(scene, launch_id)
+    assert scene.run(late)["doubled"] is True
+    assert scene.langgraph.known[late]["status"] == "interrupted"
+
+
+def test_g2_a_second_run_whose_webhook_was_trimmed_gets_what_its_launch_knows(scene: Scene) -> None:
+    launch_id = on_callers_thread(scene)
+    look(scene, launch_id)
+    second = scene.langgraph.add(CALLERS, values="{}", metadata={"launch_id": launch_id})
+    body = delivery(second, launch_id, thread_id=None)
+    told = parse_delivery(body.encode())
+    assert isinstance(told, Delivery)
+    scene.apply(run_states.delivered(told, Placed(told.payload, None), launch_id, scene.wall.now))
+    look(scene, launch_id)
+    assert (scene.run(second)["doubled"], scene.run(second)["thread_id"]) == (True, CALLERS)
+    assert scene.run(second)["outcome"] == "succeeded"
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from tests.integration.support import CHECK, NOW, Schedule
 
 if TYPE_CHECKING:
     from tests.integration.conftest import Load
-    from tests.integration.langgraph_double import LangGraphDouble
+    from tests.integration.langgraph_double import LangGraphDouble, Sent
     from tests.integration.support import Aws, Output, WallClock
 
 GET, HISTORY, LIST = "GET /threads/…/runs/…", "POST /threads/…/history", "GET /threads/…/runs"
@@ -113,6 +113,42 @@ def test_g1_a_large_result_for_which_there_is_no_time_is_read_next_time(
     assert (item["outcome"], item["due_at"], item["checks"]) == ("pending", CHECK + 240, 1)
     scene.wall.monotonic, scene.langgraph.instead = real, lambda _: None
     assert scene.look(run_id)["outcome"] == "succeeded"
+
+
+def silent_histories(scene: Scene, monkeypatch: pytest.MonkeyPatch, times: int) -> None:
+    """Have LangGraph leave so many questions about checkpoints without an answer, and let nobody wait for it long."""
+    monkeypatch.setitem(scene.reconcile.app.DueRuns.work.__globals__, "_EACH_SECONDS", 0.2)
+    scene.launcher.langgraph.deadline = 0.6
+    left = iter(range(times))
+
+    def silent(sent: Sent) -> Told | None:
+        return Told(silent=True) if sent.step == HISTORY and next(left, None) is not None else None
+
+    scene.langgraph.instead = silent
+
+
+def test_g1_a_result_too_slow_for_a_batch_is_read_alone(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    silent_histories(scene, monkeypatch, times=1)
+    item = scene.look(scene.launched(values=RESULT))
+    assert (item["outcome"], json.loads(item["payload"])["values"]) == ("succeeded", json.loads(RESULT))
+    assert scene.steps == [GET, HISTORY] * 2
+
+
+@pytest.mark.parametrize(("status", "outcome"), [("error", "failed"), ("success", "settling")])
+def test_g1_a_result_that_can_never_be_read_leaves_an_outcome_and_says_so(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch, status: str, outcome: str
+) -> None:
+    silent_histories(scene, monkeypatch, times=1000)
+    run_id = scene.launched(status)
+    for _ in range(4):
+        assert scene.look(run_id)["outcome"] == "pending"
+    assert "stuck" not in scene.output.counts
+    item = scene.look(run_id)
+    assert (item["outcome"], item["status"], item["source"]) == (outcome, status, "reconcile")
+    assert item["result_too_large"] is True
+    assert (scene.output.counts["result_too_large"], scene.output.counts["check_failed"]) == (1, 4)
+    scene.langgraph.instead = lambda _: None
+    assert scene.look(run_id)["outcome"] == ("failed" if status == "error" else "succeeded")
 
 
 @pytest.mark.parametrize("size", [2_000, 30_000], ids=["received whole", "only its end kept"])

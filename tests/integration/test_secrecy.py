@@ -12,12 +12,13 @@ import pytest
 from runledger.core import tokens
 from tests.integration import faults as kinds
 from tests.integration.langgraph_double import Told
-from tests.integration.support import LATER, NOW, delivery, new_id, percent_encoded, stand_still
+from tests.integration.support import LATER, NOW, claim, delivery, new_id, percent_encoded, stand_still
 
 if TYPE_CHECKING:
     from tests.integration.conftest import Load
     from tests.integration.faults import Faults
     from tests.integration.langgraph_double import LangGraphDouble, Sent
+    from tests.integration.scene import Scene
     from tests.integration.support import Aws, Door, Output
 
 SHARED = "shared-secret-of-the-crons-0123456789abc"
@@ -118,6 +119,20 @@ def test_g5_a_fault_tells_no_token(
     texts.append(webhook.call(body, query).text)
     assert output.counts == {"failed": 2}
     assert_no_secret(aws, output, token, *texts)
+
+
+@pytest.mark.parametrize("status", [400, 401, 403, 409, 422, 429, 500])
+def test_g5_what_langgraph_says_of_the_key_when_it_is_asked_is_told_to_nobody(scene: Scene, status: int) -> None:
+    scene.aws.put_secret("LangGraphApiKeySecret", API_KEY)
+    scene.langgraph.instead = lambda sent: Told(status, {"detail": f"Bad key {sent.headers['x-api-key']}"})
+    launch_id = new_id()
+    update = claim(launch_id, langgraph_url=scene.langgraph.url)
+    assert scene.launcher.launches.apply(update) is None
+    scene.launched()
+    scene.pass_at(120)
+    assert scene.output.logs
+    assert ("Bad key …" in scene.output.text) == (status < 500)
+    assert_no_secret(scene.aws, scene.output, API_KEY)
 
 
 @pytest.mark.parametrize("status", [200, 400, 401, 403, 409, 422, 429, 500])

@@ -120,6 +120,11 @@ def test_g7_a_ring_that_cannot_be_read_again_is_503_never_401(webhook: Door, aws
     clock.now = REREAD_SECONDS
     with faults.on(webhook.app.ring._client, kinds.BROKEN):  # noqa: SLF001
         assert_unavailable(webhook.call(delivery(new_id(), launch_id), f"token={token}"))
+        calls = len(faults.requests)
+        for _ in range(3):  # a stranger's tokens can't drive calls either
+            assert webhook.call("{}", f"token={token}").problem == "token-unknown-key"
+        assert len(faults.requests) == calls
+    clock.now += REREAD_SECONDS
     assert webhook.call(delivery(new_id(), launch_id), f"token={token}").status == 200
 
 

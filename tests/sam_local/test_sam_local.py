@@ -121,6 +121,13 @@ def test_webhook_invoked_in_a_container_records_the_event(stack: Stack, flags: l
     assert json.loads(item["payload"])["values"] == sent["values"]
 
 
+def test_query_invoked_in_a_container_shows_a_run(stack: Stack, flags: list[str]) -> None:
+    invoke(flags, "WebhookFunction", event.webhook(stack.describe()))
+    answer = invoke(flags, "QueryFunction", (ROOT / "events" / "get-run.json").read_text())
+    assert answer["statusCode"] == 200, answer
+    assert json.loads(answer["body"])["payload"]["status"] == "success"
+
+
 def test_reconcile_invoked_in_a_container_settles_what_is_due(stack: Stack, flags: list[str]) -> None:
     launched = post(f"{stack.apis['Api'].url}/runs", '{"assistant_id": "agent", "input": {"task": "answer"}}')[1]
     assert landed(stack, launched["run_id"])["outcome"] == "settling"

@@ -131,7 +131,7 @@ def test_g2_another_attempt_is_its_holders_alone_and_counts_up_from_the_last() -
     assert update.condition == "#state = :starting AND #holder = :holder AND #attempt = :attempt"
     assert update.given == {"starting": "starting", "holder": "me", "attempt": 3}
     assert update.set == {"attempt": 4, "thread_id": "another", **LEASED}
-    assert not update.remove
+    assert update.remove == ("heard_at", "watches"), "what was heard was looked for; this attempt is watched anew"
 
 
 def test_g4_a_launch_is_started_out_of_starting_at_this_attempt_and_due_no_more() -> None:
@@ -172,6 +172,28 @@ def test_g4_a_launch_is_refused_by_its_holder_alone_unless_something_was_heard_o
     assert update.given == {"starting": "starting", "holder": "me"}
     assert update.set == {"state": "refused", "reason": "thread-busy", "updated_at": NOW_TEXT}
     assert set(update.remove) == {"checks", "due_at", "due_shard"}, "the request stays, for it may be tried again"
+
+
+def test_g2_a_launch_that_nobody_can_be_asked_about_is_refused_though_it_was_heard_of() -> None:
+    update = launch_states.refused(HELD, "launch-elsewhere", NOW, heard=True)
+    assert update.condition == "#state = :starting AND #holder = :holder"
+    assert update.set["state"] == "refused"
+
+
+@pytest.mark.parametrize(
+    ("state", "attempt", "reason", "is_unstarted"),
+    [
+        ("refused", 1, "thread-busy", True),
+        ("refused", 2, "thread-busy", False),
+        ("refused", 1, "launch-elsewhere", False),
+        ("starting", 1, None, False),
+        ("started", 1, None, False),
+    ],
+)
+def test_g2_a_launch_is_known_to_be_unstarted_if_its_only_attempt_was_refused(
+    state: str, attempt: int, reason: str | None, *, is_unstarted: bool
+) -> None:
+    assert replace(HELD, state=state, attempt=attempt, reason=reason).is_unstarted is is_unstarted
 
 
 def test_g2_a_refused_launch_whose_earlier_run_may_appear_stays_to_be_watched() -> None:

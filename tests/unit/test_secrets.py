@@ -136,13 +136,27 @@ def test_g7_a_secret_that_cant_be_read_is_a_503_and_the_repeat_works(
 ) -> None:
     manager = SecretsManager(fault)
     secret = secret_of(manager, clock, str)
-    for act in (secret.value, secret.fresh):
+    for act in (secret.value, secret.value, secret.fresh):
+        if act == secret.fresh:
+            clock.now += REREAD_SECONDS
         problem = refused(act)
         assert (problem.status, problem.slug) == (503, "unavailable")
         assert "Retry-After" in problem.headers
         assert KEY not in problem.detail
     manager.secret = "one"
     assert secret.value() == "one"
+
+
+def test_g7_a_read_that_failed_is_not_made_again_at_once_for_the_sake_of_an_unknown_key(clock: Clock) -> None:
+    manager = SecretsManager("one")
+    secret = secret_of(manager, clock, str)
+    secret.value()
+    manager.secret, clock.now = EndpointConnectionError(endpoint_url="x"), clock.now + REREAD_SECONDS
+    assert refused(secret.fresh).status == 503
+    clock.now += REREAD_SECONDS - 1
+    assert (secret.fresh(), manager.reads) == (None, 2)
+    manager.secret, clock.now = "two", clock.now + 1
+    assert secret.fresh() == "two"
 
 
 def test_g7_a_failed_read_keeps_the_copy_while_it_is_young_and_no_longer(clock: Clock) -> None:

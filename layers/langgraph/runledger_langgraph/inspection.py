@@ -10,7 +10,7 @@ from urllib.parse import unquote_plus
 import orjson
 from langgraph_sdk.errors import NotFoundError
 
-from runledger.core.settling import STILL, Seen, seen
+from runledger.core.settling import STILL, Seen, seen, unsettled
 from runledger_langgraph.checkpoints import TooLargeError, last_checkpoint
 
 if TYPE_CHECKING:
@@ -70,18 +70,19 @@ async def look(  # noqa: PLR0913, PLR0917 - a run, and how much of its result to
     `runs.get` says `success` of a run that waits, so its own last checkpoint is read too. Errors but 404 are raised,
     and TooLargeError without `reads_on`, else a result over `max_bytes` is left out.
     """
-    try:
-        run: dict[str, Any] = dict(await client.runs.get(thread_id, run_id))
-    except NotFoundError:
-        return Gone(await _is_rolled_back(client, thread_id, created_at))
-    if run["run_id"] != run_id or not isinstance(run["status"], str):
-        raise TypeError("run_id")  # not LangGraph's answer
-    if run["status"] in STILL:
-        return Running()
+    run = await _ended_run(client, thread_id, run_id, created_at)
+    if not isinstance(run, dict):
+        return run
     checkpoint = await last_checkpoint(client, thread_id, run_id, max_bytes, reads_on=reads_on)
     tokens = _tokens(str((run.get("kwargs") or {}).get("webhook") or ""))
     found = seen(run, orjson.loads(_without(tokens, orjson.dumps(checkpoint.members))) if checkpoint else None)
     return Ended(found, _as_delivered(run, checkpoint, found, tokens))
+
+
+async def look_at_status(client: LangGraphClient, thread_id: str, run_id: str, created_at: str) -> Look:
+    """Ask what became of a run whose checkpoint can't be read; a success is `settling` then, and no result is there."""
+    run = await _ended_run(client, thread_id, run_id, created_at)
+    return Ended(unsettled(run), None) if isinstance(run, dict) else run
 
 
 async def look_waiting(client: LangGraphClient, thread_id: str, run_id: str) -> Look:
@@ -115,6 +116,18 @@ async def runs_of_launch(
         if (run["metadata"] or {}).get("launch_id") == launch_id:
             found.append(run)
     return found[::-1]
+
+
+async def _ended_run(
+    client: LangGraphClient, thread_id: str, run_id: str, created_at: str
+) -> dict[str, Any] | Running | Gone:
+    try:
+        run: dict[str, Any] = dict(await client.runs.get(thread_id, run_id))
+    except NotFoundError:
+        return Gone(await _is_rolled_back(client, thread_id, created_at))
+    if run["run_id"] != run_id or not isinstance(run["status"], str):
+        raise TypeError("run_id")  # not LangGraph's answer
+    return Running() if run["status"] in STILL else run
 
 
 async def _has_begun(client: LangGraphClient, thread_id: str, run_id: str) -> bool:

@@ -18,14 +18,14 @@ from langgraph_sdk.errors import ConflictError, NotFoundError
 from runledger.adapters import telemetry
 from runledger.core import launch_states, run_states, tokens
 from runledger.core.launches import own_thread_id, parse_launch
-from runledger.core.problems import Problem
+from runledger.core.problems import Problem, unavailable
 from runledger.core.settling import STILL
 from runledger_langgraph.inspection import runs_of_launch
 from runledger_langgraph.refusals import ERRORS, explain, fault
 from runledger_langgraph.runs import NotStartedError, Start, Started, UnknownError, make_thread, start_run
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Mapping
 
     from langgraph_sdk.client import LangGraphClient
 
@@ -34,7 +34,6 @@ if TYPE_CHECKING:
     from runledger.adapters.tables import Table
     from runledger.core.launch_states import Launch
     from runledger.core.launches import LaunchRequest
-    from runledger.core.ledger import Update
     from runledger.core.tokens import KeyRing
     from runledger_langgraph.client import LangGraph
 
@@ -92,20 +91,17 @@ class Launcher:
 
         Returns the launch as it is then, and its run's id. Raises TakenError where somebody else was faster. On a
         thread of ours a run that is made late can't slip in: the last attempt's thread is deleted first, so that a late
-        creation gets 404. Before that it is made sure of, so that nobody else's 404, a proxy's or another database's,
-        is taken for the fence. On a caller's thread LangGraph offers none; there `watch` finds a second run.
+        creation gets 404. On a caller's thread LangGraph offers no such fence; there `watch` finds a second run.
         """
         if launch.langgraph_url != self.langgraph.url:
             problem = _elsewhere(launch)
             if is_patient:
                 self._refused(launch, problem, is_patient=True)
             raise problem
+        starts_again = launch.is_unstarted and not launch.own_thread
         launch = self._take_over(launch)
         request = request or self._request_of(launch)
-        found = self._in_ledger(launch)
-        if not found and launch.own_thread:
-            self._ask(until, lambda client: make_thread(client, launch.thread_id, launch.launch_id))
-        found = found or self._in_langgraph(launch, until, must_know=launch.own_thread)
+        found = self._in_ledger(launch) or self._in_langgraph(launch, until, must_know=launch.own_thread)
         if not found and launch.own_thread:
             self._ask(until, lambda client: client.threads.delete(launch.thread_id))
             found = self._in_ledger(launch)
@@ -114,23 +110,25 @@ class Launcher:
             self._record(launch, found[0], request.after_seconds, until)
             telemetry.logger.info("adopted")
             return launch, found[0].run_id
-        launch = self._attempt(launch)
-        telemetry.count("started_over")
+        if not starts_again:
+            launch = self._attempt(launch)
+            telemetry.count("started_over")
         return launch, self.start(launch, request, until, is_patient=is_patient)
 
     def adopt(self, launch: Launch, until: float) -> None:
         """Give a refused launch its run, if there is one after all."""
         if found := self._in_ledger(launch) or self._in_langgraph(launch, until):
             telemetry.count("adopted")
-            self._record(launch, found[0], 0, until)
+            if not self._record(launch, found[0], 0, until):
+                raise unavailable("The adopted run can't be recorded.")
 
     def watch(self, launch: Launch, until: float) -> None:
         """Look for further runs of a launch that was started over on a caller's thread; record, count, cancel them."""
         for run in self._ask(until, lambda client: _runs_of(client, launch)):
             if run["run_id"] != launch.run_id:
                 now = time.time()
-                second = Started(run["run_id"], run["assistant_id"])
-                self.runs.apply(_pending(launch, second, 0, now))
+                second = _started(run)
+                self._put_down(launch, second, 0, now)
                 if self.runs.apply(run_states.doubled(second.run_id, launch.launch_id, now)) is None:
                     telemetry.count("doubled")
                     telemetry.logger.error("a second run of the launch appeared", doubled_run=second.run_id)
@@ -172,12 +170,11 @@ class Launcher:
 
     def _in_ledger(self, launch: Launch) -> list[Started]:
         """Return the runs that a webhook has recorded."""
-        return [Started(item["run_id"], item.get("assistant_id", "")) for item in self.runs.of_launch(launch.launch_id)]
+        return [_started(item) for item in self.runs.of_launch(launch.launch_id)]
 
     def _in_langgraph(self, launch: Launch, until: float, *, must_know: bool = False) -> list[Started]:
         """Return the runs that LangGraph has on the launch's thread; none where it need not know the thread."""
-        runs = self._ask(until, lambda client: _runs_of(client, launch, must_know=must_know))
-        return [Started(run["run_id"], run["assistant_id"]) for run in runs]
+        return [_started(run) for run in self._ask(until, lambda client: _runs_of(client, launch, must_know=must_know))]
 
     def _ask[T](self, until: float, question: Callable[[LangGraphClient], Awaitable[T]]) -> T:
         key = self.api_key.value()
@@ -196,60 +193,79 @@ class Launcher:
     def _refused(self, launch: Launch, problem: Problem, *, is_patient: bool) -> None:
         """Close a launch; where that fails it stays due, and its refusal is what the caller hears."""
         self._told(problem)
-        if is_patient:
-            if problem.slug not in _LASTING and not self._is_too_old(launch):
-                return
-            telemetry.count("launch_refused")
-            telemetry.logger.error("a launch is given up", reason=problem.slug, detail=problem.detail)
+        if is_patient and problem.slug not in _LASTING and not self._is_too_old(launch):
+            return
+        nobody_to_ask = problem.slug == "launch-elsewhere"
         try:
-            self.launches.apply(launch_states.refused(launch, problem.slug, time.time()))
+            update = launch_states.refused(launch, problem.slug, time.time(), heard=nobody_to_ask)
+            is_closed = self.launches.apply(update) is None
         except Problem as failed:
             telemetry.logger.error("a refused launch stays due", detail=failed.detail)
+            return
+        if is_patient and is_closed:
+            telemetry.count("launch_refused")
+            telemetry.logger.error("a launch is given up", reason=problem.slug, detail=problem.detail)
 
     def _is_too_old(self, launch: Launch) -> bool:
         return time.time() > datetime.fromisoformat(launch.created_at).timestamp() + self.max_run_seconds
 
-    def _record(self, launch: Launch, started: Started, after_seconds: int, until: float) -> None:
-        """Record the run, then its launch.
+    def _record(self, launch: Launch, started: Started, after_seconds: int, until: float) -> bool:
+        """Record the run, then its launch; return whether both are.
 
-        Where that fails, or there is no time for it, the run goes on all the same: the caller gets its ids, and the
-        launch stays due.
+        Where that fails, or there is no time for it, the run goes on all the same: the caller gets its ids, and a
+        launch that is `starting` stays due.
         """
         telemetry.about(run_id=started.run_id)
         now = time.time()
-        pending = _pending(launch, started, after_seconds, now)
         try:
-            if self.runs.apply(pending) is not None:
-                self.runs.apply(run_states.launched(pending))
+            self._put_down(launch, started, after_seconds, now)
             if time.monotonic() <= until + _SPARE_SECONDS:
                 if self.launches.apply(launch_states.started(launch, started.run_id, now)) is not None:
                     self.launches.apply(launch_states.started(launch, started.run_id, now, heard=True))
-                return
+                return True
             detail = "no time is left"
         except Problem as problem:
             detail = problem.detail
         telemetry.count("unrecorded")
         telemetry.logger.error("a started run stays to be recorded", detail=detail)
+        return False
+
+    def _put_down(self, launch: Launch, started: Started, after_seconds: int, now: float) -> None:
+        """Record a run of a launch, or what its webhook did not know where that was faster."""
+        if started.created_at:  # found, perhaps long after; LangGraph's own time has the delay in it
+            after_seconds = int(datetime.fromisoformat(started.created_at).timestamp()) - int(now)
+        pending = run_states.pending(
+            run_id=started.run_id,
+            launch_id=launch.launch_id,
+            thread_id=launch.thread_id,
+            assistant_id=started.assistant_id or None,
+            after_seconds=after_seconds,
+            now=now,
+        )
+        if self.runs.apply(pending) is not None:
+            self.runs.apply(run_states.launched(pending))
 
 
-def _pending(launch: Launch, started: Started, after_seconds: int, now: float) -> Update:
-    return run_states.pending(
-        run_id=started.run_id,
-        launch_id=launch.launch_id,
-        thread_id=launch.thread_id,
-        assistant_id=started.assistant_id or None,
-        after_seconds=after_seconds,
-        now=now,
-    )
+def _started(run: Mapping[str, Any]) -> Started:
+    """Read a run that is there already, in the ledger or in LangGraph."""
+    return Started(run["run_id"], run.get("assistant_id", ""), run["created_at"])
 
 
 async def _runs_of(client: LangGraphClient, launch: Launch, *, must_know: bool = False) -> list[dict[str, Any]]:
+    """Find the launch's runs.
+
+    A thread of ours that is not known may never have been made. With `must_know` it is made then and asked for again,
+    so that nobody else's 404, a proxy's say, is taken for LangGraph's word. A thread that is known is never made again:
+    such a request, should it come late, would undo the fence.
+    """
+    where = (client, launch.thread_id, launch.launch_id, launch.created_at)
     try:
-        return await runs_of_launch(client, launch.thread_id, launch.launch_id, launch.created_at)
+        return await runs_of_launch(*where)
     except NotFoundError:
-        if must_know:
-            raise
-        return []
+        if not must_know:
+            return []
+    await make_thread(client, launch.thread_id, launch.launch_id)
+    return await runs_of_launch(*where)
 
 
 async def _cancel(client: LangGraphClient, thread_id: str, run_id: str) -> None:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 # What a call can raise: a refusal, no connection, no answer in time, an answer that is not LangGraph's.
 ERRORS = (httpx.HTTPError, TimeoutError, orjson.JSONDecodeError, KeyError, TypeError, StopAsyncIteration)
+TIMEOUTS = (TimeoutError, httpx.TimeoutException)
 _UNREACHABLE = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)  # nothing was sent
 
 _RETRY_AFTER = "5"
@@ -34,9 +35,9 @@ _MEANINGS = {
 
 
 def explain(
-    error: Exception, langgraph: LangGraph, *, own_thread: bool = True, secrets: tuple[str | None, ...] = ()
+    error: Exception, langgraph: LangGraph, *, secrets: tuple[str | None, ...], own_thread: bool = True
 ) -> Problem:
-    """Turn one of ERRORS into a problem; `secrets` are kept out of LangGraph's own words."""
+    """Turn one of ERRORS into a problem; `secrets`, all that were sent, are kept out of LangGraph's own words (G5)."""
     if isinstance(error, httpx.HTTPStatusError):
         message = error.message if isinstance(error, APIStatusError) else "refused"
         for secret in filter(None, secrets):
@@ -45,7 +46,7 @@ def explain(
         return refusal(error.response.status_code, message, retry_after, own_thread=own_thread)
     if isinstance(error, _UNREACHABLE):
         return fault(f"LangGraph can't be reached at {langgraph.url} ({type(error).__name__}).")
-    if isinstance(error, TimeoutError | httpx.TimeoutException):
+    if isinstance(error, TIMEOUTS):
         return timed_out(langgraph.deadline)
     if isinstance(error, httpx.TransportError):
         return fault(f"The connection to LangGraph broke ({type(error).__name__}).")

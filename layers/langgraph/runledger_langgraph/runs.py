@@ -54,10 +54,14 @@ class Start:
 
 @dataclass(frozen=True, slots=True)
 class Started:
-    """The run that LangGraph made. `assistant_id` is the assistant's UUID where LangGraph told it."""
+    """The run that LangGraph made. `assistant_id` is the assistant's UUID where LangGraph told it.
+
+    `created_at` is LangGraph's, or the ledger's, where the run was found and not just made.
+    """
 
     run_id: str
     assistant_id: str
+    created_at: str | None = None
 
 
 def start_run(langgraph: LangGraph, start: Start, api_key: str | None, until: float) -> Started:

@@ -35,7 +35,7 @@ class Secret[T]:
         self._client, self._secret_id, self._read, self._clock = client, secret_id, read, clock
         self._value: T
         self._known = False
-        self._read_at = float("-inf")
+        self._read_at = self._tried_at = float("-inf")
 
     def value(self) -> T:
         """Return the secret, at most CACHE_SECONDS old; raise a 503 Problem when it can't be read."""
@@ -44,8 +44,8 @@ class Secret[T]:
         return self._value
 
     def fresh(self) -> T | None:
-        """Read the secret again; None while the last read is younger than REREAD_SECONDS."""
-        if self._clock() - self._read_at < REREAD_SECONDS:
+        """Read the secret again; None while the last try is younger than REREAD_SECONDS."""
+        if self._clock() - self._tried_at < REREAD_SECONDS:
             return None
         return self._fetch()
 
@@ -54,12 +54,13 @@ class Secret[T]:
         self._known = False
 
     def _fetch(self) -> T:
+        self._tried_at = self._clock()
         try:
             text = self._client.get_secret_value(SecretId=self._secret_id)["SecretString"]
         except (BotoCoreError, ClientError, KeyError) as error:
             raise unavailable(f"A secret can't be read ({type(error).__name__}).") from error
         self._value = self._read(text)
-        self._known, self._read_at = True, self._clock()
+        self._known, self._read_at = True, self._tried_at
         return self._value
 
 

@@ -4,13 +4,15 @@
 |------------|---------------------------------------|---------------------------------------------------------------|
 | claimed    | absent                                | `starting`, with a holder and its lease, due when that lapses |
 | taken_over | `starting` or `refused`, as read      | `starting`, with a new holder and lease                       |
-| attempted  | `starting`, held                      | the same, one attempt more, on another thread perhaps         |
+| attempted  | `starting`, held                      | the same, one attempt more, nothing heard or watched of it    |
 | started    | `starting` or `refused`, this attempt | `started`, with the run; due if heard of or to be watched     |
-| refused    | `starting`, held, not heard of        | `refused`, with the reason; due if to be watched              |
+| refused    | `starting`, held, not heard of (*)    | `refused`, with the reason; due if to be watched              |
 | heard      | any                                   | the same, due now                                             |
 | checked    | any, due as read                      | the same, due no more                                         |
 | watched    | any that is due, watches as read      | the same, one watch more, due later                           |
 | postponed  | any that is due                       | the same, due later                                           |
+
+(*) or there is nobody who could be asked about it.
 
 Rank: refused < starting < started. A launch that stays `starting` is unknown: its run may have been started, or not.
 Its lease says that its holder is at work on it, and is longer than that can take; when it has lapsed, nobody is.
@@ -46,6 +48,7 @@ class Launch:
     langgraph_url: str
     created_at: str
     run_id: str | None
+    reason: str | None
     request: str | None
     request_key: str | None
     checks: int
@@ -66,6 +69,7 @@ class Launch:
             langgraph_url=item["langgraph_url"],
             created_at=item["created_at"],
             run_id=item.get("run_id"),
+            reason=item.get("reason"),
             request=item.get("request"),
             request_key=item.get("request_key"),
             checks=int(item.get("checks", 0)),
@@ -75,6 +79,11 @@ class Launch:
     def is_held(self, now: float) -> bool:
         """Whether somebody may be at work on it."""
         return self.state == "starting" and self.lease_until > now
+
+    @property
+    def is_unstarted(self) -> bool:
+        """Whether LangGraph is known to have made no run of it: it has refused the only attempt."""
+        return self.state == "refused" and self.attempt == 1 and self.reason != "launch-elsewhere"
 
     @property
     def may_be_doubled(self) -> bool:
@@ -132,12 +141,16 @@ def taken_over(launch: Launch, holder: str, now: float) -> Update:
 
 
 def attempted(launch: Launch, thread_id: str, now: float) -> Update:
-    """Start over, on a new thread where the last attempt's could be deleted; `launch` is as its holder knows it."""
+    """Start over, on a new thread where the last attempt's could be deleted; `launch` is as its holder knows it.
+
+    What was heard of the last attempts was looked for and not found; a run of this one can appear as of the first.
+    """
     return Update(
         key={"launch_id": launch.launch_id},
         condition="#state = :starting AND #holder = :holder AND #attempt = :attempt",
         given={"starting": "starting", "holder": launch.holder, "attempt": launch.attempt},
         set={"attempt": launch.attempt + 1, "thread_id": thread_id, **_leased(launch.launch_id, launch.holder, now)},
+        remove=("heard_at", "watches"),
     )
 
 
@@ -157,15 +170,17 @@ def started(launch: Launch, run_id: str, now: float, *, heard: bool = False) -> 
     )
 
 
-def refused(launch: Launch, reason: str, now: float) -> Update:
+def refused(launch: Launch, reason: str, now: float, *, heard: bool = False) -> Update:
     """LangGraph has made no run at this attempt and won't; the same request may try again.
 
-    The run of an earlier attempt may still appear, where that could not be fenced off: then the launch stays due.
+    The run of an earlier attempt may still appear, where that could not be fenced off: then the launch stays due. So
+    does one that was `heard` of, unless there is nobody to ask about it.
     """
     watch = due(launch.launch_id, now + FIRST_CHECK_SECONDS) if launch.may_be_doubled else {}
     return Update(
         key={"launch_id": launch.launch_id},
-        condition="#state = :starting AND #holder = :holder AND attribute_not_exists(#heard_at)",
+        condition="#state = :starting AND #holder = :holder"
+        + ("" if heard else " AND attribute_not_exists(#heard_at)"),
         given={"starting": "starting", "holder": launch.holder},
         set={"state": "refused", "reason": reason, "updated_at": iso(now), **watch},
         remove=("checks", *(() if watch else NOT_DUE)),

@@ -55,6 +55,12 @@ def seen(run: Mapping[str, Any], checkpoint: Mapping[str, Any] | None) -> Seen:
     )
 
 
+def unsettled(run: Mapping[str, Any]) -> Seen:
+    """Read an ended run whose checkpoint is not known: a success stays `settling`."""
+    outcome = outcome_of(run["status"], temporary=False)
+    return Seen(run["status"], outcome, normalised(run.get("updated_at")), None, None, began=True)
+
+
 def _questions(tasks: list[dict[str, Any]]) -> str:
     asked = [
         {"id": interrupt.get("id"), "value": interrupt.get("value")}
