@@ -246,9 +246,9 @@ class Launcher:
             self.runs.apply(run_states.launched(pending))
 
 
-def _started(run: Mapping[str, Any]) -> Started:
+def _started(item: Mapping[str, Any]) -> Started:
     """Read a run that is there already, in the ledger or in LangGraph."""
-    return Started(run["run_id"], run.get("assistant_id", ""), run["created_at"])
+    return Started(item["run_id"], item.get("assistant_id", ""), item["created_at"])
 
 
 async def _runs_of(client: LangGraphClient, launch: Launch, *, must_know: bool = False) -> list[dict[str, Any]]:
