@@ -126,9 +126,12 @@ def _run(demo: Demo) -> None:
     _wait_until_landed(demo)
     _check_doors(demo, demo.items())
     _repeat(demo)
-    console.rule("later: reconcile asks LangGraph about what is open")
-    demo.stack.reconcile()
+    console.rule("later: reconcile asks LangGraph about what is open, and tells the bus what came of it")
+    for _ in range(2):  # what was settled at the first look is told at the second
+        demo.stack.reconcile()
     items = demo.items()
+    untold = [run_id for run_id, item in items.items() if "unpublished" in item]
+    demo.check("each outcome is an event on the bus", not untold, str(untold))
     _show_ledger(demo, items)
     _show_result(demo, items)
 
@@ -242,6 +245,8 @@ def _show(function: str, line: str) -> None:
     ids = f"[dim]launch[/] {launch}  [dim]run[/] {run}"
     if members["message"] in ("settled", "reconciled"):
         console.print(f"[bold green]asked[/]    {members['outcome']:<22} {ids}")
+    elif members["message"] == "published":
+        console.print(f"[bold magenta]told[/]     {members['event']:<22} {ids}")
     elif members["message"] == "delivered":
         console.print(f"[bold green]landed[/]   {members['outcome']:<22} {ids}  [dim]{members['bytes']:,} bytes[/]")
     elif members["level"] != "INFO" and (text := logs.render(function, line)) is not None:

@@ -1,4 +1,4 @@
-"""The tables, the bucket and the secrets of template.yaml, made by boto3 in moto."""
+"""The tables, the bucket, the bus and the secrets of template.yaml, made by boto3 in moto."""
 
 from __future__ import annotations
 
@@ -51,6 +51,9 @@ def create(template: Template, endpoint_url: str | None = None, api_key: str = "
     for name in template.resources("AWS::S3::Bucket"):
         template.names[name] = f"runledger-{name.lower()}"
         s3.create_bucket(Bucket=template.names[name])
+    for name, properties in template.resources("AWS::Events::EventBus").items():
+        client("events").create_event_bus(Name=properties["Name"])
+        template.names[name] = properties["Name"]
     for name, properties in template.resources("AWS::SecretsManager::Secret").items():
         generated = properties.get("GenerateSecretString")
         text = _generate(generated) if generated else api_key

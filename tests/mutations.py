@@ -60,8 +60,8 @@ MUTATIONS = (
         "G1",
         "a settling run is not due",
         f"{CORE}/run_states.py",
-        'settling = delivery.outcome == "settling"',
-        "settling = False",
+        "return {**_outcome(run_id, outcome), **due(run_id, now + FIRST_CHECK_SECONDS)}",
+        "return _outcome(run_id, outcome)",
     ),
     Mutation(
         "G1",
@@ -327,15 +327,15 @@ MUTATIONS = (
         "G4",
         "a started launch is refused",
         f"{CORE}/launch_states.py",
-        'condition="#state = :starting AND #holder = :holder AND attribute_not_exists(#heard_at)"',
-        'condition="attribute_exists(#state) AND #state <> :starting OR #holder = :holder"',
+        'condition="#state = :starting AND #holder = :holder"\n        + (',
+        'condition="(attribute_exists(#state) AND #state <> :starting OR #holder = :holder)"\n        + (',
     ),
     Mutation(
         "G4",
         "a webhook that came is counted as lost",
         f"{CORE}/run_states.py",
-        '"result_too_large",\n            "webhook_awaited",',
-        '"result_too_large",',
+        '"payload_key", "result_too_large", "webhook_awaited")',
+        '"payload_key", "result_too_large")',
     ),
     # ---- G6: 4xx only for what is proven bad -----------------------------------------------------------------------
     Mutation(
@@ -384,9 +384,31 @@ MUTATIONS = (
     Mutation(
         "G3",
         "a payload is shown as a string",
-        f"{CORE}/views.py",
+        f"{CORE}/json_text.py",
         '_TEXTS = ("questions", "payload")',
         '_TEXTS = ("questions",)',
+    ),
+    # ---- G8: events leave at least once ----------------------------------------------------------------------------
+    Mutation(
+        "G8", "an outcome is not put down to be told", f"{CORE}/run_states.py", "add=_event(delivery.outcome),", ""
+    ),
+    Mutation("G8", "an event is noted as sent that was not", f"{ADAPTERS}/bus.py", "self._send(events)", "pass"),
+    Mutation(
+        "G8", "a refused entry counts as sent", f"{ADAPTERS}/bus.py", 'if answer["FailedEntryCount"]:', "if False:"
+    ),
+    Mutation(
+        "G8",
+        "what came to pass meanwhile is noted as sent too",
+        f"{CORE}/run_states.py",
+        'condition="#unpublished = :seen"',
+        'condition="attribute_exists(#unpublished) OR #unpublished = :seen"',
+    ),
+    Mutation(
+        "G8",
+        "a run is closed before its event has left",
+        f"{CORE}/run_states.py",
+        '"#due_at = :was_due AND attribute_not_exists(#unpublished)"',
+        '"#due_at = :was_due"',
     ),
     # ---- G5, G7: tokens --------------------------------------------------------------------------------------------
     Mutation(

@@ -1,7 +1,8 @@
 """Every minute: ask LangGraph about what is due, so that every run ends in the ledger (G1), and only once (G2, G4).
 
-First launches whose launcher never came back, then runs whose webhook never came, whose success is not settled, or who
-wait for a person. Whatever fails is pushed back and stops nothing else; two of these at once do no harm.
+First launches whose launcher never came back, then runs: whose webhook never came, whose success is not settled, who
+wait for a person, whose event has not left. Whatever fails is pushed back and stops nothing else; two of these at once
+do no harm.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from reconcile.due_launches import DueLaunches
 from reconcile.due_runs import DueRuns
 from runledger.adapters import aws, settings, telemetry
 from runledger.adapters.bucket import Bucket
+from runledger.adapters.bus import Bus
 from runledger.adapters.secrets import Secret, api_key, key_ring
 from runledger.adapters.tables import Table
 from runledger.core.problems import Problem
@@ -38,6 +40,7 @@ launcher = Launcher(
     webhook_url=settings.text("WEBHOOK_URL"),
     max_run_seconds=settings.whole_number("MAX_RUN_SECONDS"),
 )
+bus = Bus(aws.client("events"), settings.text("EVENT_BUS"))
 
 
 def handler(event: dict[str, Any], context: LambdaContext) -> None:  # noqa: ARG001 - the schedule says nothing
@@ -47,7 +50,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> None:  # noqa: ARG
     begins = time.monotonic()
     passes = (
         (DueLaunches(launcher, MAX_CHECK_SECONDS), begins + seconds * _LAUNCHES_SHARE),
-        (DueRuns(launcher, MAX_CHECK_SECONDS, INLINE_PAYLOAD_BYTES), begins + seconds),
+        (DueRuns(launcher, bus, MAX_CHECK_SECONDS, INLINE_PAYLOAD_BYTES), begins + seconds),
     )
     try:
         for due, ends in passes:

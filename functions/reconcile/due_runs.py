@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 
     from langgraph_sdk.client import LangGraphClient
 
+    from runledger.adapters.bus import Bus
     from runledger.core.ledger import Placed, Update
     from runledger_langgraph.launcher import Launcher
 
@@ -53,6 +54,7 @@ class DueRuns:
     """One pass over the due runs. Runs that LangGraph does not know are judged at its end, all together."""
 
     launcher: Launcher
+    bus: Bus
     max_check_seconds: int
     inline_bytes: int
     asked: set[str] = field(default_factory=set)  # threads of runs that LangGraph told of
@@ -73,9 +75,13 @@ class DueRuns:
         """Return whether LangGraph can tell more about a run; what needs no asking is done here."""
         telemetry.about_only(launch_id=item.get("launch_id"), run_id=item["run_id"])
         try:
+            is_over = item["outcome"] not in OPEN and not (item["outcome"] == "lost" and item.get("heard"))
+            if item.get("unpublished"):
+                self.bus.publish(self.launcher.runs, item["run_id"])
+                if is_over and not item.get("webhook_awaited"):
+                    return False
             if item.get("webhook_awaited"):
                 self._miss_webhook(item)
-            is_over = item["outcome"] not in (*OPEN, "lost")
             if is_over or not ({"thread_id", "launch_id"} & set(item)):  # nobody can be asked about it
                 self._update(run_states.closed(item["run_id"], int(item["due_at"])))
                 return False
@@ -220,7 +226,7 @@ class DueRuns:
         elif not run_states.is_missed_for_good(item, now):
             later = now + min(_MISS_SECONDS, self.max_check_seconds)
             self._update(run_states.missed(run_id, int(item["due_at"]), later, now))
-        elif item["outcome"] in ("pending", "lost"):
+        elif item["outcome"] == "pending":
             if self._update(run_states.lost(run_id, now)):
                 telemetry.count("lost")
                 telemetry.logger.error("lost: LangGraph no longer knows the run, and no result was seen")

@@ -38,6 +38,7 @@ ANYWHERE = {  # what has no resource to be named, and why
     "ec2:UnassignPrivateIpAddresses": "as above",
 }
 SERVICES = {
+    "put_events": "events",
     "get_item": "dynamodb",
     "get_object": "s3",
     "get_secret_value": "secretsmanager",
@@ -130,7 +131,7 @@ def test_g9_aws_is_called_by_the_clients_of_the_adapters_alone() -> None:
 def test_g9_a_role_reaches_what_the_environment_names_and_its_log(function: Function) -> None:
     resources = set.union(*(resources for _, resources in statements(function)))
     reachable = {re.sub(r"^\$\{|[.}].*$", "", resource) for resource in resources}
-    stored = {"AWS::DynamoDB::Table", "AWS::S3::Bucket", "AWS::SecretsManager::Secret"}
+    stored = {"AWS::DynamoDB::Table", "AWS::S3::Bucket", "AWS::SecretsManager::Secret", "AWS::Events::EventBus"}
     used = {name for kind in stored for name in TEMPLATE.resources(kind) if name in function.environment.values()}
     assert reachable == used | {properties(function)["LoggingConfig"]["LogGroup"]}
 
@@ -171,7 +172,7 @@ def test_g9_objects_are_written_and_read_where_the_role_allows_it(function: Func
     assert request_key("a-launch", "a-digest").startswith("launches/")
 
 
-def test_g9_only_query_reads_runs_by_key() -> None:
+def test_g9_only_who_shows_or_tells_of_a_run_reads_it_by_key() -> None:
     """A run's item has its payload; everybody else has enough in the indexes."""
     readers = {
         (function.name, resource)
@@ -184,6 +185,7 @@ def test_g9_only_query_reads_runs_by_key() -> None:
         ("QueryFunction", "RunsTable.Arn"),
         ("QueryFunction", "LaunchesTable.Arn"),
         ("ReconcileFunction", "LaunchesTable.Arn"),
+        ("ReconcileFunction", "RunsTable.Arn"),
     }
 
 

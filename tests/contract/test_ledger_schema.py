@@ -91,6 +91,8 @@ def updates() -> dict[str, list[Update]]:
             run_states.settled(RUN, SEEN, NOW),
             run_states.postponed(RUN, 1, NOW),
             run_states.moved_on(RUN, RUN, NOW),
+            run_states.published({"run_id": RUN, "outcome": "failed", "unpublished": {"failed"}, "due_at": 1}, NOW),
+            run_states.published({"run_id": RUN, "outcome": "awaiting_input", "unpublished": {"lost"}}, NOW),
             run_states.unheard(RUN, "succeeded", NOW),
             run_states.unheard(RUN, "settling", NOW),
             run_states.missed(RUN, 1, NOW, NOW),

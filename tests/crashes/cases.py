@@ -97,6 +97,11 @@ class Case:
         self.seconds = len(seconds)
         if any(run["outcome"] in ("pending", "settling") or "due_at" in run for run in seconds):
             wrong.append(f"lost: a second run {seconds}")
+        stages = ("awaiting_input", outcome) if outcome == "answered" else (outcome,)
+        ids = {f"{run['run_id']}/{stage}" for run in mains for stage in stages}
+        ids |= {f"{run['run_id']}/{run['outcome']}" for run in seconds}
+        if not ids <= self.world.faults.told or any("unpublished" in run for run in runs):
+            wrong.append(f"lost: an event of {ids}; told are {self.world.faults.told}")
         return wrong
 
     def result(self, run: dict[str, Any]) -> Any:
@@ -264,7 +269,8 @@ def finish(scenario: Scenario, case: Case) -> list[str]:
         world.deliver(world.delivery(launches[0]["run_id"]))
     for looks in range(1, 41):
         due, outcomes = world.next_due, [run["outcome"] for run in world.items("RunsTable")]
-        if due is None or outcomes == ["awaiting_input"] == [scenario.outcome]:
+        is_told = not any("unpublished" in run for run in world.items("RunsTable"))
+        if due is None or (is_told and outcomes == ["awaiting_input"] == [scenario.outcome]):
             return case.check(scenario.outcome)
         if looks % 10 == 0:
             world.wait_for_runs()

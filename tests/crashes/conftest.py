@@ -60,6 +60,7 @@ def _forget() -> None:
     """Let the functions be imported with the environment of now."""
     stateful = (
         *FUNCTIONS,
+        "runledger.adapters.bus",
         "runledger.adapters.gateway",
         "runledger.adapters.telemetry",
         "runledger_langgraph.launcher",

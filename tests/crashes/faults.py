@@ -40,6 +40,7 @@ class Faults:
 
     calls: list[str] = field(default_factory=list)  # of the last watched invocation
     creations: Counter[str] = field(default_factory=Counter)  # runs that LangGraph made, by launch
+    told: set[str] = field(default_factory=set)  # ids of the events that the bus took
     was_met: bool = False  # whether the call that was to fail was made
     _client: httpx.Client = field(default_factory=httpx.Client)
     _watches: bool = False
@@ -78,7 +79,9 @@ class Faults:
 
         def call_aws(client: Any, operation: str, parameters: Any) -> Any:
             def do() -> Any:
-                return aws(client, operation, parameters)
+                answer = aws(client, operation, parameters)
+                self.told |= {json.loads(entry["Detail"])["id"] for entry in parameters.get("Entries", ())}
+                return answer
 
             mode = self._next(f"{client.meta.service_model.service_name} {operation}")
             if mode in (LOST, TWICE, KILLED_AFTER):

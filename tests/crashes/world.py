@@ -35,6 +35,7 @@ FUNCTIONS = ("launch", "webhook", "reconcile")
 _CLOCKED = (
     *("launch.app", "webhook.app", "reconcile.due_index", "reconcile.due_launches", "reconcile.due_runs"),
     "runledger_langgraph.launcher",
+    "runledger.adapters.bus",
 )
 _plain = TypeDeserializer().deserialize
 

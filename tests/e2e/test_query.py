@@ -1,4 +1,4 @@
-"""Reading the ledger over HTTP while a real LangGraph server works."""
+"""Reading the ledger over HTTP, and hearing of it on the bus, while a real LangGraph server works."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import uuid
 from typing import TYPE_CHECKING, Any
 
 from tests.e2e.client import get
+from tests.integration.listener import listen
 
 if TYPE_CHECKING:
     from tests.e2e.client import Ledger
@@ -39,6 +40,19 @@ def test_a_question_can_be_read_under_its_launch(ledger: Ledger) -> None:
     run = read(ledger, summary["links"]["run"])
     assert [question["value"] for question in run["questions"]] == [{"question": "Shall I go on?"}]
     assert run["links"]["launch"] == launched["links"]["launch"]
+
+
+def test_g8_a_question_is_heard_on_the_bus_with_where_to_read_more(ledger: Ledger) -> None:
+    listener = listen(ledger.stack.client, ledger.stack.template.names["EventBus"])
+    launched = ledger.launch(input={"task": "ask"})
+    ledger.landed(launched["run_id"])
+    for _ in range(2):
+        ledger.stack.reconcile()
+    (heard,) = (event for event in listener.events() if event["detail"]["run_id"] == launched["run_id"])
+    assert heard["detail-type"] == "Run Awaiting Input"
+    assert heard["detail"]["launch_id"] == launched["launch_id"]
+    assert [question["value"] for question in heard["detail"]["questions"]] == [{"question": "Shall I go on?"}]
+    assert read(ledger, heard["detail"]["links"]["run"])["outcome"] == "awaiting_input"
 
 
 def test_a_large_result_is_a_link_that_needs_nothing_but_a_browser(ledger: Ledger) -> None:

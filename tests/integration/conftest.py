@@ -36,6 +36,7 @@ _STATEFUL = (
     "reconcile.due_runs",
     "reconcile.due_index",
     "runledger_langgraph.launcher",
+    "runledger.adapters.bus",
     "runledger.adapters.gateway",
     "runledger.adapters.telemetry",
 )

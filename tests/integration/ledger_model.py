@@ -19,6 +19,7 @@ FIRST_CHECK, LEASE = 120, 60
 MISSES, HALF_AN_HOUR = 3, 1800  # how often and over how long a run is missed before it is lost
 SOURCES = ("launch", "reconcile", "webhook")  # the later one is believed
 OPEN = ("pending", "settling", "awaiting_input")
+SILENT = ("pending", "settling")
 UNSEEN = ("pending", "lost")  # nobody has seen such a run end
 ENDS = ("succeeded", "failed", "timed_out", "cancelled", "rolled_back")
 NEXT = {
@@ -35,13 +36,11 @@ def changed(item: Item, **changes: Any) -> Item:
     return {name: value for name, value in {**item, **changes}.items() if value is not None}
 
 
-def _looked_anew(run: Item, outcome: str, due_at: int | None, **changes: Any) -> Item:
+def _comes_to(run: Item, outcome: str, now: float, **changes: Any) -> Item:
+    """Have a new outcome: it is due from now on, and to be told unless it is only a stage on the way."""
     counts = {"checks": None, "failures": None, "misses": None, "missed_since": None}
-    return changed(run, outcome=outcome, due_at=due_at, **counts, **changes)
-
-
-def _check(outcome: str, now: float) -> int | None:
-    return int(now) + FIRST_CHECK if outcome in OPEN else None
+    told = {"unpublished": run.get("unpublished", set()) | {outcome}} if outcome not in SILENT else {}
+    return changed(run, outcome=outcome, due_at=int(now) + FIRST_CHECK, **{**counts, **told, **changes})
 
 
 # Runs: what the launch knows.
@@ -55,7 +54,7 @@ def pending(run: Item, launch_id: str, now: float) -> Item | None:
         "source": "launch",
         "status": "pending",
         "outcome": "pending",
-        "due_at": _check("pending", now),
+        "due_at": int(now) + FIRST_CHECK,
     }
 
 
@@ -74,7 +73,7 @@ def delivered(run: Item, by: str | None, says: Delivery, now: float) -> Item | N
     if run.get("launch_id", by) != by or run.get("source", "launch") != "launch":
         return None
     run = changed(run, launch_id=by, source="webhook", status=says.status, payload_sha256=says.payload.sha256)
-    return _looked_anew(run, says.outcome, _check(says.outcome, now))
+    return _comes_to(run, says.outcome, now)
 
 
 def superseding(run: Item, recorded: str, says: Delivery) -> Item | None:
@@ -82,6 +81,8 @@ def superseding(run: Item, recorded: str, says: Delivery) -> Item | None:
         return None
     agrees = recorded in ("settling", says.outcome, *LATER.get(says.outcome, ()))
     outcome = says.outcome if recorded == "settling" else recorded
+    if outcome not in (recorded, *SILENT):
+        run = changed(run, unpublished=run.get("unpublished", set()) | {outcome})
     return changed(
         run,
         source="webhook",
@@ -89,7 +90,6 @@ def superseding(run: Item, recorded: str, says: Delivery) -> Item | None:
         outcome=outcome,
         payload_sha256=says.payload.sha256,
         conflict=None if agrees else says.outcome,
-        due_at=run.get("due_at") if outcome in OPEN else None,
         result_too_large=None,
         webhook_awaited=None,
     )
@@ -109,10 +109,10 @@ def reconciled(run: Item, seen: Seen, sha256: str | None, now: float, *, is_hear
         return None
     run = changed(run, source="reconcile", status=seen.status, payload_sha256=sha256, questions=seen.questions)
     is_awaited = seen.began and not is_heard
-    return _looked_anew(
+    return _comes_to(
         run,
         seen.outcome,
-        int(now) + FIRST_CHECK if is_awaited else _check(seen.outcome, now),
+        now,
         webhook_awaited=is_awaited or None,
         result_too_large=sha256 is None or None,
     )
@@ -122,27 +122,37 @@ def settled(run: Item, seen: Seen, now: float) -> Item | None:
     if run.get("outcome") != "settling":
         return None
     run = changed(run, status=seen.status)
-    return _looked_anew(run, seen.outcome, _check(seen.outcome, now), questions=seen.questions)
+    return _comes_to(run, seen.outcome, now, questions=seen.questions)
 
 
-def moved_on(run: Item, answered_by: str | None) -> Item | None:
+def moved_on(run: Item, answered_by: str | None, now: float) -> Item | None:
     if run.get("outcome") != "awaiting_input":
         return None
-    return _looked_anew(run, "answered" if answered_by else "abandoned", None, answered_by=answered_by)
+    return _comes_to(run, "answered" if answered_by else "abandoned", now, answered_by=answered_by)
 
 
-def rolled_back(run: Item) -> Item | None:
+def rolled_back(run: Item, now: float) -> Item | None:
     if run.get("source") != "launch" or run["outcome"] not in UNSEEN:
         return None
-    return _looked_anew(run, "rolled_back", None, source="reconcile")
+    return _comes_to(run, "rolled_back", now, source="reconcile")
 
 
 def lost(run: Item, now: float) -> Item | None:
-    if run.get("source") != "launch" or run["outcome"] not in UNSEEN:
+    if run.get("source") != "launch" or run["outcome"] != "pending":
         return None
     if run.get("misses", 0) < MISSES - 1 or run["missed_since"] > int(now) - HALF_AN_HOUR:
         return None
-    return changed(run, outcome="lost", due_at=None)
+    counts = {name: run[name] for name in ("checks", "failures", "misses", "missed_since") if name in run}
+    return _comes_to(run, "lost", now, **counts)
+
+
+def published(run: Item, read: Item) -> Item | None:
+    """`read` is the run as it was when its events were made."""
+    if run.get("unpublished") != read["unpublished"]:
+        return None
+    if read["outcome"] in OPEN or read.get("webhook_awaited"):
+        return changed(run, unpublished=None)
+    return changed(run, unpublished=None, due_at=None) if run.get("due_at") == read["due_at"] else None
 
 
 # Runs: when to look.
@@ -167,11 +177,11 @@ def postponed(run: Item, was_due: int, due_at: int, *, known: bool) -> Item | No
 def unheard(run: Item, recorded: str) -> Item | None:
     if (run.get("source"), run.get("outcome")) != ("reconcile", recorded) or not run.get("webhook_awaited"):
         return None
-    return changed(run, webhook_awaited=None, due_at=run.get("due_at") if recorded in OPEN else None)
+    return changed(run, webhook_awaited=None)
 
 
 def closed(item: Item, was_due: int) -> Item | None:
-    return changed(item, due_at=None) if item.get("due_at") == was_due else None
+    return changed(item, due_at=None) if item.get("due_at") == was_due and "unpublished" not in item else None
 
 
 def due_now(run: Item, now: float) -> Item | None:

@@ -31,7 +31,7 @@ from runledger.core.launch_states import Launch
 from runledger.core.ledger import Placed, shard
 from runledger.core.settling import Seen, seen
 from tests.integration import ledger_model as model
-from tests.integration.ledger_model import NEXT, OPEN, SOURCES, UNSEEN
+from tests.integration.ledger_model import NEXT, OPEN, SILENT, SOURCES, UNSEEN
 from tests.integration.support import NOW, Aws
 
 if TYPE_CHECKING:
@@ -172,7 +172,7 @@ class RunWriters(Writers):
 
     told = (
         *("launch_id", "source", "status", "outcome", "payload_sha256", "questions", "answered_by", "conflict"),
-        *("other_sha256", "other_count", "webhook_awaited", "result_too_large", "doubled"),
+        *("other_sha256", "other_count", "webhook_awaited", "result_too_large", "doubled", "unpublished"),
         *("due_at", "heard", "checks", "failures", "misses", "missed_since"),
     )
 
@@ -260,7 +260,7 @@ class RunWriters(Writers):
     @rule()
     def it_is_rolled_back(self) -> None:
         """Also where that was concluded from what was read long ago."""
-        self.writes((run_states.rolled_back(self.id, self.now), model.rolled_back))
+        self.writes((run_states.rolled_back(self.id, self.now), partial(model.rolled_back, now=self.now)))
 
     @precondition(lambda self: "misses" in self.item)
     @rule(seconds=st.sampled_from([0, model.HALF_AN_HOUR]))
@@ -286,7 +286,10 @@ class RunWriters(Writers):
     @rule(answered_by=st.sampled_from([None, "answer"]))
     def its_thread_moves_on(self, answered_by: str | None) -> None:
         self.writes(
-            (run_states.moved_on(self.id, answered_by, self.now), partial(model.moved_on, answered_by=answered_by))
+            (
+                run_states.moved_on(self.id, answered_by, self.now),
+                partial(model.moved_on, answered_by=answered_by, now=self.now),
+            )
         )
 
     @precondition(Writers.is_due)
@@ -297,7 +300,7 @@ class RunWriters(Writers):
         if not run_states.is_missed_for_good(self.item, self.now):
             missed = run_states.missed(self.id, was_due, later, self.now)
             self.writes((missed, partial(model.missed, was_due=was_due, due_at=later, now=self.now)))
-        elif self.item["outcome"] in UNSEEN:
+        elif self.item["outcome"] == "pending":
             self.it_is_given_up(0)
         elif self.item["outcome"] == "awaiting_input":
             self.its_thread_moves_on(None)
@@ -316,6 +319,13 @@ class RunWriters(Writers):
                 partial(model.postponed, was_due=was_due, due_at=later, known=known),
             )
         )
+
+    @precondition(lambda self: "unpublished" in self.item)
+    @rule()
+    def its_events_have_left(self) -> None:
+        """Reconcile, perhaps two of them, and whoever else tells of runs."""
+        read = {**self.item, "run_id": self.id}
+        self.writes((run_states.published(read, self.now), partial(model.published, read=read)))
 
     @precondition(lambda self: "webhook_awaited" in self.item)
     @rule()
@@ -342,6 +352,8 @@ class RunWriters(Writers):
         if before:
             assert self.item["outcome"] in (before["outcome"], *NEXT.get(before["outcome"], ()))
             assert SOURCES.index(self.item["source"]) >= SOURCES.index(before["source"])
+        if self.item["outcome"] not in (before.get("outcome"), *SILENT):
+            assert self.item["outcome"] in self.item["unpublished"], "each outcome is an event (G8)"
         if "launch_id" in before:
             assert self.item["launch_id"] == before["launch_id"]
         if before.get("source") == "webhook":
@@ -350,12 +362,12 @@ class RunWriters(Writers):
     def check_due(self) -> None:
         """Whatever is open is due, but for a `settling` one of which nothing can be learnt.
 
-        Whatever is over is not, but for one whose webhook may still come, or of which something was heard.
+        So is whatever has an event that has not left (G8), or a webhook that may still come.
         """
         if self.item["outcome"] in OPEN:
             assert self.is_due() or self.is_settling()
-        elif self.is_due():
-            assert "webhook_awaited" in self.item or "heard" in self.item
+        if {"unpublished", "webhook_awaited"} & set(self.item):
+            assert self.is_due()
 
 
 class LaunchWriters(Writers):

@@ -67,7 +67,8 @@ def test_g4_a_late_webhook_replaces_payload_and_source(
     assert ("payload" in item, "payload_key" in item) == (not large, large)
     assert (aws.objects()[item["payload_key"]]["Body"] if large else item["payload"]) == stored
     assert item["payload_bytes"] == len(stored.encode())
-    assert not {"conflict", "webhook_awaited", *DUE} & set(item)
+    assert not {"conflict", "webhook_awaited"} & set(item)
+    assert item["unpublished"] == {"failed"}
     assert output.counts == {"late": 1}
 
 
@@ -97,8 +98,8 @@ def test_g4_a_late_webhook_changes_only_what_was_not_settled_and_a_conflict_is_k
     assert (item["status"], item["source"], item["payload"]) == (status, "webhook", stored)
     assert item.get("conflict") == conflict
     assert item.get("questions") == before.get("questions")
-    is_open = kept in ("settling", "awaiting_input")
-    assert item.get("due_at") == (before["due_at"] if is_open else None)
+    assert item["due_at"] == before["due_at"]
+    assert item.get("unpublished") == ({kept} if kept != "settling" else None), "told once (G8)"
     assert output.counts.get("conflict", 0) == (conflict is not None)
     assert [line["level"] for line in output.logs if line["message"].startswith("the webhook contradicts")] == (
         ["ERROR"] if conflict else []
@@ -157,7 +158,7 @@ def test_g4_a_run_that_goes_on_while_its_webhook_is_recorded_keeps_where_it_got_
     assert (reply.status, reply.body["outcome"]) == (200, "answered")
     item = aws.run(ids[1]) or {}
     assert (item["outcome"], item["source"], item["payload"]) == ("answered", "webhook", stored)
-    assert not DUE & set(item)
+    assert item["unpublished"] == {"awaiting_input", "answered"}
     assert output.counts == {"late": 1}
 
 
@@ -191,10 +192,10 @@ def test_g1_a_webhook_that_never_came_is_counted_at_the_second_look_and_once(sce
     scene.pass_at(239)
     assert scene.output.counts == {"reconciled": 1}
     item = scene.look(run_id)
-    assert scene.output.counts == {"reconciled": 1, "recovered": 1}
+    assert scene.output.counts == {"reconciled": 1, "published": 1, "recovered": 1}
     assert not {"webhook_awaited", *DUE} & set(item)
     scene.pass_at(86_400)
-    assert scene.output.counts == {"reconciled": 1, "recovered": 1}
+    assert scene.output.counts == {"reconciled": 1, "published": 1, "recovered": 1}
     assert [step for step in scene.steps if step.startswith("GET")] == ["GET /threads/…/runs/…"]
 
 
@@ -202,7 +203,7 @@ def test_g1_a_run_that_waits_is_counted_once_too_and_looked_at_further(scene: Sc
     run_id = scene.launched("success", next=["ask"])
     for _ in range(4):
         scene.look(run_id)
-    assert scene.output.counts == {"reconciled": 1, "recovered": 1}
+    assert scene.output.counts == {"reconciled": 1, "published": 1, "recovered": 1}
     assert scene.run(run_id)["outcome"] == "awaiting_input"
     assert "due_at" in scene.run(run_id)
 
@@ -237,7 +238,7 @@ def test_g1_a_webhook_in_the_same_moment_as_the_second_look_is_not_counted_as_lo
 
     monkeypatch.setattr(run_states, "unheard", slower)
     assert scene.look(run_id)["source"] == "webhook"
-    assert scene.output.counts == {"reconciled": 1}
+    assert scene.output.counts == {"reconciled": 1, "published": 1}
 
 
 def delivery_of(run_id: str) -> tuple[Delivery, Placed]:

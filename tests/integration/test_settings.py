@@ -36,6 +36,7 @@ NEEDED = {
         "MAX_CHECK_SECONDS",
         "PAYLOAD_BUCKET",
         "INLINE_PAYLOAD_BYTES",
+        "EVENT_BUS",
     ),
     "query": ("RUNS_TABLE", "LAUNCHES_TABLE", "PAYLOAD_BUCKET"),
     "webhook": (

@@ -11,7 +11,7 @@ from moto.dynamodb.models import DynamoDBBackend
 
 from runledger.adapters.gateway import Request
 from runledger.core import run_states
-from tests.integration.support import NOW, delivery, new_id
+from tests.integration.support import CHECK, NOW, delivery, new_id
 
 if TYPE_CHECKING:
     from tests.integration.support import Aws, Door, Output
@@ -115,7 +115,7 @@ def test_g4_a_delivery_after_the_launch_record_completes_it(webhook: Door, aws: 
     assert webhook.call(delivery(run_id, launch_id, token, status="error"), f"token={token}").status == 200
     item = aws.run(run_id) or {}
     assert (item["outcome"], item["source"]) == ("failed", "webhook")
-    assert not {"due_at", "due_shard"} & set(item)
+    assert (item["unpublished"], item["due_at"]) == ({"failed"}, CHECK)
 
 
 def test_g4_a_launch_record_after_the_delivery_takes_nothing_back(webhook: Door, aws: Aws) -> None:
@@ -144,7 +144,7 @@ def test_g4_whichever_comes_first_the_item_is_the_same(webhook: Door, aws: Aws, 
         for step in steps if launch_first else reversed(steps):
             step()
         items.append(aws.run(run_id) or {})
-    apart = {"run_id", "outcome_shard", "payload", "payload_sha256", *(["created_at"] if trimmed else [])}
+    apart = {"run_id", "outcome_shard", "due_shard", "payload", "payload_sha256", *(["created_at"] if trimmed else [])}
     one, other = ({name: item[name] for name in item if name not in apart} for item in items)
     assert one == other
     assert (one["thread_id"], one["assistant_id"], one["outcome"]) == ("thread", "agent", "failed")

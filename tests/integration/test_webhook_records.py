@@ -47,8 +47,9 @@ def test_a_delivery_of_each_status_becomes_its_outcome(
     item = aws.run(run_id)
     assert item
     assert (item["status"], item["outcome"], item["outcome_shard"]) == (status, outcome, f"{outcome}#{shard(run_id)}")
-    due = {"due_at": CHECK, "due_shard": str(shard(run_id))} if outcome == "settling" else {}
+    due = {"due_at": CHECK, "due_shard": str(shard(run_id))}
     assert {name: item[name] for name in item if name.startswith("due")} == due
+    assert item.get("unpublished") == ({outcome} if outcome != "settling" else None)
     assert output.counts == {"delivered": 1}
 
 
@@ -67,6 +68,9 @@ def test_the_item_has_every_attribute_of_the_delivery(webhook: Door, aws: Aws) -
         "outcome": "failed",
         "outcome_shard": f"failed#{shard(run_id)}",
         "source": "webhook",
+        "unpublished": {"failed"},
+        "due_at": CHECK,
+        "due_shard": str(shard(run_id)),
         "created_at": "2026-11-22T05:59:32.822367Z",
         "started_at": "2026-11-22T05:59:33.636297Z",
         "ended_at": "2026-11-22T05:59:33.653878Z",

@@ -39,6 +39,11 @@ def due_in(seconds: int) -> dict[str, int | str]:
     return {"due_at": SECOND + seconds, "due_shard": str(shard(RUN))}
 
 
+def told(update: Update) -> object:
+    """Return the outcomes that the update puts down to be told to the rest of AWS."""
+    return update.add.get("unpublished", set())
+
+
 def outcome(name: str) -> dict[str, str]:
     return {"outcome": name, "outcome_shard": f"{name}#{shard(RUN)}"}
 
@@ -107,6 +112,7 @@ def test_g4_a_delivery_is_recorded_once_and_on_its_own_launch_alone() -> None:
         "status": "error",
         "source": "webhook",
         **outcome("failed"),
+        **due_in(FIRST_CHECK_SECONDS),
         "started_at": STARTED,
         "ended_at": ENDED,
         "error": {"type": "ValueError"},
@@ -117,6 +123,7 @@ def test_g4_a_delivery_is_recorded_once_and_on_its_own_launch_alone() -> None:
         "payload_sha256": "5" * 64,
         "created_at": CREATED,
     }
+    assert told(update) == {"failed"}
     assert not update.once, "LangGraph's time counts, whichever came first"
 
 
@@ -139,16 +146,18 @@ def test_a_run_without_a_creation_time_has_the_time_of_its_delivery() -> None:
 
 
 @pytest.mark.parametrize("name", OVER)
-def test_a_run_that_is_over_is_due_no_more(name: Outcome) -> None:
+def test_g8_a_run_that_is_over_stays_due_until_that_is_told(name: Outcome) -> None:
     update = run_states.delivered(replace(DELIVERY, outcome=name), INLINE, LAUNCH, NOW)
-    assert set(update.remove) == LOOKED | DUE
-    assert not DUE & set(update.set)
+    assert set(update.remove) == LOOKED
+    assert changes(update).items() >= due_in(FIRST_CHECK_SECONDS).items()
+    assert told(update) == {name}
 
 
 def test_g1_a_settling_run_stays_due_and_is_looked_at_as_if_for_the_first_time() -> None:
     update = run_states.delivered(replace(DELIVERY, outcome="settling"), INLINE, LAUNCH, NOW)
     assert set(update.remove) == LOOKED
     assert changes(update).items() >= due_in(FIRST_CHECK_SECONDS).items()
+    assert told(update) == set()
 
 
 @pytest.mark.parametrize(
@@ -184,8 +193,8 @@ def test_g4_a_webhook_after_a_reconciled_record_replaces_payload_and_source_and_
         "payload_bytes": 8,
         "payload_sha256": "5" * 64,
     }
-    is_open = kept in ("settling", "awaiting_input")
-    assert set(update.remove) == {"payload_key", "result_too_large", "webhook_awaited"} | (set() if is_open else DUE)
+    assert set(update.remove) == {"payload_key", "result_too_large", "webhook_awaited"}
+    assert told(update) == ({kept} if kept != recorded else set()), "each outcome is told once"
 
 
 def test_g4_a_superseding_payload_in_the_bucket_takes_the_one_in_the_item_away() -> None:
@@ -242,6 +251,7 @@ def test_g4_what_langgraph_says_is_recorded_only_where_no_webhook_was() -> None:
         **due_in(FIRST_CHECK_SECONDS),
     }
     assert set(update.remove) == LOOKED
+    assert told(update) == {"awaiting_input"}
 
 
 @pytest.mark.parametrize(("name", "status"), [("failed", "error"), ("succeeded", "success"), ("settling", "paused")])
@@ -255,14 +265,15 @@ def test_g1_a_reconciled_run_stays_due_until_its_webhook_is_given_up(name: Outco
 
 def test_g1_a_run_that_never_began_has_no_webhook_to_wait_for() -> None:
     update = run_states.reconciled(RUN, Seen("interrupted", "cancelled", ENDED, None, None, began=False), INLINE, NOW)
-    assert not {"webhook_awaited", *DUE} & set(changes(update))
-    assert set(update.remove) == LOOKED | DUE
+    assert "webhook_awaited" not in changes(update)
+    assert set(update.remove) == LOOKED
+    assert told(update) == {"cancelled"}
 
 
 def test_g1_a_run_whose_webhook_was_heard_of_has_none_to_wait_for() -> None:
     update = run_states.reconciled(RUN, replace(SEEN, outcome="succeeded"), INLINE, NOW, is_heard=True)
-    assert not {"webhook_awaited", *DUE} & set(changes(update))
-    assert set(update.remove) == LOOKED | DUE
+    assert "webhook_awaited" not in changes(update)
+    assert set(update.remove) == LOOKED
 
 
 def test_g1_a_result_that_is_too_large_leaves_an_outcome_without_payload() -> None:
@@ -275,14 +286,15 @@ def test_g1_a_result_that_is_too_large_leaves_an_outcome_without_payload() -> No
 @pytest.mark.parametrize(
     ("name", "status", "error"), [("succeeded", "success", None), ("failed", "error", {"message": "no"})]
 )
-def test_g4_only_what_is_settling_is_settled_and_is_due_no_more(
+def test_g4_only_what_is_settling_is_settled_and_that_is_told(
     name: Outcome, status: str, error: dict[str, str] | None
 ) -> None:
     update = run_states.settled(RUN, Seen(status, name, None, error, None, began=True), NOW)
     assert (update.condition, update.given) == ("#outcome = :settling", {"settling": "settling"})
-    told = {"status": status, **({"error": error} if error else {})}
-    assert changes(update) == {"updated_at": NOW_TEXT, **told, **outcome(name)}
-    assert set(update.remove) == LOOKED | DUE
+    told_of = {"status": status, **({"error": error} if error else {})}
+    assert changes(update) == {"updated_at": NOW_TEXT, **told_of, **outcome(name), **due_in(FIRST_CHECK_SECONDS)}
+    assert set(update.remove) == LOOKED
+    assert told(update) == {name}
 
 
 def test_g1_a_success_that_turns_out_to_wait_has_its_questions_and_stays_due() -> None:
@@ -305,19 +317,37 @@ def test_g4_only_what_waits_is_answered_or_abandoned(answered_by: str | None, na
         "updated_at": NOW_TEXT,
         **({"answered_by": answered_by} if answered_by else {}),
         **outcome(name),
+        **due_in(FIRST_CHECK_SECONDS),
     }
-    assert set(update.remove) == LOOKED | DUE
+    assert set(update.remove) == LOOKED
+    assert told(update) == {name}
 
 
-@pytest.mark.parametrize(
-    ("name", "stays_due"), [("succeeded", False), ("failed", False), ("settling", True), ("awaiting_input", True)]
-)
-def test_g1_a_webhook_is_given_up_once_and_only_if_it_has_not_come(name: Outcome, *, stays_due: bool) -> None:
+@pytest.mark.parametrize("name", ["succeeded", "failed", "lost"])
+def test_g8_a_run_that_is_over_is_due_no_more_once_it_was_told_as_it_was_read(name: str) -> None:
+    item = {"run_id": RUN, "outcome": name, "unpublished": {name}, "due_at": SECOND}
+    update = run_states.published(item, NOW)
+    assert update.condition == "#unpublished = :seen AND #due_at = :was_due"
+    assert update.given == {"seen": frozenset({name}), "was_due": SECOND}
+    assert changes(update) == {"updated_at": NOW_TEXT}
+    assert set(update.remove) == {"unpublished"} | DUE
+
+
+@pytest.mark.parametrize("more", [{"outcome": "awaiting_input"}, {"outcome": "failed", "webhook_awaited": True}])
+def test_g8_a_run_that_waits_or_is_waited_for_stays_due_when_it_was_told(more: dict[str, object]) -> None:
+    update = run_states.published({"run_id": RUN, "unpublished": {"awaiting_input"}, "due_at": SECOND, **more}, NOW)
+    assert update.condition == "#unpublished = :seen"
+    assert update.given == {"seen": frozenset({"awaiting_input"})}
+    assert update.remove == ("unpublished",)
+
+
+@pytest.mark.parametrize("name", ["succeeded", "failed", "settling", "awaiting_input"])
+def test_g1_a_webhook_is_given_up_once_and_only_if_it_has_not_come(name: Outcome) -> None:
     update = run_states.unheard(RUN, name, NOW)
     assert update.condition == "#source = :reconcile AND #outcome = :outcome AND attribute_exists(#webhook_awaited)"
     assert update.given == {"reconcile": "reconcile", "outcome": name}
     assert changes(update) == {"updated_at": NOW_TEXT}
-    assert set(update.remove) == {"webhook_awaited"} | (set() if stays_due else DUE)
+    assert update.remove == ("webhook_awaited",)
 
 
 def test_g1_a_miss_is_counted_once_for_each_check_and_dated_by_the_first() -> None:
@@ -348,17 +378,26 @@ def test_g1_the_third_miss_is_for_good_after_half_an_hour(item: dict[str, int], 
 
 def test_g4_only_a_run_of_which_nothing_is_known_is_lost_and_only_after_its_misses() -> None:
     update = run_states.lost(RUN, NOW)
-    assert update.condition == f"{STILL_OURS} AND #misses >= :misses AND #missed_since <= :since"
-    assert update.given == {**OURS, "misses": 2, "since": SECOND - MISSED_SECONDS}
-    assert changes(update) == {"updated_at": NOW_TEXT, **outcome("lost")}
-    assert set(update.remove) == DUE
+    assert update.condition == (
+        "#source = :launch AND #outcome = :pending AND #misses >= :misses AND #missed_since <= :since"
+    )
+    assert update.given == {"launch": "launch", "pending": "pending", "misses": 2, "since": SECOND - MISSED_SECONDS}
+    assert changes(update) == {"updated_at": NOW_TEXT, **outcome("lost"), **due_in(FIRST_CHECK_SECONDS)}
+    assert not update.remove
+    assert told(update) == {"lost"}
 
 
 def test_g4_only_a_run_of_which_nothing_is_known_is_rolled_back() -> None:
     update = run_states.rolled_back(RUN, NOW)
     assert (update.condition, update.given) == (STILL_OURS, OURS)
-    assert changes(update) == {"source": "reconcile", "updated_at": NOW_TEXT, **outcome("rolled_back")}
-    assert set(update.remove) == LOOKED | DUE
+    assert changes(update) == {
+        "source": "reconcile",
+        "updated_at": NOW_TEXT,
+        **outcome("rolled_back"),
+        **due_in(FIRST_CHECK_SECONDS),
+    }
+    assert set(update.remove) == LOOKED
+    assert told(update) == {"rolled_back"}
 
 
 def test_g2_a_second_run_is_marked_once_and_only_as_its_launchs() -> None:
@@ -377,9 +416,10 @@ def test_g1_a_run_is_pushed_back_as_it_was_read_and_its_misses_forgotten_once_it
     assert set(update.remove) == ({"misses", "missed_since", "failures"} if known else set())
 
 
-def test_g1_a_run_of_which_nothing_can_be_learnt_is_due_no_more() -> None:
+def test_g1_g8_a_run_of_which_nothing_can_be_learnt_is_due_no_more_once_it_was_told() -> None:
     update = run_states.closed(RUN, SECOND)
-    assert (update.condition, update.given) == ("#due_at = :was_due", {"was_due": SECOND})
+    assert update.condition == "#due_at = :was_due AND attribute_not_exists(#unpublished)"
+    assert update.given == {"was_due": SECOND}
     assert changes(update) == {}
     assert set(update.remove) == DUE
 

@@ -19,15 +19,15 @@ SHARDS = 8
 FIRST_CHECK_SECONDS = 120  # a webhook is normally there long before
 NOT_DUE = ("due_at", "due_shard")
 
-type Value = str | int | bool | dict[str, str]
+type Value = str | int | bool | dict[str, str] | frozenset[str]
 
 
 @dataclass(frozen=True, slots=True)
 class Update:
     """One conditional DynamoDB UpdateItem; it makes the item where there is none.
 
-    `set` overwrites, `once` keeps what is there, `add` counts up, None values are left out. `condition` writes
-    attributes as `#name` and values as `:name`, the values being those of `given`.
+    `set` overwrites, `once` keeps what is there, `add` counts up or adds to a set of texts, None values are left out.
+    `condition` writes attributes as `#name` and values as `:name`, the values being those of `given`.
     """
 
     key: Mapping[str, str]
@@ -35,7 +35,7 @@ class Update:
     given: Mapping[str, Value] = field(default_factory=dict)
     set: Mapping[str, Value | None] = field(default_factory=dict)
     once: Mapping[str, Value | None] = field(default_factory=dict)
-    add: Mapping[str, int] = field(default_factory=dict)
+    add: Mapping[str, int | frozenset[str]] = field(default_factory=dict)
     remove: tuple[str, ...] = ()
 
 

@@ -2,32 +2,36 @@
 
 | transition   | from (source, outcome)                    | to                                                     |
 |--------------|-------------------------------------------|--------------------------------------------------------|
-| pending      | absent                                    | launch, `pending`, due                                 |
+| pending      | absent                                    | launch, `pending`                                      |
 | launched     | any, of this launch or of none            | the same, with what its launch knows                   |
 | delivered    | absent; launch, any                       | webhook, what its status means, payload                |
 | superseding  | reconcile, as read                        | webhook, payload replaced, outcome mostly kept         |
 | contradicted | webhook, any                              | the same, the other delivery beside it                 |
-| reconciled   | launch, `pending` or `lost`               | reconcile, what LangGraph says, payload; due once more |
+| reconciled   | launch, `pending` or `lost`               | reconcile, what LangGraph says, payload                |
 | settled      | any, `settling`                           | `succeeded`, `awaiting_input` with questions, …        |
 | moved_on     | any, `awaiting_input`                     | `answered`, with by which run, or `abandoned`          |
+| published    | any, its events as read                   | the same, no event to be sent; if over, due no more    |
 | unheard      | reconcile, webhook still awaited          | the same, webhook awaited no more                      |
 | missed       | any, due as read                          | the same, one miss more, due later                     |
-| lost         | launch, `pending` or `lost`, missed often | `lost`                                                 |
+| lost         | launch, `pending`, missed often           | `lost`                                                 |
 | rolled_back  | launch, `pending` or `lost`               | reconcile, `rolled_back`                               |
 | doubled      | any, of this launch, not marked           | the same, marked as a second run of its launch         |
 | postponed    | any, due as read                          | the same, due later                                    |
-| closed       | any, due as read                          | the same, due no more: nothing can be learnt of it     |
+| closed       | any, due as read, no event to be sent     | the same, due no more: nothing is left to do           |
 | due_now      | any, `pending`, `settling` or `lost`      | the same, due now                                      |
 
 Rank: `pending` < `settling` < `lost` < reconciled < webhook. An outcome changes only out of `pending`, `settling`,
 `lost` and `awaiting_input`. The webhook's payload is LangGraph's own text, so it replaces what reconcile wrote; where
 its outcome differs from a final one, that is kept beside it as `conflict`.
+
+A run is due from each new outcome on. One that is worth an event stands in `unpublished` until its event has left (G8).
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from runledger.core.events import is_told
 from runledger.core.ledger import FIRST_CHECK_SECONDS, NOT_DUE, Placed, Update, Value, due, shard
 from runledger.core.times import iso
 
@@ -83,7 +87,6 @@ def delivered(delivery: Delivery, placed: Placed, launch_id: str | None, now: fl
 
     `launch_id` is the token's; None for a shared token, which can't touch a run that has a launch.
     """
-    settling = delivery.outcome == "settling"
     mine = "attribute_not_exists(#launch_id)" + (" OR #launch_id = :launch_id" if launch_id else "")
     return Update(
         key={"run_id": delivery.run_id},
@@ -95,11 +98,11 @@ def delivered(delivery: Delivery, placed: Placed, launch_id: str | None, now: fl
             "assistant_id": delivery.assistant_id,
             "created_at": delivery.created_at,
             **_webhook(delivery, placed, now),
-            **_outcome(delivery.run_id, delivery.outcome),
-            **(due(delivery.run_id, now + FIRST_CHECK_SECONDS) if settling else {}),
+            **_reached(delivery.run_id, delivery.outcome, now),
         },
         once={} if delivery.created_at else {"created_at": iso(now)},
-        remove=(*_COUNTS, *(() if settling else NOT_DUE)),
+        add=_event(delivery.outcome),
+        remove=_COUNTS,
     )
 
 
@@ -115,12 +118,8 @@ def superseding(delivery: Delivery, placed: Placed, recorded: Outcome, now: floa
             **_webhook(delivery, placed, now),
             **_outcome(delivery.run_id, outcome),
         },
-        remove=(
-            "payload" if placed.key else "payload_key",
-            "result_too_large",
-            "webhook_awaited",
-            *(() if outcome in OPEN else NOT_DUE),
-        ),
+        add=_event(outcome) if outcome != recorded else {},
+        remove=("payload" if placed.key else "payload_key", "result_too_large", "webhook_awaited"),
     )
 
 
@@ -151,11 +150,10 @@ def contradicted(delivery: Delivery, placed: Placed, now: float) -> Update:
 def reconciled(run_id: str, seen: Seen, placed: Placed | None, now: float, *, is_heard: bool = False) -> Update:
     """Record what LangGraph says of a run whose webhook has not come; `placed` is None for a result that is too large.
 
-    It is due once more, when it is time to say that the webhook is lost (`unheard`), unless none was to be sent, or one
+    When it is due again, it is time to say that the webhook is lost (`unheard`), unless none was to be sent, or one
     `is_heard` of that could not be recorded.
     """
     is_awaited = seen.began and not is_heard
-    stays_due = is_awaited or seen.outcome in OPEN
     return Update(
         key={"run_id": run_id},
         condition="#source = :launch AND #outcome IN (:pending, :lost)",
@@ -170,16 +168,15 @@ def reconciled(run_id: str, seen: Seen, placed: Placed | None, now: float, *, is
             "webhook_awaited": True if is_awaited else None,
             "updated_at": iso(now),
             **(placed.attributes() if placed else {}),
-            **_outcome(run_id, seen.outcome),
-            **(due(run_id, now + FIRST_CHECK_SECONDS) if stays_due else {}),
+            **_reached(run_id, seen.outcome, now),
         },
-        remove=(*_COUNTS, *(() if stays_due else NOT_DUE)),
+        add=_event(seen.outcome),
+        remove=_COUNTS,
     )
 
 
 def settled(run_id: str, seen: Seen, now: float) -> Update:
     """Say what a success was, the end or a question, or what a word that is not known here has become."""
-    waits = seen.outcome == "awaiting_input"
     return Update(
         key={"run_id": run_id},
         condition="#outcome = :settling",
@@ -189,36 +186,52 @@ def settled(run_id: str, seen: Seen, now: float) -> Update:
             "error": seen.error,
             "questions": seen.questions,
             "updated_at": iso(now),
-            **_outcome(run_id, seen.outcome),
-            **(due(run_id, now + FIRST_CHECK_SECONDS) if waits else {}),
+            **_reached(run_id, seen.outcome, now),
         },
-        remove=(*_COUNTS, *(() if waits else NOT_DUE)),
+        add=_event(seen.outcome),
+        remove=_COUNTS,
     )
 
 
 def moved_on(run_id: str, answered_by: str | None, now: float) -> Update:
     """End a run's waiting: the run `answered_by` took over, or (None) its thread went on without an answer."""
+    outcome: Outcome = "answered" if answered_by else "abandoned"
     return Update(
         key={"run_id": run_id},
         condition="#outcome = :awaiting_input",
         given={"awaiting_input": "awaiting_input"},
-        set={
-            "answered_by": answered_by,
-            "updated_at": iso(now),
-            **_outcome(run_id, "answered" if answered_by else "abandoned"),
+        set={"answered_by": answered_by, "updated_at": iso(now), **_reached(run_id, outcome, now)},
+        add=_event(outcome),
+        remove=_COUNTS,
+    )
+
+
+def published(item: Mapping[str, Any], now: float) -> Update:
+    """Note that the events of a run's `unpublished` outcomes have left; `item` is the run as it was read.
+
+    With that a run that is over is due no more, unless a webhook is awaited or it became due for another reason.
+    """
+    is_done = item["outcome"] not in OPEN and not item.get("webhook_awaited")
+    return Update(
+        key={"run_id": item["run_id"]},
+        condition="#unpublished = :seen" + (" AND #due_at = :was_due" if is_done else ""),
+        given={
+            "seen": frozenset(item["unpublished"]),
+            **({"was_due": int(item["due_at"])} if is_done else {}),
         },
-        remove=(*_COUNTS, *NOT_DUE),
+        set={"updated_at": iso(now)},
+        remove=("unpublished", *(NOT_DUE if is_done else ())),
     )
 
 
 def unheard(run_id: str, outcome: Outcome, now: float) -> Update:
-    """Note that a webhook which should have been sent never came; a run whose `outcome` is final is due no more."""
+    """Note that the webhook of a run with this `outcome`, which should have been sent, never came."""
     return Update(
         key={"run_id": run_id},
         condition="#source = :reconcile AND #outcome = :outcome AND attribute_exists(#webhook_awaited)",
         given={"reconcile": "reconcile", "outcome": outcome},
         set={"updated_at": iso(now)},
-        remove=("webhook_awaited", *(() if outcome in OPEN else NOT_DUE)),
+        remove=("webhook_awaited",),
     )
 
 
@@ -244,18 +257,15 @@ def lost(run_id: str, now: float) -> Update:
     """Give a run up that LangGraph no longer knows, check after check."""
     return Update(
         key={"run_id": run_id},
-        condition=(
-            "#source = :launch AND #outcome IN (:pending, :lost) AND #misses >= :misses AND #missed_since <= :since"
-        ),
+        condition="#source = :launch AND #outcome = :pending AND #misses >= :misses AND #missed_since <= :since",
         given={
             "launch": "launch",
             "pending": "pending",
-            "lost": "lost",
             "misses": MISSES - 1,
             "since": int(now) - MISSED_SECONDS,
         },
-        set={"updated_at": iso(now), **_outcome(run_id, "lost")},
-        remove=NOT_DUE,
+        set={"updated_at": iso(now), **_reached(run_id, "lost", now)},
+        add=_event("lost"),
     )
 
 
@@ -265,8 +275,9 @@ def rolled_back(run_id: str, now: float) -> Update:
         key={"run_id": run_id},
         condition="#source = :launch AND #outcome IN (:pending, :lost)",
         given={"launch": "launch", "pending": "pending", "lost": "lost"},
-        set={"source": "reconcile", "updated_at": iso(now), **_outcome(run_id, "rolled_back")},
-        remove=(*_COUNTS, *NOT_DUE),
+        set={"source": "reconcile", "updated_at": iso(now), **_reached(run_id, "rolled_back", now)},
+        add=_event("rolled_back"),
+        remove=_COUNTS,
     )
 
 
@@ -293,8 +304,13 @@ def postponed(run_id: str, was_due: int, next_check: float, *, known: bool = Fal
 
 
 def closed(run_id: str, was_due: int) -> Update:
-    """Look at a run no more: nothing can be learnt of it."""
-    return Update(key={"run_id": run_id}, condition="#due_at = :was_due", given={"was_due": was_due}, remove=NOT_DUE)
+    """Look at a run no more: it is over, or nothing can be learnt of it, and its events have left."""
+    return Update(
+        key={"run_id": run_id},
+        condition="#due_at = :was_due AND attribute_not_exists(#unpublished)",
+        given={"was_due": was_due},
+        remove=NOT_DUE,
+    )
 
 
 def due_now(run_id: str, now: float) -> Update:
@@ -319,6 +335,15 @@ def _webhook(delivery: Delivery, placed: Placed, now: float) -> dict[str, Value 
         "updated_at": iso(now),
         **placed.attributes(),
     }
+
+
+def _reached(run_id: str, outcome: Outcome, now: float) -> dict[str, Value | None]:
+    """Return the attributes of a new outcome, from which on the run is due: to be published at the least."""
+    return {**_outcome(run_id, outcome), **due(run_id, now + FIRST_CHECK_SECONDS)}
+
+
+def _event(outcome: Outcome) -> dict[str, frozenset[str]]:
+    return {"unpublished": frozenset((outcome,))} if is_told(outcome) else {}
 
 
 def _outcome(run_id: str, outcome: str) -> dict[str, Value | None]:

@@ -10,6 +10,8 @@ import json
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
+from runledger.core.json_text import members_of, object_of
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
@@ -51,7 +53,6 @@ _RUN = (
     "payload",
 )
 _LAUNCH = ("launch_id", "state", "reason", "run_id", "thread_id", "assistant_id", "created_at", "updated_at")
-_TEXTS = ("questions", "payload")  # JSON already
 
 type Item = Mapping[str, Any]
 
@@ -63,16 +64,16 @@ def is_final(item: Item) -> bool:
 
 def run(item: Item, prefix: str, payload_url: str | None = None) -> str:
     """Write a run as JSON text; `prefix` is what stands before `/runs` in the paths of this API."""
-    members = _shown(item, _RUN)
+    members = members_of(item, _RUN)
     if payload_url:
         members["payload_url"] = json.dumps(payload_url)
     members["links"] = json.dumps(_links(item, prefix))
-    return _object(members)
+    return object_of(members)
 
 
 def page(items: Iterable[Item], prefix: str, next_cursor: str | None) -> str:
     """Write a page of runs as JSON text."""
-    return _object({"runs": _array(items, prefix), "next_cursor": json.dumps(next_cursor)})
+    return object_of({"runs": _array(items, prefix), "next_cursor": json.dumps(next_cursor)})
 
 
 def launch(item: Item, runs: Sequence[Item], prefix: str) -> str:
@@ -83,8 +84,8 @@ def launch(item: Item, runs: Sequence[Item], prefix: str) -> str:
     """
     newest = next((one for one in runs if not one.get("doubled")), None)
     outcome = newest["outcome"] if newest else "refused" if item["state"] == "refused" else "pending"
-    members = {**_shown(item, _LAUNCH), "outcome": json.dumps(outcome), "runs": _array(runs, prefix)}
-    return _object(members)
+    members = {**members_of(item, _LAUNCH), "outcome": json.dumps(outcome), "runs": _array(runs, prefix)}
+    return object_of(members)
 
 
 def _array(items: Iterable[Item], prefix: str) -> str:
@@ -93,7 +94,7 @@ def _array(items: Iterable[Item], prefix: str) -> str:
 
 def _summary(item: Item, prefix: str) -> str:
     links = {"run": f"{prefix}/runs/{item['run_id']}"}
-    return _object({**_shown(item, _SUMMARY), "links": json.dumps(links)})
+    return object_of({**members_of(item, _SUMMARY), "links": json.dumps(links)})
 
 
 def _links(item: Item, prefix: str) -> dict[str, str]:
@@ -105,14 +106,3 @@ def _links(item: Item, prefix: str) -> dict[str, str]:
     if "answered_by" in item:
         links["answered_by"] = f"{prefix}/runs/{item['answered_by']}"
     return links
-
-
-def _shown(item: Item, names: tuple[str, ...]) -> dict[str, str]:
-    """Return the members of an item that are shown, each as JSON text. DynamoDB's numbers are whole ones here."""
-    return {
-        name: item[name] if name in _TEXTS else json.dumps(item[name], default=int) for name in names if name in item
-    }
-
-
-def _object(members: Mapping[str, str]) -> str:
-    return f"{{{', '.join(f'"{name}": {text}' for name, text in members.items())}}}"

@@ -1,0 +1,75 @@
+"""What the rest of AWS hears of a run: one event for each outcome that means something to it (G8).
+
+The detail says what happened and where to read more, never the payload, and stays far below the 256 KB that EventBridge
+takes: the texts of a run's item are bounded. Each event has an id that is the same whenever it is sent.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from runledger.core.json_text import members_of, object_of
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+SOURCE = "runledger"
+_SILENT = ("pending", "settling")  # what a run is until it means something
+_FIRST = ("lost", "awaiting_input")  # outcomes that others can follow, in their order
+_SHOWN = (
+    "run_id",
+    "launch_id",
+    "thread_id",
+    "assistant_id",
+    "status",
+    "error",
+    "created_at",
+    "started_at",
+    "ended_at",
+    "payload_bytes",
+    "result_too_large",
+    "doubled",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One event on the bus; `detail` is JSON text."""
+
+    detail_type: str
+    detail: str
+
+
+def is_told(outcome: str) -> bool:
+    """Whether a run's coming to this outcome is an event."""
+    return outcome not in _SILENT
+
+
+def detail_type(outcome: str) -> str:
+    """Return the event's name, such as `Run Awaiting Input`."""
+    return f"Run {outcome.replace('_', ' ').title()}"
+
+
+def events_of(run: Mapping[str, Any]) -> list[Event]:
+    """Return the events of a run that have not left yet, in the order in which its outcomes came."""
+    return [_event_of(run, outcome) for outcome in sorted(run.get("unpublished", ()), key=_rank)]
+
+
+def _rank(outcome: str) -> int:
+    return _FIRST.index(outcome) if outcome in _FIRST else len(_FIRST)
+
+
+def _event_of(run: Mapping[str, Any], outcome: str) -> Event:
+    members = {
+        "id": json.dumps(f"{run['run_id']}/{outcome}"),
+        "outcome": json.dumps(outcome),
+        **members_of(run, _SHOWN),
+        "links": json.dumps({"run": f"/runs/{run['run_id']}"}),
+    }
+    if outcome == "awaiting_input":
+        members["questions"] = run.get("questions", "[]")
+    if outcome == "answered":
+        members["answered_by"] = json.dumps(run["answered_by"])
+    return Event(detail_type(outcome), object_of(members))
