@@ -113,7 +113,8 @@ def _welcome(stack: Stack) -> str:
 Launch a run{" (its task: answer, fail, ask, large or slow)" if stack.config == EXAMPLE else ""}:
 curl -s {stack.apis["Api"].url}/runs -d '{{"assistant_id": "{graph}", "input": {given}}}'
 
-See the ledger:
+Wait for a run and read it, or see the ledger:
+curl -s {stack.apis["Api"].url}/runs/<run_id> -H 'prefer: wait=20'
 make ledger
 
 Logs of the functions:"""

@@ -43,6 +43,7 @@ if TYPE_CHECKING:
 _BATCH = 8
 _BATCH_RESULT_BYTES = 2 * 1024 * 1024  # larger results are read one at a time
 _EACH_SECONDS = 10.0
+_TOO_MANY = 3  # events that the bus did not take: a bus that is out of order must not cost the others their time
 _SUCCEEDED = Seen("success", "succeeded", None, None, None, began=True)
 _MISS_SECONDS = 900  # three looks, fifteen minutes apart, are the thirty after which a run is lost
 
@@ -60,6 +61,7 @@ class DueRuns:
     asked: set[str] = field(default_factory=set)  # threads of runs that LangGraph told of
     gone: list[tuple[Item, Gone]] = field(default_factory=list)
     is_refused: bool = False
+    bus_failures: int = 0  # one after the other
     ends: float = 0.0
 
     def work(self, ends: float) -> None:
@@ -77,7 +79,9 @@ class DueRuns:
         try:
             is_over = item["outcome"] not in OPEN and not (item["outcome"] == "lost" and item.get("heard"))
             if item.get("unpublished"):
-                self.bus.publish(self.launcher.runs, item["run_id"])
+                if self.bus_failures == _TOO_MANY:
+                    return False  # it stays due, and others need the time
+                self._tell(item["run_id"])
                 if is_over and not item.get("webhook_awaited"):
                     return False
             if item.get("webhook_awaited"):
@@ -92,6 +96,11 @@ class DueRuns:
             self._poisoned(item, error)
             return False
         return True
+
+    def _tell(self, run_id: str) -> None:
+        self.bus_failures += 1
+        self.bus.publish(self.launcher.runs, run_id)
+        self.bus_failures = 0
 
     def _miss_webhook(self, item: Item) -> None:
         if self._update(run_states.unheard(item["run_id"], item["outcome"], time.time())):

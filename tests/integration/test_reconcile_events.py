@@ -82,6 +82,22 @@ def test_g8_a_bus_that_takes_nothing_is_tried_again_until_it_does(
     assert listener.heard() == [("Run Failed", f"{run_id}/failed")]
 
 
+def test_g1_g8_a_bus_out_of_order_does_not_cost_the_others_their_time(
+    scene: Scene, listener: Listener, faults: Faults
+) -> None:
+    runs = [scene.launched("error") for _ in range(8)]
+    for run_id in runs:
+        scene.delivered(run_id, "error")
+    open_ones = [scene.launched("success") for _ in range(3)]
+    with faults.on(bus_client(scene), kinds.UNREACHABLE):
+        scene.pass_at(120)
+    assert {scene.run(run_id)["outcome"] for run_id in open_ones} == {"succeeded"}
+    assert scene.output.counts["check_failed"] == 3
+    assert sorted(int(scene.run(run_id)["due_at"]) for run_id in runs) == [CHECK] * 5 + [CHECK + 240] * 3
+    scene.pass_at(360)
+    assert {run_id for _, run_id in listener.heard()} >= {f"{run_id}/failed" for run_id in runs}
+
+
 def test_g8_an_entry_that_the_bus_refuses_is_not_taken_for_sent(
     scene: Scene, listener: Listener, monkeypatch: pytest.MonkeyPatch
 ) -> None:
