@@ -32,7 +32,7 @@ from runledger_langgraph.inspection import (
 from runledger_langgraph.refusals import ERRORS, TIMEOUTS, explain, refuses_the_key
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Sequence
 
     from langgraph_sdk.client import LangGraphClient
 
@@ -115,7 +115,11 @@ class DueRuns:
             return await asyncio.gather(*looks, return_exceptions=True)
 
         until = self.launcher.langgraph.until(2 * _EACH_SECONDS)
-        found = self.launcher.langgraph.ask(self.launcher.api_key.value(), until, look_at_all)
+        found: Sequence[Look | BaseException]
+        try:
+            found = self.launcher.langgraph.ask(self.launcher.api_key.value(), until, look_at_all)
+        except TimeoutError as error:  # of them all together
+            found = [error] * len(items)
         worked = [self._one(item, one) for item, one in zip(items, found, strict=True)]
         return any(worked)
 

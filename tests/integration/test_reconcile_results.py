@@ -119,13 +119,27 @@ def test_g1_a_large_result_for_which_there_is_no_time_is_read_next_time(
 def silent_histories(scene: Scene, monkeypatch: pytest.MonkeyPatch, times: int) -> None:
     """Have LangGraph leave so many questions about checkpoints without an answer, and let nobody wait for it long."""
     monkeypatch.setitem(scene.reconcile.app.DueRuns.work.__globals__, "_EACH_SECONDS", 0.2)
-    scene.launcher.langgraph.deadline = 0.6
+    scene.launcher.langgraph.deadline = 1.5
     left = iter(range(times))
 
     def silent(sent: Sent) -> Told | None:
         return Told(silent=True) if sent.step == HISTORY and next(left, None) is not None else None
 
     scene.langgraph.instead = silent
+
+
+def test_g1_a_batch_that_is_slow_as_a_whole_is_read_run_by_run(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    runs = [scene.launched(values=RESULT) for _ in range(2)]
+    ask, first = scene.launcher.langgraph.ask, iter([TimeoutError()])
+
+    def slow(*args: Any) -> Any:
+        if error := next(first, None):
+            raise error
+        return ask(*args)
+
+    monkeypatch.setattr(scene.launcher.langgraph, "ask", slow)
+    scene.pass_at(120)
+    assert {scene.run(run_id)["outcome"] for run_id in runs} == {"succeeded"}
 
 
 def test_g1_a_result_too_slow_for_a_batch_is_read_alone(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
