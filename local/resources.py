@@ -1,4 +1,4 @@
-"""The tables, the bucket, the bus and the secrets of template.yaml, made by boto3 in moto."""
+"""The tables, the bucket, the bus, the queue and the secrets of template.yaml, made by boto3 in moto."""
 
 from __future__ import annotations
 
@@ -43,6 +43,8 @@ def create(template: Template, endpoint_url: str | None = None, api_key: str = "
     dynamodb, s3, secretsmanager = client("dynamodb"), client("s3"), client("secretsmanager")
     for name, properties in template.resources("AWS::DynamoDB::Table").items():
         wanted = {key: properties[key] for key in _TABLE if key in properties}
+        if stream := wanted.get("StreamSpecification"):
+            wanted["StreamSpecification"] = {"StreamEnabled": True, **stream}  # which CloudFormation adds
         dynamodb.create_table(TableName=f"runledger-{name}", **wanted)
         dynamodb.update_time_to_live(
             TableName=f"runledger-{name}", TimeToLiveSpecification=properties["TimeToLiveSpecification"]
@@ -54,6 +56,8 @@ def create(template: Template, endpoint_url: str | None = None, api_key: str = "
     for name, properties in template.resources("AWS::Events::EventBus").items():
         client("events").create_event_bus(Name=properties["Name"])
         template.names[name] = properties["Name"]
+    for name in template.resources("AWS::SQS::Queue"):
+        template.names[name] = client("sqs").create_queue(QueueName=f"runledger-{name}")["QueueUrl"]
     for name, properties in template.resources("AWS::SecretsManager::Secret").items():
         generated = properties.get("GenerateSecretString")
         text = _generate(generated) if generated else api_key

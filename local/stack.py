@@ -16,13 +16,14 @@ from local.functions import InvocationError, Pool
 from local.http_api import HttpApi
 from local.langgraph_server import EXAMPLE, LangGraphServer
 from local.servers import end, free_port, is_free, start, wait_for
+from local.stream import follow
 from local.template import ROOT, Template
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from local.template import Function
+    from local.template import Function, Source
 
 FOLDER = ROOT / ".runledger"
 SCHEDULED = json.loads((ROOT / "events" / "reconcile.json").read_text())
@@ -34,7 +35,7 @@ class Stack:
 
     `langgraph_url` uses an existing server in place of starting one; `ports` are by name (`Api`, `WebhookApi`,
     `LangGraph`, `AWS`), free ones where not given; `parameters` are template.yaml's; `log` gets a function's name and
-    each line that it prints; without `schedules` scheduled functions run only when they are invoked.
+    each line that it prints; without `triggers` functions on a schedule or a stream run only when they are invoked.
     """
 
     config: Path = EXAMPLE
@@ -45,7 +46,7 @@ class Stack:
     parameters: dict[str, str] = field(default_factory=dict)
     langgraph_changes: dict[str, Any] = field(default_factory=dict)
     api_key: str = " "
-    schedules: bool = True
+    triggers: bool = True
     log: Callable[[str, str], None] = lambda _name, _line: None
 
     def __enter__(self) -> Self:
@@ -129,14 +130,21 @@ class Stack:
         for function in functions:
             pools[function.name] = Pool(function, self.environment(function), self.log)
             stack.callback(pools[function.name].close)
-            if function.every_seconds and self.schedules:
+            if self.triggers and function.every_seconds:
                 stack.callback(_every(function.every_seconds, pools[function.name]).set)
+            if self.triggers and function.source:
+                stack.callback(self._follow(function.source, pools[function.name]).set)
         self.pools = pools
         self._bound = ports
         self.apis: dict[str, HttpApi] = {}
         for api in self.template.resources("AWS::Serverless::HttpApi"):
             self.open_api(api)
             stack.callback(self._close_api, api)
+
+    def _follow(self, source: Source, pool: Pool) -> threading.Event:
+        streams, table = self.client("dynamodbstreams"), self.template.names[source.table]
+        (stream,) = streams.list_streams(TableName=table)["Streams"]
+        return follow(source, streams, stream["StreamArn"], pool.invoke)
 
     def open_api(self, name: str) -> None:
         """Open one HTTP API at its address; also again, after it was closed."""

@@ -5,6 +5,7 @@ Covers the intrinsic functions that the template uses in what runs here; any oth
 
 from __future__ import annotations
 
+import json
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -34,6 +35,16 @@ class Route:
 
 
 @dataclass(frozen=True)
+class Source:
+    """A table's stream as a function's source: the table's logical id, and what Lambda does with its records."""
+
+    table: str
+    size: int
+    patterns: tuple[dict[str, Any], ...]
+    max_age_seconds: int
+
+
+@dataclass(frozen=True)
 class Function:
     """One function as Lambda would run it; `timeout` in seconds, `memory` in MB, `code` are folders on its path."""
 
@@ -45,6 +56,7 @@ class Function:
     environment: dict[str, str]
     routes: tuple[Route, ...]
     every_seconds: int | None
+    source: Source | None
 
 
 @dataclass
@@ -83,8 +95,10 @@ class Template:
 
     def _function(self, name: str, properties: dict[str, Any], common: dict[str, Any]) -> Function:
         variables = {**common["Environment"]["Variables"], **properties["Environment"]["Variables"]}
-        events = [e["Properties"] for e in properties.get("Events", {}).values() if e["Type"] == "HttpApi"]
-        schedules = [e["Properties"] for e in properties.get("Events", {}).values() if e["Type"] == "ScheduleV2"]
+        routes, schedules, streams = (
+            [e["Properties"] for e in properties.get("Events", {}).values() if e["Type"] == kind]
+            for kind in ("HttpApi", "ScheduleV2", "DynamoDB")
+        )
         layers = [
             self.document["Resources"][layer["Ref"]]["Properties"]["ContentUri"] for layer in properties["Layers"]
         ]
@@ -96,7 +110,8 @@ class Template:
             code=tuple(self.path.parent / folder for folder in (properties["CodeUri"], *layers)),
             environment={key: str(value) for key, value in self.resolve(variables).items()},
             every_seconds=_seconds(schedules[0]["ScheduleExpression"]) if schedules else None,
-            routes=tuple(Route(e["ApiId"]["Ref"], e["Method"].upper(), e["Path"]) for e in events),
+            source=_source(streams[0]) if streams else None,
+            routes=tuple(Route(e["ApiId"]["Ref"], e["Method"].upper(), e["Path"]) for e in routes),
         )
 
     def resolve(self, value: Any) -> Any:
@@ -146,6 +161,16 @@ class Template:
         if name in self.document["Parameters"]:
             raise ValueError(f"the parameter {name} has no default and was not given")
         return self.names[name]
+
+
+def _source(event: dict[str, Any]) -> Source:
+    table, _ = event["Stream"]["Fn::GetAtt"]
+    return Source(
+        table=table,
+        size=event["BatchSize"],
+        patterns=tuple(json.loads(one["Pattern"]) for one in event["FilterCriteria"]["Filters"]),
+        max_age_seconds=event["MaximumRecordAgeInSeconds"],
+    )
 
 
 def _seconds(expression: str) -> int:

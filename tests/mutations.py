@@ -17,7 +17,8 @@ from rich.console import Console
 ROOT = Path(__file__).resolve().parent.parent
 CORE, ADAPTERS = "layers/runledger/runledger/core", "layers/runledger/runledger/adapters"
 LANGGRAPH = "layers/langgraph/runledger_langgraph"
-LAUNCH, WEBHOOK, RECONCILE = (f"functions/{name}" for name in ("launch/app.py", "webhook/app.py", "reconcile"))
+LAUNCH, WEBHOOK, NOTIFY = (f"functions/{name}/app.py" for name in ("launch", "webhook", "notify"))
+RECONCILE = "functions/reconcile"
 TESTS = ("tests/unit", "tests/integration", "tests/contract")
 COPIED = (
     "functions",
@@ -409,6 +410,33 @@ MUTATIONS = (
         f"{CORE}/run_states.py",
         '"#due_at = :was_due AND attribute_not_exists(#unpublished)"',
         '"#due_at = :was_due"',
+    ),
+    Mutation("G8", "notify does not tell", NOTIFY, 'if "unpublished" in change.run]', 'if "untold" in change.run]'),
+    Mutation(
+        "G8",
+        "notify does not settle",
+        NOTIFY,
+        'if change.run["outcome"] == "settling"]',
+        'if change.run["outcome"] == ""]',
+    ),
+    Mutation("G8", "what fails is not repeated", NOTIFY, "return to_repeat(failed)", "return to_repeat([])"),
+    Mutation(
+        "G8",
+        "a poisoned record is repeated for ever",
+        NOTIFY,
+        "if time.time() < change.written_at + _TRY_SECONDS:",
+        "if True:",
+    ),
+    Mutation("G8", "what is given up leaves no letter", NOTIFY, "dead_letters.put(run, detail)", "pass"),
+    Mutation(
+        "G8",
+        "a poisoned record stops the others",
+        NOTIFY,
+        "        except Exception as error:  # noqa: BLE001 - a poisoned record never stops the others\n            detail",
+        "        except Problem as error:\n            detail",
+    ),
+    Mutation(
+        "G8", "the stream is not filtered for a kind of event", "template.yaml", '"failed", "timed_out"', '"timed_out"'
     ),
     # ---- G5, G7: tokens --------------------------------------------------------------------------------------------
     Mutation(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import itertools
 import time
 from dataclasses import dataclass, field
@@ -25,6 +24,7 @@ from runledger_langgraph.inspection import (
     Look,
     MovedOn,
     Running,
+    at_once,
     look,
     look_at_status,
     look_waiting,
@@ -111,8 +111,7 @@ class DueRuns:
         """Ask about some runs at once and note what is found; return whether anything could be."""
 
         async def look_at_all(client: LangGraphClient) -> list[Look | BaseException]:
-            looks = [asyncio.wait_for(_look(client, item), _EACH_SECONDS) for item in items]
-            return await asyncio.gather(*looks, return_exceptions=True)
+            return await at_once((_look(client, item) for item in items), _EACH_SECONDS)
 
         until = self.launcher.langgraph.until(2 * _EACH_SECONDS)
         found: Sequence[Look | BaseException]

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.skipif(missing() is not None, reason=missing() or "")
 
 EVENTS = ROOT / "events"
+ALL = [f"{name}Function" for name in ("Launch", "Webhook", "Notify", "Query", "Reconcile")]
 READS = ("get-run", "list-runs", "get-launch")
 NOWHERE = "http://127.0.0.1:9"  # AWS, where the function ends before it is asked
 RUN = "01a201d6-a0d4-71ed-b1cb-bd7f037d2e51"
@@ -79,6 +80,15 @@ def real_delivery(template: Template, aws: str) -> dict[str, Any]:
     return delivery
 
 
+def written(template: Template, aws: str, run_id: str) -> str:
+    """Return the event that the stream has once the run was written."""
+    sent = json.loads((EVENTS / "notify.json").read_text())
+    database = resources.session().client("dynamodb", endpoint_url=aws)
+    found = database.get_item(TableName=template.names["RunsTable"], Key={"run_id": {"S": run_id}})
+    sent["Records"][0]["dynamodb"]["NewImage"] = found["Item"]
+    return json.dumps(sent)
+
+
 @pytest.mark.parametrize("inline", ["32768", "0"])
 def test_g3_webhook_records_a_real_delivery(aws: str, tmp_path: Path, inline: str) -> None:
     template = stack(aws, InlinePayloadBytes=inline)
@@ -121,7 +131,7 @@ def test_g6_webhook_refuses_a_forged_token(aws: str, tmp_path: Path) -> None:
     assert item(template, aws, "RunsTable", {"run_id": RUN}) == {}
 
 
-def test_g1_a_launched_run_whose_webhook_goes_nowhere_is_recorded_by_reconcile(
+def test_g1_g8_a_launched_run_whose_webhook_goes_nowhere_is_recorded_by_reconcile_and_told_by_notify(
     aws: str, langgraph: str, tmp_path: Path
 ) -> None:
     template = stack(aws, LangGraphUrl=langgraph, WebhookUrl=f"{NOWHERE}/webhook")
@@ -144,11 +154,17 @@ def test_g1_a_launched_run_whose_webhook_goes_nowhere_is_recorded_by_reconcile(
         assert reconcile.invoke((EVENTS / "reconcile.json").read_text()) is None, reconcile.log
     recorded = item(template, aws, "RunsTable", key)
     assert (recorded["outcome"], recorded["source"]) == ("succeeded", "reconcile"), reconcile.log
+    assert recorded["unpublished"] == {"succeeded"}
+    with run(function(template, "NotifyFunction"), aws, tmp_path) as notify:
+        answer = notify.invoke(written(template, aws, launched["run_id"]))
+    assert answer == {"batchItemFailures": []}, notify.log
+    assert "unpublished" not in item(template, aws, "RunsTable", key)
+    assert '"message":"published"' in notify.log
     assert json.loads(recorded["payload"])["values"] == values
     assert "token=" not in reconcile.log, "G5"
 
 
-@pytest.mark.parametrize("name", ["LaunchFunction", "WebhookFunction", "QueryFunction", "ReconcileFunction"])
+@pytest.mark.parametrize("name", ALL)
 def test_a_missing_setting_fails_the_start_by_name(tmp_path: Path, name: str) -> None:
     whole = function(built_template(), name)
     left = replace(whole, environment={k: v for k, v in whole.environment.items() if k != "RUNS_TABLE"})

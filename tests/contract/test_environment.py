@@ -29,10 +29,12 @@ if TYPE_CHECKING:
 POWERTOOLS = {"POWERTOOLS_METRICS_NAMESPACE", "POWERTOOLS_SERVICE_NAME", "POWERTOOLS_LOG_LEVEL"}
 
 
+STATES = ("oldest_due", "ApproximateNumberOfMessagesVisible")  # metrics that say how it is, not what happened
 KINDS = {"count": "Sum", "gauge": "Maximum"}
 WATCHED = {
     "launch": {"failed", "unrecorded"},
     "webhook": {"failed", "dropped", "contradicted", "conflict"},
+    "notify": {"failed"},
     "query": {"failed"},
     "reconcile": {
         "failed",
@@ -126,7 +128,9 @@ def test_every_alarm_is_some_functions() -> None:
     assert {a["Dimensions"][0]["Value"] for a in ours} <= {f.environment["POWERTOOLS_SERVICE_NAME"] for f in FUNCTIONS}
     crashes = alarms("AWS/Lambda")
     assert {a["Dimensions"][0]["Value"] for a in crashes if a["MetricName"] == "Errors"} == {f.name for f in FUNCTIONS}
-    assert len(ours) + len(crashes) == len(TEMPLATE.resources("AWS::CloudWatch::Alarm"))
+    queues = {alarm["Dimensions"][0]["Value"].removesuffix(".QueueName") for alarm in alarms("AWS/SQS")}
+    assert queues == set(TEMPLATE.resources("AWS::SQS::Queue"))
+    assert len(ours) + len(crashes) + len(queues) == len(TEMPLATE.resources("AWS::CloudWatch::Alarm"))
 
 
 def test_every_metric_that_needs_a_person_has_one_alarm() -> None:
@@ -140,6 +144,6 @@ def test_an_alarm_is_raised_by_the_first_of_its_kind_and_told_to_the_topic() -> 
         name = alarm["MetricName"]
         assert alarm["AlarmActions"] == [OPTIONS["AlarmTopicArn"]]
         assert alarm["ComparisonOperator"] == "GreaterThanOrEqualToThreshold"
-        assert alarm["Statistic"] == ("Maximum" if name == "oldest_due" else "Sum")
+        assert alarm["Statistic"] == ("Maximum" if name in STATES else "Sum")
         assert alarm["TreatMissingData"] == ("breaching" if name == "oldest_due" else "notBreaching")
         assert (alarm["Threshold"], alarm["EvaluationPeriods"]) == {"oldest_due": (600, 2)}.get(name, (1, 1))

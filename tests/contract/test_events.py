@@ -1,4 +1,4 @@
-"""events/ holds one real event for each trigger: each route of API Gateway, and the schedule of reconcile."""
+"""events/ holds one real event for each trigger: each route of API Gateway, the schedule, and the stream."""
 
 from __future__ import annotations
 
@@ -9,13 +9,15 @@ from urllib.parse import parse_qsl
 import pytest
 
 from local import event
+from local.stream import matches
 from local.template import ROOT
+from runledger.adapters import stream
 from runledger.core.deliveries import Delivery, parse_delivery
 from runledger.core.launches import parse_launch
 from runledger.core.listings import parse_listing
 from tests.contract.source import FUNCTIONS
 
-EVENTS = sorted({path.stem for path in (ROOT / "events").glob("*.json")} - {"reconcile"})
+EVENTS = sorted({path.stem for path in (ROOT / "events").glob("*.json")} - {"notify", "reconcile"})
 ROUTES = {f"{route.method} {route.path}" for function in FUNCTIONS for route in function.routes}
 ALWAYS = {
     *("version", "routeKey", "rawPath", "rawQueryString", "headers", "requestContext"),
@@ -56,10 +58,21 @@ def test_every_schedule_has_an_event() -> None:
     assert f"-{scheduled.name}EveryMinute-" in sent["resources"][0]
 
 
-@pytest.mark.parametrize(("name", "stream"), [("launch", False), ("launch-stream", True)])
-def test_a_launch_event_is_a_launch_of_the_example_graph(name: str, *, stream: bool) -> None:
+def test_every_stream_has_an_event() -> None:
+    (source,) = [function.source for function in FUNCTIONS if function.source]
+    (record,) = read("notify")["Records"]
+    assert any(matches(pattern, record) for pattern in source.patterns)
+    change = stream.read(record)
+    delivery = parse_delivery(read("webhook")["body"].encode(), event.PLACEHOLDER)
+    assert isinstance(delivery, Delivery)
+    assert (change.run["run_id"], change.run["payload"]) == (delivery.run_id, delivery.payload.text)
+    assert change.run["outcome"] == "settling"
+
+
+@pytest.mark.parametrize(("name", "streamed"), [("launch", False), ("launch-stream", True)])
+def test_a_launch_event_is_a_launch_of_the_example_graph(name: str, *, streamed: bool) -> None:
     request = parse_launch(read(name)["body"].encode())
-    assert (request.assistant_id, request.stream) == ("agent", stream)
+    assert (request.assistant_id, request.stream) == ("agent", streamed)
     assert request.options["input"] == {"task": "answer"}
 
 

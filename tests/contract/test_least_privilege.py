@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import itertools
 import json
 import re
 from typing import TYPE_CHECKING, Any
@@ -44,9 +45,17 @@ SERVICES = {
     "get_secret_value": "secretsmanager",
     "put_object": "s3",
     "query": "dynamodb",
+    "send_message": "sqs",
     "update_item": "dynamodb",
 }
+BY_LAMBDA = {  # what Lambda does in the function's name, to bring it what was written
+    "dynamodb:DescribeStream": "RunsTable.StreamArn",
+    "dynamodb:GetRecords": "RunsTable.StreamArn",
+    "dynamodb:GetShardIterator": "RunsTable.StreamArn",
+    "dynamodb:ListStreams": "${RunsTable.Arn}/stream/*",
+}
 INDEXES = {
+    "NotifyFunction": set(),
     "QueryFunction": {f"${{RunsTable.Arn}}/index/{name}" for name in ("by-launch", "by-thread", "by-outcome")},
     "LaunchFunction": {"${RunsTable.Arn}/index/by-launch"},
     "WebhookFunction": set(),
@@ -57,6 +66,7 @@ INDEXES = {
     },
 }
 OBJECTS = {
+    "NotifyFunction": {},
     "QueryFunction": {"s3:GetObject": "runs/"},
     "LaunchFunction": {"s3:PutObject": "launches/", "s3:GetObject": "launches/"},
     "WebhookFunction": {"s3:PutObject": "runs/"},
@@ -114,7 +124,17 @@ def test_g9_a_role_allows_the_calls_of_its_function_and_no_others(function: Func
     made = {f"{SERVICES[method]}:{_action(method)}" for method in map(_called, client_calls(function))}
     assert made
     allowed = set.union(*(actions for actions, _ in statements(function)))
-    assert allowed == made | {"logs:CreateLogStream", "logs:PutLogEvents"}
+    by_lambda = set(BY_LAMBDA) if function.source else set()
+    assert allowed == made | by_lambda | {"logs:CreateLogStream", "logs:PutLogEvents"}
+
+
+@pytest.mark.parametrize("function", [function for function in FUNCTIONS if function.source], ids=named)
+def test_g9_lambda_reads_the_stream_and_puts_what_it_gives_up_where_the_role_allows_it(function: Function) -> None:
+    allowed = [pair for actions, resources in statements(function) for pair in itertools.product(actions, resources)]
+    assert sorted(pair for pair in allowed if pair[0] in BY_LAMBDA) == sorted(BY_LAMBDA.items())
+    (event,) = properties(function)["Events"].values()
+    assert ("sqs:SendMessage", event["Properties"]["DestinationConfig"]["OnFailure"]["Destination"]) in allowed
+    assert event["Properties"]["Stream"] == "RunsTable.StreamArn"
 
 
 def test_g9_aws_is_called_by_the_clients_of_the_adapters_alone() -> None:
@@ -131,7 +151,8 @@ def test_g9_aws_is_called_by_the_clients_of_the_adapters_alone() -> None:
 def test_g9_a_role_reaches_what_the_environment_names_and_its_log(function: Function) -> None:
     resources = set.union(*(resources for _, resources in statements(function)))
     reachable = {re.sub(r"^\$\{|[.}].*$", "", resource) for resource in resources}
-    stored = {"AWS::DynamoDB::Table", "AWS::S3::Bucket", "AWS::SecretsManager::Secret", "AWS::Events::EventBus"}
+    services = ("DynamoDB::Table", "S3::Bucket", "SecretsManager::Secret", "Events::EventBus", "SQS::Queue")
+    stored = {f"AWS::{service}" for service in services}
     used = {name for kind in stored for name in TEMPLATE.resources(kind) if name in function.environment.values()}
     assert reachable == used | {properties(function)["LoggingConfig"]["LogGroup"]}
 
@@ -182,6 +203,7 @@ def test_g9_only_who_shows_or_tells_of_a_run_reads_it_by_key() -> None:
         for resource in resources
     }
     assert readers == {
+        ("NotifyFunction", "RunsTable.Arn"),
         ("QueryFunction", "RunsTable.Arn"),
         ("QueryFunction", "LaunchesTable.Arn"),
         ("ReconcileFunction", "LaunchesTable.Arn"),

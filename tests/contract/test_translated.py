@@ -7,12 +7,16 @@ import graphlib
 import json
 import os
 import re
-from typing import TYPE_CHECKING, Any
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, get_args
 
 import pytest
 from cfnlint.api import lint
 from samtranslator.translator.transform import transform
 
+from local.stream import batches
+from runledger.core.events import is_told
+from runledger.core.outcomes import Outcome
 from tests.contract.source import FUNCTIONS, OPTIONS, named, template
 
 if TYPE_CHECKING:
@@ -135,3 +139,32 @@ def test_g1_what_is_scheduled_runs_every_minute_and_is_never_retried(function: F
 
 def test_g1_something_is_scheduled() -> None:
     assert [function.name for function in FUNCTIONS if function.every_seconds] == ["ReconcileFunction"]
+
+
+def test_g8_notify_sees_each_write_that_is_an_event_or_to_be_settled_and_no_other() -> None:
+    (source,) = [function.source for function in FUNCTIONS if function.source]
+    outcomes: tuple[str, ...] = get_args(Outcome)
+
+    def seen(**attributes: Any) -> list[Any]:
+        image = {"run_id": {"S": "a-run"}, **attributes}
+        written_at = datetime.fromtimestamp(0, UTC)
+        return batches(source, [{"dynamodb": {"NewImage": image, "ApproximateCreationDateTime": written_at}}])
+
+    for outcome in outcomes:
+        assert bool(seen(outcome={"S": outcome}, unpublished={"SS": [outcome]})) == is_told(outcome) or (
+            outcome == "settling"
+        )
+        assert bool(seen(outcome={"S": outcome})) == (outcome == "settling")
+    assert seen(outcome={"S": "answered"}, unpublished={"SS": ["answered", "awaiting_input"]})
+
+
+def test_g8_a_record_is_given_up_in_the_end_and_holds_up_a_part_of_its_shard_alone() -> None:
+    resources = translated("defaults")["Resources"].values()
+    (mapping,) = [r["Properties"] for r in resources if r["Type"] == "AWS::Lambda::EventSourceMapping"]
+    assert mapping["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
+    assert mapping["BisectBatchOnFunctionError"] is True
+    assert 0 < mapping["MaximumRetryAttempts"] <= 100
+    assert 60 < mapping["MaximumRecordAgeInSeconds"] <= 600
+    assert mapping["ParallelizationFactor"] > 1
+    assert mapping["EventSourceArn"] == {"Fn::GetAtt": ["RunsTable", "StreamArn"]}
+    assert mapping["DestinationConfig"]["OnFailure"]["Destination"] == {"Fn::GetAtt": ["NotifyDeadLetterQueue", "Arn"]}

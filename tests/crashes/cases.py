@@ -1,4 +1,4 @@
-"""What is tried: a launch, a delivery, a reconcile in some situation; what should come of it; and how to tell."""
+"""What is tried: a launch, a delivery, a record of the stream, a reconcile; what should come of it; and how to tell."""
 
 from __future__ import annotations
 
@@ -143,6 +143,7 @@ class Scenario:
     at: str = ""
     is_shared: bool = False
     is_heard: bool = True  # whether the webhook arrives in the end
+    is_streamed: bool = False  # whether the stream's records are repeated; else it is lost with the fault
     outcome: str = "succeeded"
 
     def new(self, world: World) -> Case:
@@ -162,6 +163,10 @@ def launch(case: Case) -> None:
 
 def reconcile(case: Case) -> None:
     case.world.reconcile()
+
+
+def notify(case: Case) -> None:
+    case.world.notify()
 
 
 def deliver(case: Case) -> None:
@@ -202,6 +207,17 @@ def delivered(case: Case) -> None:
     launched(case)
     deliver(case)
     case.world.ahead += 130
+
+
+def just_delivered(case: Case) -> None:
+    launched(case)
+    deliver(case)
+
+
+def just_settled(case: Case) -> None:
+    just_delivered(case)
+    notify(case)
+    assert case.item("RunsTable")["unpublished"]
 
 
 def reconciled(case: Case) -> None:
@@ -254,6 +270,8 @@ def recover(scenario: Scenario, case: Case) -> None:
     world.faults.catch_up(LATE)
     if scenario.insists:
         case.insist()
+    if scenario.is_streamed:
+        world.notify()
     for _ in range(3):
         world.ahead += 61
         if (due := world.next_due) is not None and due <= 0:
@@ -313,5 +331,10 @@ SCENARIOS = (
     Scenario("reconcile again", reconcile, reconciled, is_shared=True, is_heard=False),
     Scenario("settle the end", reconcile, delivered, is_shared=True),
     Scenario("settle a question", reconcile, delivered, ASK, is_shared=True, outcome="awaiting_input"),
+    Scenario("notify settles", notify, just_delivered, is_shared=True, is_streamed=True),
+    Scenario("notify settles, the stream is lost", notify, just_delivered, is_shared=True),
+    Scenario("notify tells", notify, just_settled, is_shared=True, is_streamed=True),
+    Scenario("notify tells, the stream is lost", notify, just_settled, is_shared=True),
+    Scenario("notify tells a question", notify, just_settled, ASK, is_shared=True, outcome="awaiting_input"),
     Scenario("see an answer", reconcile, answered, ASK, is_shared=True, outcome="answered"),
 )

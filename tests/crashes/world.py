@@ -13,6 +13,7 @@ import time
 from collections import defaultdict
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +22,7 @@ from boto3.dynamodb.types import TypeDeserializer
 from moto.dynamodb.models import dynamodb_backends
 
 from local.http_api import HttpApi
+from local.stream import batches
 from local.template import Route, Template
 from local.worker import Context
 from tests.crashes.faults import KilledError
@@ -31,9 +33,9 @@ if TYPE_CHECKING:
 
     from tests.crashes.faults import Faults
 
-FUNCTIONS = ("launch", "webhook", "reconcile")
+FUNCTIONS = ("launch", "webhook", "reconcile", "notify")
 _CLOCKED = (
-    *("launch.app", "webhook.app", "reconcile.due_index", "reconcile.due_launches", "reconcile.due_runs"),
+    *("launch.app", "webhook.app", "notify.app", "reconcile.due_index", "reconcile.due_launches", "reconcile.due_runs"),
     "runledger_langgraph.launcher",
     "runledger.adapters.bus",
 )
@@ -96,6 +98,20 @@ class World:
         with suppress(KilledError):
             self.invoke("reconcile", {})
 
+    def notify(self) -> None:
+        """Bring every run of the ledger to notify as if it had just been written."""
+        (source,) = [function.source for function in self.template.functions() if function.source]
+        kept: dict[str, Any] = self._tables["RunsTable"].items
+        runs = [item.to_json()["Attributes"] for item in kept.values()]
+        written_at = datetime.fromtimestamp(time.time() + self.ahead, UTC)
+        records = [
+            {"dynamodb": {"NewImage": run, "ApproximateCreationDateTime": written_at, "SequenceNumber": str(number)}}
+            for number, run in enumerate(runs)
+        ]
+        for batch in batches(source, records):
+            with suppress(KilledError):
+                self.invoke("notify", {"Records": batch})
+
     @property
     def next_due(self) -> float | None:
         """When something is due next, in seconds from now."""
@@ -108,13 +124,14 @@ class World:
             app.launcher.ring.forget()
             app.launcher.api_key.forget()
         self._apps["webhook"].ring.forget()
+        self._apps["notify"].secret.forget()
 
     def close(self) -> None:
         """Close the connections to LangGraph, and the functions' loops, which in Lambda end with the process."""
         self.langgraph.close()
         self.faults.close()
-        for name in ("launch", "reconcile"):
-            langgraph = self._apps[name].launcher.langgraph
+        for name in ("launch", "reconcile", "notify"):
+            langgraph = getattr(self._apps[name], "launcher", self._apps[name]).langgraph
             for client in langgraph._clients.values():  # noqa: SLF001 - nobody else has to close it
                 langgraph._runner.run(client.aclose())  # noqa: SLF001
             langgraph._runner.close()  # noqa: SLF001

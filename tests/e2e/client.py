@@ -56,6 +56,16 @@ class Ledger:
         """Wait for a delivery about the run; return its item."""
         return eventually(lambda: item if (item := self.run(run_id)).get("source") == "webhook" else None, seconds)
 
+    def told(self, run_id: str) -> dict[str, Any]:
+        """Wait until a run means something and that has been told; return its item."""
+
+        def look() -> dict[str, Any] | None:
+            item = self.run(run_id)
+            is_told = item.get("outcome", "pending") not in ("pending", "settling") and "unpublished" not in item
+            return item if is_told else None
+
+        return eventually(look, 30)
+
     def payload(self, item: dict[str, Any]) -> str:
         """Return the stored text of a run's payload, from wherever it stands."""
         if "payload" in item:

@@ -34,14 +34,15 @@ def result_of(ledger: Ledger, item: dict[str, Any]) -> Any:
 def test_g1_finished_run_lands_with_its_result(ledger: Ledger, *, stream: bool) -> None:
     launched = ledger.launch(input={"task": "answer"}, stream=stream)
     item = ledger.landed(launched["run_id"])
-    assert (item["status"], item["outcome"], item["launch_id"]) == ("success", "settling", launched["launch_id"])
+    assert (item["status"], item["launch_id"]) == ("success", launched["launch_id"])
+    assert ledger.told(launched["run_id"])["outcome"] == "succeeded"
     assert result_of(ledger, item)["result"]["sum"] == 0.1 + 0.2
     assert "9223372036854775807" in ledger.payload(item)
 
 
-def test_g1_run_that_asks_a_person_is_settling_not_succeeded(ledger: Ledger) -> None:
-    item = ledger.landed(ledger.launch(input={"task": "ask"})["run_id"])
-    assert (item["status"], item["outcome"]) == ("success", "settling")
+def test_g1_run_that_asks_a_person_is_awaiting_input_not_succeeded(ledger: Ledger) -> None:
+    item = ledger.told(ledger.launch(input={"task": "ask"})["run_id"])
+    assert (item["status"], item["outcome"], item["source"]) == ("success", "awaiting_input", "webhook")
     assert item["due_shard"]
 
 
@@ -75,7 +76,7 @@ def test_g1_superseded_run_and_its_successor_both_land(
     wait_until_running(ledger, first)
     second = ledger.launch(input={"task": "answer"}, thread_id=first["thread_id"], multitask_strategy=strategy)
     assert [ledger.landed(first["run_id"])[name] for name in ("status", "outcome")] == [status, outcome]
-    assert ledger.landed(second["run_id"])["outcome"] == "settling"
+    assert ledger.told(second["run_id"])["outcome"] == "succeeded"
 
 
 def test_g1_stateless_run_with_a_shared_token_lands_as_succeeded(ledger: Ledger) -> None:

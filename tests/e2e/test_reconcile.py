@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from local.resources import scan
 from local.stack import Stack
 from tests.e2e.client import Ledger, eventually
+from tests.integration.listener import listen
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,7 +24,7 @@ def silent(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ledger]:
     with Stack(
         folder=tmp_path_factory.mktemp("silent"),
         langgraph_changes={"http": {"disable_webhooks": True}},
-        schedules=False,
+        triggers=False,
     ) as stack:
         yield Ledger(stack)
 
@@ -178,25 +180,34 @@ def gave_up(log: str) -> bool:
     return "webhook" in log.lower() and "connect" in log.lower()
 
 
-def test_settling_run_is_settled_by_reconcile_with_the_webhooks_payload_kept(ledger: Ledger) -> None:
-    runs = [ledger.launch(input={"task": task}) for task in ("answer", "ask")]
-    payloads = [ledger.payload(ledger.landed(launched["run_id"])) for launched in runs]
-    ledger.stack.reconcile()
-    items = [ledger.run(launched["run_id"]) for launched in runs]
-    assert [item["outcome"] for item in items] == ["succeeded", "awaiting_input"]
-    assert [item["source"] for item in items] == ["webhook", "webhook"]
-    assert [ledger.payload(item) for item in items] == payloads
+@pytest.fixture(scope="module")
+def unread(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ledger]:
+    """A stack whose stream nobody reads."""
+    with Stack(folder=tmp_path_factory.mktemp("unread"), triggers=False) as stack:
+        yield Ledger(stack)
 
 
-def test_g1_g2_langgraph_restarted_in_mid_run(tmp_path_factory: pytest.TempPathFactory) -> None:
-    with Stack(folder=tmp_path_factory.mktemp("restarted"), schedules=False) as stack:
-        ledger = Ledger(stack)
-        launched = ledger.launch(input={"task": "slow", "seconds": 3})
-        ledger.ended(launched, "running")
-        stack.langgraph.close()
-        stack.langgraph.start()
-        ledger.ended(launched)
-        ledger.stack.reconcile()
-        item = ledger.run(launched["run_id"])
-        assert item["outcome"] in ("succeeded", "settling")
-        assert len(stack.table("RunsTable").scan()["Items"]) == 1
+def test_g8_stream_dropped_and_every_run_is_settled_and_told_with_the_webhooks_payload_kept(unread: Ledger) -> None:
+    listener = listen(unread.stack.client, unread.stack.template.names["EventBus"])
+    runs = [unread.launch(input={"task": task})["run_id"] for task in ("answer", "ask", "fail")]
+    payloads = [unread.payload(unread.landed(run_id)) for run_id in runs]
+    assert listener.heard() == []
+    for _ in range(2):
+        unread.stack.reconcile()
+    items = [unread.run(run_id) for run_id in runs]
+    assert [item["outcome"] for item in items] == ["succeeded", "awaiting_input", "failed"]
+    assert [item["source"] for item in items] == ["webhook"] * 3
+    assert [unread.payload(item) for item in items] == payloads
+    assert {event_id for _, event_id in listener.heard()} == {f"{item['run_id']}/{item['outcome']}" for item in items}
+
+
+def test_g1_g2_langgraph_restarted_in_mid_run(unread: Ledger) -> None:
+    launched = unread.launch(input={"task": "slow", "seconds": 3})
+    unread.ended(launched, "running")
+    unread.stack.langgraph.close()
+    unread.stack.langgraph.start()
+    unread.ended(launched)
+    unread.stack.reconcile()
+    assert unread.run(launched["run_id"])["outcome"] in ("succeeded", "settling")
+    ours = [run for run in scan(unread.stack.table("RunsTable")) if run["launch_id"] == launched["launch_id"]]
+    assert len(ours) == 1

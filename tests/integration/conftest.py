@@ -21,7 +21,7 @@ from local.template import Template
 from tests.integration.faults import Faults
 from tests.integration.langgraph_double import LangGraphDouble
 from tests.integration.scene import Scene
-from tests.integration.support import Aws, Door, Output, Schedule, WallClock
+from tests.integration.support import Aws, Door, Output, Schedule, Stream, WallClock
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 # Powertools writes to the standard output that it met first, and counts in one place for all.
 _STATEFUL = (
     "launch.app",
+    "notify.app",
     "query.app",
     "webhook.app",
     "reconcile.app",
@@ -108,8 +109,8 @@ def load(aws: Aws, output: Output, wall: WallClock, monkeypatch: pytest.MonkeyPa
             for module in filter(None, map(sys.modules.get, _STATEFUL)):
                 if hasattr(module, "time"):
                     monkeypatch.setattr(module, "time", wall)
-            if hasattr(app, "launcher"):
-                exits.callback(lambda: _close(app.launcher.langgraph))
+            if langgraph := getattr(getattr(app, "launcher", app), "langgraph", None):
+                exits.callback(_close, langgraph)
             return Door(app, function)
 
         yield load
@@ -137,6 +138,11 @@ def reconcile(load: Load, langgraph: LangGraphDouble) -> Schedule:
 
 
 @pytest.fixture
+def notify(load: Load, langgraph: LangGraphDouble, aws: Aws, wall: WallClock) -> Stream:
+    return Stream(load("notify", LangGraphUrl=langgraph.url), aws, wall)
+
+
+@pytest.fixture
 def scene(reconcile: Schedule, langgraph: LangGraphDouble, aws: Aws, wall: WallClock, output: Output) -> Scene:
     return Scene(reconcile, langgraph, aws, wall, output)
 
@@ -161,7 +167,7 @@ def _forget() -> None:
         package, _, module = name.rpartition(".")
         if sys.modules.pop(name, None):
             delattr(sys.modules[package], module)
-    for service in ("launch", "webhook", "reconcile", "query"):
+    for service in ("launch", "webhook", "reconcile", "notify", "query"):
         logging.Logger.manager.loggerDict.pop(service, None)
     Metrics().clear_metrics()
 

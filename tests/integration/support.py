@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import gzip
 import json
 import re
@@ -9,13 +10,16 @@ import time
 import uuid
 from collections import Counter
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs
 
 import boto3
 from boto3.dynamodb.types import TypeDeserializer
+from moto.dynamodb.models import dynamodb_backends
 
 from local import resources
+from local.stream import batches
 from local.worker import Context
 from runledger.adapters.secrets import Secret, key_ring
 from runledger.core import launch_states, tokens
@@ -119,6 +123,45 @@ class Schedule:
         function = self.door.function
         context = Context(seconds or function.timeout, function_name=function.name)
         assert self.app.handler({"version": "0", "source": "aws.scheduler", "detail": {}}, context) is None
+
+
+@dataclass
+class Stream:
+    """The notify handler behind the stream of the Runs table."""
+
+    door: Door
+    aws: Aws
+    wall: WallClock
+    _read: int = 0
+
+    @property
+    def app(self) -> Any:
+        return self.door.app
+
+    def batches(self) -> list[list[dict[str, Any]]]:
+        """Return what was written since this was last called, now, as far as the function is to see it."""
+        source = self.door.function.source
+        assert source
+        table = dynamodb_backends["123456789012"]["us-east-1"].tables[self.aws.template.names[source.table]]
+        assert table.stream_shard
+        written = [copy.deepcopy(record.to_json()) for record in table.stream_shard.items[self._read :]]
+        self._read += len(written)
+        for record in written:
+            record["dynamodb"]["ApproximateCreationDateTime"] = datetime.fromtimestamp(self.wall.now, UTC)
+        return batches(source, written)
+
+    def bring(self, batch: list[dict[str, Any]], seconds: float | None = None) -> list[str]:
+        """Call the handler as Lambda does; return the runs whose records are to be repeated."""
+        function = self.door.function
+        answer = self.app.handler({"Records": batch}, Context(seconds or function.timeout, function_name=function.name))
+        keys = {r["dynamodb"]["SequenceNumber"]: r["dynamodb"]["Keys"]["run_id"]["S"] for r in batch}
+        return [keys[failure["itemIdentifier"]] for failure in answer["batchItemFailures"]]
+
+    def flow(self) -> None:
+        """Bring what was written, and what that leads to, each record once."""
+        while written := self.batches():
+            for batch in written:
+                self.bring(batch)
 
 
 def _pattern(path: str) -> re.Pattern[str]:
@@ -275,7 +318,7 @@ class Output:
                 assert metrics["Namespace"] == "Runledger/local"
                 (dimensions,) = metrics["Dimensions"]
                 assert set(dimensions) <= {"service", "reason"}
-                assert line["service"] in ("launch", "webhook", "reconcile", "query")
+                assert line["service"] in ("launch", "webhook", "reconcile", "notify", "query")
                 for metric in metrics["Metrics"]:
                     if metric["Unit"] != "Count":
                         continue

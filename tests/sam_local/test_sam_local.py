@@ -57,7 +57,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     for needed in (SAM, BUILT):
         if not needed.exists():
             pytest.skip(f"{needed.relative_to(ROOT)} is not there; make build")
-    with Stack(host=reachable(), folder=tmp_path_factory.mktemp("stack"), schedules=False) as running:
+    with Stack(host=reachable(), folder=tmp_path_factory.mktemp("stack"), triggers=False) as running:
         yield running
 
 
@@ -134,6 +134,20 @@ def test_reconcile_invoked_in_a_container_settles_what_is_due(stack: Stack, flag
     stack.make_due()
     assert invoke(flags, "ReconcileFunction", (ROOT / "events" / "reconcile.json").read_text()) is None
     assert landed(stack, launched["run_id"])["outcome"] == "succeeded"
+
+
+def test_notify_invoked_in_a_container_settles_and_tells(stack: Stack, flags: list[str]) -> None:
+    launched = post(f"{stack.apis['Api'].url}/runs", '{"assistant_id": "agent", "input": {"task": "answer"}}')[1]
+    landed(stack, launched["run_id"])
+    for _ in range(2):  # settled, then told
+        sent = json.loads((ROOT / "events" / "notify.json").read_text())
+        key = {"run_id": {"S": launched["run_id"]}}
+        table = stack.template.names["RunsTable"]
+        item = stack.client("dynamodb").get_item(TableName=table, Key=key)["Item"]
+        sent["Records"][0]["dynamodb"]["NewImage"] = item
+        assert invoke(flags, "NotifyFunction", json.dumps(sent)) == {"batchItemFailures": []}
+        assert landed(stack, launched["run_id"])["outcome"] == "succeeded"
+    assert "unpublished" not in landed(stack, launched["run_id"])
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -14,7 +15,7 @@ from runledger.core.settling import STILL, Seen, seen, unsettled
 from runledger_langgraph.checkpoints import TooLargeError, last_checkpoint
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Awaitable, Iterable
 
     from langgraph_sdk.client import LangGraphClient
     from langgraph_sdk.schema import RunSelectField
@@ -116,6 +117,11 @@ async def runs_of_launch(
         if (run["metadata"] or {}).get("launch_id") == launch_id:
             found.append(run)
     return found[::-1]
+
+
+async def at_once(looks: Iterable[Awaitable[Look]], seconds: float) -> list[Look | BaseException]:
+    """Ask about several runs at once; what fails, or takes longer than `seconds`, is its exception."""
+    return await asyncio.gather(*(asyncio.wait_for(one, seconds) for one in looks), return_exceptions=True)
 
 
 async def _ended_run(

@@ -41,7 +41,7 @@ class Table:
         except (BotoCoreError, ClientError) as error:
             if not isinstance(error, ClientError) or _code(error) != "ConditionalCheckFailedException":
                 raise unavailable(f"The ledger can't be written ({_code(error)}).") from error
-            return _plain(error.response.get("Item", {}))  # type: ignore[arg-type]
+            return plain(error.response.get("Item", {}))  # type: ignore[arg-type]
         return None
 
     def item(self, key: str, value: str) -> dict[str, Any] | None:
@@ -50,7 +50,7 @@ class Table:
             answer = self._client.get_item(TableName=self._name, Key={key: _serialize(value)}, ConsistentRead=True)
         except (BotoCoreError, ClientError) as error:
             raise unavailable(f"The ledger can't be read ({_code(error)}).") from error
-        return _plain(answer["Item"]) if "Item" in answer else None
+        return plain(answer["Item"]) if "Item" in answer else None
 
     def of_launch(self, launch_id: str) -> Iterator[dict[str, Any]]:
         """Yield summaries of a launch's runs, oldest first, as of a moment ago."""
@@ -119,10 +119,11 @@ class Table:
             page = self._client.query(TableName=self._name, **parameters)
         except (BotoCoreError, ClientError) as error:
             raise unavailable(f"The ledger can't be read ({_code(error)}).") from error
-        return [_plain(item) for item in page["Items"]], page.get("LastEvaluatedKey")
+        return [plain(item) for item in page["Items"]], page.get("LastEvaluatedKey")
 
 
-def _plain(item: Mapping[str, Any]) -> dict[str, Any]:
+def plain(item: Mapping[str, Any]) -> dict[str, Any]:
+    """Turn DynamoDB's own form of an item into plain values."""
     return {name: _deserialize(value) for name, value in item.items()}
 
 

@@ -1,0 +1,1 @@
+"""Follows the Runs table's stream."""

@@ -1,0 +1,123 @@
+"""The Runs table's stream: seconds after a write, settle a success, and tell the bus what a run came to (G8).
+
+One step for each record; the write that settles a run comes back as a record of its own, to be told. Nothing hangs on
+it: whatever is not done here, or the whole stream where it is lost, stays due, and reconcile does it minutes later.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+from runledger.adapters import aws, settings, telemetry
+from runledger.adapters.bus import Bus
+from runledger.adapters.dead_letters import DeadLetters
+from runledger.adapters.secrets import Secret, api_key
+from runledger.adapters.stream import Change, read, to_repeat
+from runledger.adapters.tables import Table
+from runledger.core import run_states
+from runledger.core.problems import Problem
+from runledger_langgraph.client import LangGraph
+from runledger_langgraph.inspection import Ended, Look, at_once, look
+from runledger_langgraph.refusals import ERRORS, explain, refuses_the_key
+
+if TYPE_CHECKING:
+    from aws_lambda_powertools.utilities.typing import LambdaContext
+    from langgraph_sdk.client import LangGraphClient
+
+_LOOK_SECONDS = 5.0
+_TRY_SECONDS = 60  # how long an event is tried again from here
+_SPARE_SECONDS = 4 * aws.CALL_SECONDS  # for one record: its run, the bus, the run again, or the dead letters
+
+_dynamodb = aws.client("dynamodb")
+runs = Table(_dynamodb, settings.text("RUNS_TABLE"))
+bus = Bus(aws.client("events"), settings.text("EVENT_BUS"))
+dead_letters = DeadLetters(aws.client("sqs"), settings.text("DEAD_LETTER_QUEUE"))
+secret = Secret(aws.client("secretsmanager"), settings.text("LANGGRAPH_API_KEY_SECRET"), api_key)
+langgraph = LangGraph(settings.text("LANGGRAPH_URL"))
+
+
+def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
+    """Work on a batch of records; answer which of them are to be repeated."""
+    telemetry.begin(context)
+    try:
+        changes = [read(record) for record in event["Records"]]
+        told = [change for change in changes if "unpublished" in change.run]
+        failed = [change for change in told if not _tell(change, context)]
+        _settle([change for change in changes if change.run["outcome"] == "settling"], context)
+        return to_repeat(failed)
+    finally:
+        telemetry.end()
+
+
+def _tell(change: Change, context: LambdaContext) -> bool:
+    """Publish what a run came to; return whether the record is done with.
+
+    One that fails for a minute becomes a dead letter, so that it does not hold up the others for ever.
+    """
+    run = change.run
+    telemetry.about_only(launch_id=run.get("launch_id"), run_id=run["run_id"])
+    if context.get_remaining_time_in_millis() / 1000 < _SPARE_SECONDS:
+        return False
+    try:
+        try:
+            bus.publish(runs, run["run_id"])
+        except Exception as error:  # noqa: BLE001 - a poisoned record never stops the others
+            detail = _detail(error)
+            telemetry.logger.warning("an event could not be sent", detail=detail)
+            if time.time() < change.written_at + _TRY_SECONDS:
+                return False
+            dead_letters.put(run, detail)
+            telemetry.count("failed")
+            telemetry.logger.error("an event is a dead letter; reconcile goes on trying", detail=detail)
+    except Problem as problem:
+        telemetry.logger.error("a dead letter could not be put down", detail=problem.detail)
+        return False
+    return True
+
+
+def _settle(changes: list[Change], context: LambdaContext) -> None:
+    """Ask LangGraph, all at once, what successes were. Where that fails, reconcile asks again."""
+    asked = {change.run["run_id"]: change.run for change in changes if "thread_id" in change.run}
+
+    async def look_at_all(client: LangGraphClient) -> list[Look | BaseException]:
+        looks = (look(client, run["thread_id"], run_id, run["created_at"], 0) for run_id, run in asked.items())
+        return await at_once(looks, _LOOK_SECONDS)
+
+    if not asked or context.get_remaining_time_in_millis() / 1000 < _SPARE_SECONDS:
+        return
+    try:
+        key = secret.value()
+        found = langgraph.ask(key, langgraph.until(2 * _LOOK_SECONDS), look_at_all)
+    except Problem as problem:
+        telemetry.logger.warning("nothing is settled now", detail=problem.detail)
+        return
+    except TimeoutError:
+        telemetry.logger.warning("nothing is settled now", detail="LangGraph is too slow.")
+        return
+    for run, one in zip(asked.values(), found, strict=True):
+        telemetry.about_only(launch_id=run.get("launch_id"), run_id=run["run_id"])
+        try:
+            _note(run["run_id"], one)
+        except Exception as error:  # noqa: BLE001 - a poisoned record never stops the others
+            if refuses_the_key(error):
+                secret.forget()
+            fault = explain(error, langgraph, secrets=(key,)) if isinstance(error, ERRORS) else error
+            telemetry.logger.warning("a run is settled later", detail=_detail(fault))
+
+
+def _note(run_id: str, found: Look | BaseException) -> None:
+    if isinstance(found, BaseException):
+        raise found
+    if not isinstance(found, Ended) or found.seen.outcome == "settling":
+        return
+    if runs.apply(run_states.settled(run_id, found.seen, time.time())) is None:
+        telemetry.count("settled")
+        telemetry.logger.info("settled", outcome=found.seen.outcome)
+
+
+def _detail(error: Exception) -> str:
+    if isinstance(error, Problem):
+        return error.detail
+    telemetry.logger.error("unforeseen fault", exc_info=error)
+    return f"An unforeseen fault ({type(error).__name__})."

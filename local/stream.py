@@ -1,0 +1,90 @@
+"""DynamoDB Streams: what is written to a table comes to its function, filtered and repeated as Lambda does it."""
+
+from __future__ import annotations
+
+import itertools
+import threading
+import time
+from typing import TYPE_CHECKING, Any
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from local.functions import InvocationError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from local.template import Source
+
+_POLL_SECONDS = 0.25
+_RETRY_SECONDS = 1.0
+
+type Record = dict[str, Any]
+type Invoke = Callable[[dict[str, Any]], Any]
+
+
+def follow(source: Source, client: Any, arn: str, invoke: Invoke) -> threading.Event:
+    """Bring what is written from now on to a function, until the event returned is set.
+
+    `client` is boto3's of dynamodbstreams, `arn` the stream's.
+    """
+    stopped = threading.Event()
+    (shard,) = client.describe_stream(StreamArn=arn)["StreamDescription"]["Shards"]  # moto has one
+    where = {"StreamArn": arn, "ShardId": shard["ShardId"], "ShardIteratorType": "LATEST"}
+    iterator = client.get_shard_iterator(**where)["ShardIterator"]
+
+    def run(iterator: str) -> None:
+        while not stopped.wait(_POLL_SECONDS):
+            try:
+                answer = client.get_records(ShardIterator=iterator)
+            except (BotoCoreError, ClientError):  # AWS has stopped, or this machine slept
+                continue
+            iterator = answer["NextShardIterator"]
+            for batch in batches(source, answer["Records"]):
+                _bring(source, batch, invoke, stopped)
+
+    threading.Thread(target=run, args=(iterator,), daemon=True).start()
+    return stopped
+
+
+def batches(source: Source, records: Sequence[Record]) -> list[list[Record]]:
+    """Return the records that the function is to see, as Lambda writes them, so many at a time."""
+    wanted = (record for record in records if any(matches(pattern, record) for pattern in source.patterns))
+    return [list(batch) for batch in itertools.batched(map(_as_lambda_writes, wanted), source.size, strict=False)]
+
+
+def matches(pattern: dict[str, Any], value: Any) -> bool:
+    """Whether an event pattern of exact values fits: all of its members, of a list of values one that is there."""
+    return isinstance(value, dict) and all(
+        name in value and (_has_one(wanted, value[name]) if isinstance(wanted, list) else matches(wanted, value[name]))
+        for name, wanted in pattern.items()
+    )
+
+
+def _has_one(wanted: list[Any], value: Any) -> bool:
+    if not all(isinstance(one, str) for one in wanted):
+        raise NotImplementedError(f"the local stack knows no patterns but exact texts: {wanted}")
+    return bool(set(wanted) & set(value if isinstance(value, list) else [value]))
+
+
+def _as_lambda_writes(record: Record) -> Record:
+    written_at = record["dynamodb"]["ApproximateCreationDateTime"].timestamp()
+    return {**record, "dynamodb": {**record["dynamodb"], "ApproximateCreationDateTime": written_at}}
+
+
+def _bring(source: Source, batch: list[Record], invoke: Invoke, stopped: threading.Event) -> None:
+    """Invoke the function, again from the first record on that failed, until none fails or they are too old."""
+    while batch and not stopped.is_set():
+        try:
+            left = _left(batch, invoke({"Records": batch}))
+        except InvocationError:  # it is in the log
+            left = batch
+        oldest = time.time() - source.max_age_seconds
+        batch = [record for record in left if record["dynamodb"]["ApproximateCreationDateTime"] > oldest]
+        if batch:
+            stopped.wait(_RETRY_SECONDS)
+
+
+def _left(batch: list[Record], answer: dict[str, Any]) -> list[Record]:
+    failed = {failure["itemIdentifier"] for failure in answer["batchItemFailures"]}
+    return list(itertools.dropwhile(lambda record: record["dynamodb"]["SequenceNumber"] not in failed, batch))

@@ -1,0 +1,294 @@
+"""G8, G1: seconds after a write, its success is settled and its event has left; what fails holds nothing else up."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from runledger.core import run_states
+from tests.integration import faults as kinds
+from tests.integration.langgraph_double import Told
+from tests.integration.listener import Listener, listen
+from tests.integration.scene import QUESTION
+from tests.integration.support import NOW, new_id
+
+if TYPE_CHECKING:
+    from tests.integration.faults import Faults
+    from tests.integration.langgraph_double import Sent
+    from tests.integration.scene import Scene
+    from tests.integration.support import Stream
+
+
+@pytest.fixture
+def listener(scene: Scene) -> Listener:
+    return listen(scene.aws.client, scene.aws.template.names["EventBus"])
+
+
+def letters(scene: Scene) -> list[dict[str, Any]]:
+    url = scene.aws.template.names["NotifyDeadLetterQueue"]
+    sent = scene.aws.client("sqs").receive_message(QueueUrl=url, MaxNumberOfMessages=10).get("Messages", [])
+    return [json.loads(message["Body"]) for message in sent]
+
+
+def poisoned(scene: Scene) -> str:
+    """Have a run in the ledger of which no event can be made."""
+    run_id = scene.launched("success")
+    scene.delivered(run_id, "success")
+    update = run_states.moved_on(run_id, new_id(), scene.wall.now)
+    scene.aws.client("dynamodb").update_item(
+        TableName=scene.aws.template.names["RunsTable"],
+        Key={"run_id": {"S": run_id}},
+        UpdateExpression="SET outcome = :outcome ADD unpublished :told",
+        ExpressionAttributeValues={":outcome": {"S": "answered"}, ":told": {"SS": sorted(update.add["unpublished"])}},  # type: ignore[arg-type]
+    )
+    return run_id
+
+
+def test_g8_a_delivered_success_is_settled_and_told_at_once(scene: Scene, notify: Stream, listener: Listener) -> None:
+    run_id = scene.launched("success")
+    scene.delivered(run_id, "success")
+    notify.flow()
+    assert listener.heard() == [("Run Succeeded", f"{run_id}/succeeded")]
+    item = scene.run(run_id)
+    assert (item["outcome"], item["source"]) == ("succeeded", "webhook")
+    assert not {"unpublished", "due_at", "due_shard"} & set(item)
+    assert scene.output.counts == {"settled": 1, "published": 1}
+    notify.flow()
+    assert listener.heard() == []
+
+
+def test_g8_a_question_is_told_at_once_with_what_it_asks(scene: Scene, notify: Stream, listener: Listener) -> None:
+    run_id = scene.launched("success", next=["ask"], tasks=QUESTION)
+    scene.delivered(run_id, "success")
+    notify.flow()
+    (event,) = listener.events()
+    assert (event["detail-type"], event["detail"]["id"]) == ("Run Awaiting Input", f"{run_id}/awaiting_input")
+    assert event["detail"]["questions"] == [{"id": "i1", "value": {"question": "Shall I?"}}]
+    assert "due_at" in scene.run(run_id)
+
+
+def test_g8_a_failure_is_told_without_asking_langgraph(scene: Scene, notify: Stream, listener: Listener) -> None:
+    run_id = scene.launched("error")
+    scene.delivered(run_id, "error")
+    notify.flow()
+    assert listener.heard() == [("Run Failed", f"{run_id}/failed")]
+    assert scene.steps == []
+
+
+def test_g10_what_means_nothing_to_others_does_not_reach_the_function(scene: Scene, notify: Stream) -> None:
+    scene.launched("success")
+    assert notify.batches() == []
+
+
+def test_g10_an_event_costs_three_calls_and_a_question_about_a_run_two(scene: Scene, notify: Stream) -> None:
+    made: list[str] = []
+    for client in (notify.app._dynamodb, notify.app.bus._client):  # noqa: SLF001
+        client.meta.events.register("before-send", lambda event_name, **_: made.append(event_name.split(".")[-1]))
+    run_id = scene.launched("success")
+    scene.delivered(run_id, "success")
+    (settling,) = notify.batches()
+    notify.bring(settling)
+    assert (made, scene.steps) == (["UpdateItem"], ["GET /threads/…/runs/…", "POST /threads/…/history"])
+    made.clear()
+    (told,) = notify.batches()
+    notify.bring(told)
+    assert (made, scene.steps) == (["GetItem", "PutEvents", "UpdateItem"], [])
+    assert notify.batches() == []
+
+
+def test_g8_the_stream_read_twice_tells_once(scene: Scene, notify: Stream, listener: Listener) -> None:
+    run_id = scene.launched("error")
+    scene.delivered(run_id, "error")
+    (batch,) = notify.batches()
+    for _ in range(3):
+        assert notify.bring(batch) == []
+    assert listener.heard() == [("Run Failed", f"{run_id}/failed")]
+
+
+def test_g8_the_stream_dropped_every_event_leaves_by_reconcile(
+    scene: Scene, notify: Stream, listener: Listener
+) -> None:
+    ends = {"success": "succeeded", "error": "failed", "timeout": "timed_out", "interrupted": "cancelled"}
+    runs = {scene.launched(status): status for status in ends}
+    for run_id, status in runs.items():
+        scene.delivered(run_id, status)
+    assert notify.batches()  # and nobody reads them
+    for seconds in (120, 240):
+        scene.pass_at(seconds)
+    assert {told for _, told in listener.heard()} == {f"{run_id}/{ends[status]}" for run_id, status in runs.items()}
+
+
+@pytest.mark.parametrize("kind", kinds.ALL)
+def test_g8_what_the_bus_does_not_take_is_repeated_until_it_does(
+    scene: Scene, notify: Stream, listener: Listener, faults: Faults, kind: str
+) -> None:
+    run_id = scene.launched("error")
+    scene.delivered(run_id, "error")
+    (batch,) = notify.batches()
+    scene.wall.now += 59
+    with faults.on(notify.app.bus._client, kind):  # noqa: SLF001
+        assert notify.bring(batch) == [run_id]
+    assert (letters(scene), scene.output.counts) == ([], {})
+    assert notify.bring(batch) == []
+    assert listener.heard() == [("Run Failed", f"{run_id}/failed")]
+
+
+def test_g8_a_poisoned_record_holds_nobody_up_and_becomes_a_dead_letter_after_a_minute(
+    scene: Scene, notify: Stream, listener: Listener
+) -> None:
+    notify.batches()
+    bad = poisoned(scene)
+    good = [scene.launched("error") for _ in range(3)]
+    for run_id in good:
+        scene.delivered(run_id, "error")
+    (batch,) = notify.batches()
+    assert notify.bring(batch) == [bad]
+    assert {told for _, told in listener.heard()} == {f"{run_id}/failed" for run_id in good}
+    scene.wall.now += 60
+    assert notify.bring(batch) == []
+    (letter,) = letters(scene)
+    assert letter == {
+        "run_id": bad,
+        "launch_id": scene.run(bad)["launch_id"],
+        "outcomes": ["answered"],
+        "reason": "An unforeseen fault (KeyError).",
+    }
+    assert scene.output.counts["failed"] == 1
+    assert listener.heard() == []
+    assert {"unpublished", "due_at"} <= set(scene.run(bad))  # reconcile goes on trying
+
+
+def test_g8_a_dead_letter_that_cannot_be_put_down_is_tried_again(scene: Scene, notify: Stream, faults: Faults) -> None:
+    bad = poisoned(scene)
+    batch = notify.batches()[-1][-1:]
+    scene.wall.now += 60
+    with faults.on(notify.app.dead_letters._client, kinds.UNREACHABLE):  # noqa: SLF001
+        assert notify.bring(batch) == [bad]
+    assert "failed" not in scene.output.counts
+    assert notify.bring(batch) == []
+    assert len(letters(scene)) == 1
+
+
+def test_g8_no_event_is_begun_that_may_not_end(scene: Scene, notify: Stream, listener: Listener) -> None:
+    run_id = scene.launched("error")
+    scene.delivered(run_id, "error")
+    (batch,) = notify.batches()
+    assert notify.bring(batch, seconds=27) == [run_id]
+    assert listener.heard() == []
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        Told(500, {"detail": "no"}),
+        Told(401, {"detail": "no"}),
+        Told(404, {"detail": "not found"}),
+        Told(200, []),
+        Told(200, {"run_id": 1, "status": "success"}),
+        Told(cut=True),
+    ],
+    ids=["broken", "refused", "gone", "rubbish", "another", "cut"],
+)
+def test_g8_what_cannot_be_settled_is_left_to_reconcile_and_holds_nobody_up(
+    scene: Scene, notify: Stream, listener: Listener, told: Told
+) -> None:
+    bad, good, failed = (scene.launched(status) for status in ("success", "success", "error"))
+    scene.delivered(bad, "success")
+    scene.delivered(good, "success")
+    scene.delivered(failed, "error")
+
+    def instead(sent: Sent) -> Told | None:
+        return told if bad in sent.path else None
+
+    scene.langgraph.instead = instead
+    notify.flow()
+    assert scene.run(bad)["outcome"] == "settling"
+    assert {event_id for _, event_id in listener.heard()} == {f"{good}/succeeded", f"{failed}/failed"}
+    assert letters(scene) == []
+    scene.langgraph.instead = lambda _: None
+    assert scene.look(bad)["outcome"] == "succeeded"
+
+
+def test_g8_langgraph_silent_holds_no_event_up(
+    scene: Scene, notify: Stream, listener: Listener, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(notify.app, "_LOOK_SECONDS", 0.2)
+    silent, failed = scene.launched("success"), scene.launched("error")
+    scene.delivered(silent, "success")
+    scene.delivered(failed, "error")
+    scene.langgraph.instead = lambda _: Told(silent=True)
+    notify.flow()
+    assert listener.heard() == [("Run Failed", f"{failed}/failed")]
+    assert scene.run(silent)["outcome"] == "settling"
+
+
+def test_g8_langgraphs_secret_unreadable_holds_no_event_up(
+    scene: Scene, notify: Stream, listener: Listener, faults: Faults
+) -> None:
+    settling, failed = scene.launched("success"), scene.launched("error")
+    scene.delivered(settling, "success")
+    scene.delivered(failed, "error")
+    with faults.on(notify.app.secret._client, kinds.BROKEN):  # noqa: SLF001
+        notify.flow()
+    assert listener.heard() == [("Run Failed", f"{failed}/failed")]
+    assert scene.run(settling)["outcome"] == "settling"
+
+
+def test_a_key_that_langgraph_refuses_is_read_anew(scene: Scene, notify: Stream) -> None:
+    scene.aws.put_secret("LangGraphApiKeySecret", "an-old-key")
+    first, second = scene.launched("success"), scene.launched("success")
+    scene.delivered(first, "success")
+    scene.langgraph.instead = lambda sent: None if sent.headers.get("x-api-key") == "a-new-key" else Told(401, {})
+    notify.flow()
+    scene.aws.put_secret("LangGraphApiKeySecret", "a-new-key")
+    scene.delivered(second, "success")
+    notify.flow()
+    assert (scene.run(first)["outcome"], scene.run(second)["outcome"]) == ("settling", "succeeded")
+
+
+def test_g8_a_ledger_out_of_order_is_no_dead_letter_within_the_minute(
+    scene: Scene, notify: Stream, listener: Listener, faults: Faults
+) -> None:
+    settling, failed = scene.launched("success"), scene.launched("error")
+    scene.delivered(settling, "success")
+    scene.delivered(failed, "error")
+    (batch,) = notify.batches()
+    with faults.on(notify.app._dynamodb, kinds.THROTTLED):  # noqa: SLF001
+        assert notify.bring(batch) == [failed]
+    assert notify.bring(batch) == []
+    notify.flow()
+    assert {told for _, told in listener.heard()} == {f"{failed}/failed", f"{settling}/succeeded"}
+
+
+def test_g4_notify_and_reconcile_settle_once(scene: Scene, notify: Stream, listener: Listener) -> None:
+    run_id = scene.launched("success")
+    scene.delivered(run_id, "success")
+    (batch,) = notify.batches()
+    scene.pass_at(120)
+    assert notify.bring(batch) == []
+    notify.flow()
+    scene.pass_at(400)
+    assert scene.output.counts["settled"] == 1
+    assert listener.heard() == [("Run Succeeded", f"{run_id}/succeeded")]
+
+
+def test_a_run_without_a_thread_is_left_to_reconcile(scene: Scene, notify: Stream) -> None:
+    """Trimmed away; its launch's record brings it."""
+    run_id = new_id()
+    scene.delivered(run_id, "success", thread_id=None)
+    notify.flow()
+    assert scene.run(run_id)["outcome"] == "settling"
+    assert scene.steps == []
+
+
+def test_g5_langgraphs_key_is_kept_out_of_the_log(scene: Scene, notify: Stream) -> None:
+    scene.aws.put_secret("LangGraphApiKeySecret", "a-secret-key")
+    run_id = scene.launched("success")
+    scene.delivered(run_id, "success")
+    scene.langgraph.instead = lambda _: Told(422, {"detail": "the key a-secret-key is odd"})
+    notify.flow()
+    assert any("is odd" in line.get("detail", "") for line in scene.output.logs)
+    assert not any("a-secret-key" in json.dumps(line) for line in scene.output.logs)
+    assert scene.wall.now == NOW
