@@ -1,0 +1,157 @@
+"""G10: what each route, each event and a pass of reconcile costs stays the same as the ledger grows."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from botocore.client import BaseClient
+from moto.dynamodb.models import dynamodb_backends
+from moto.dynamodb.models.dynamo_type import DynamoType, Item
+
+from runledger.adapters.secrets import Secret
+from runledger.adapters.tables import request
+from runledger.core import run_states
+from tests.integration.support import NOW, Door, Schedule, Stream, delivery, new_id
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.integration.conftest import Load
+    from tests.integration.langgraph_double import LangGraphDouble
+    from tests.integration.support import Aws, WallClock
+
+OTHERS = (10, 10_000)
+LIMIT = 5
+SUMMARY_BYTES = 1_000  # of a run in an index, at the most
+THREAD = new_id()  # of all the other runs
+RUN, CHECKPOINT = "LangGraph GET /threads/…/runs/…", "LangGraph POST /threads/…/history"
+CALLS = {
+    "POST /runs": {"UpdateItem": 3, "LangGraph POST /threads/…/runs": 1},
+    "POST /webhook": {"UpdateItem": 1},
+    "a record to be settled": {"UpdateItem": 1, RUN: 1, CHECKPOINT: 1},
+    "a record to be told": {"GetItem": 1, "PutEvents": 1, "UpdateItem": 1},
+    "GET /runs/{run_id}": {"GetItem": 1},
+    "GET /launches/{launch_id}": {"GetItem": 1, "Query": 1},
+    "GET /runs?thread_id=…": {"Query": 1},
+    "GET /runs?outcome=…": {"Query": 8},
+    "a pass of reconcile, with one run due": {"Query": 16, "UpdateItem": 1, RUN: 1, CHECKPOINT: 1},
+    "a pass of reconcile, with one event due": {"Query": 16, "GetItem": 1, "PutEvents": 1, "UpdateItem": 3},
+}
+
+
+class Meter:
+    """Counts the calls that are made while it runs, and the bytes that they send and read."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, langgraph: LangGraphDouble) -> None:
+        self.bills: dict[str, dict[str, int]] = {}
+        self._langgraph = langgraph
+        self._bill: Counter[str] | None = None
+        call = BaseClient._make_api_call  # type: ignore[attr-defined]  # noqa: SLF001
+
+        def counted(client: Any, operation: str, parameters: Any) -> Any:
+            bill = self._bill
+            if bill is not None:
+                bill[operation] += 1
+                bill["bytes sent"] += _size(parameters)
+            answer = call(client, operation, parameters)
+            if bill is not None:
+                bill["bytes read"] += _size({name: part for name, part in answer.items() if name != "ResponseMetadata"})
+            return answer
+
+        monkeypatch.setattr(BaseClient, "_make_api_call", counted)
+
+    @contextmanager
+    def on(self, what: str) -> Iterator[None]:
+        self._bill = Counter()
+        self._langgraph.requests.clear()
+        yield
+        asked = Counter(f"LangGraph {sent.step}" for sent in self._langgraph.requests)
+        self.bills[what], self._bill = dict(self._bill | asked), None
+
+
+def _size(value: Any) -> int:
+    return len(json.dumps(value, default=str))
+
+
+def fill(aws: Aws, others: int, thread_id: str) -> None:
+    """Have so many other runs in the ledger, all on one thread, to be looked at another day."""
+    table = dynamodb_backends["123456789012"]["us-east-1"].tables[aws.template.names["RunsTable"]]
+    model = run_states.pending(
+        run_id="", launch_id="", thread_id=thread_id, assistant_id="agent", after_seconds=86_400, now=NOW
+    )
+    values = request(model)["ExpressionAttributeValues"]
+    attributes = {name: values[f":{name}"] for name in model.set if f":{name}" in values}
+    for number in range(others):
+        run_id = {"S": new_id()}
+        own = {"run_id": run_id, "launch_id": {"S": new_id()}}
+        own |= {"outcome_shard": {"S": f"pending#{number % 8}"}, "due_shard": {"S": str(number % 8)}}
+        table.items[DynamoType(run_id)] = Item(DynamoType(run_id), None, {**attributes, **own})  # type: ignore[assignment]
+
+
+@pytest.fixture
+def doors(load: Load, langgraph: LangGraphDouble) -> dict[str, Door]:
+    names = ("launch", "webhook", "query", "notify", "reconcile")
+    return {name: load(name, LangGraphUrl=langgraph.url) for name in names}
+
+
+def story(doors: dict[str, Door], stream: Stream, langgraph: LangGraphDouble, wall: WallClock, meter: Meter) -> None:
+    """Launch a run, have it end and be read; then another, whose webhook never comes."""
+    launch, query, thread = doors["launch"], doors["query"], new_id()
+    body = json.dumps({"assistant_id": "agent", "input": {}, "thread_id": thread})
+    with meter.on("POST /runs"):
+        launched = launch.call(body, headers={"idempotency-key": new_id()}).body
+    langgraph.known[launched["run_id"]]["status"] = "success"
+    stream.batches()
+    told = delivery(launched["run_id"], launched["launch_id"], thread_id=thread)
+    token = stream.aws.token(launched["launch_id"])
+    with meter.on("POST /webhook"):
+        assert doors["webhook"].call(told, f"token={token}").status == 200
+    for step in ("a record to be settled", "a record to be told"):
+        (batch,) = stream.batches()
+        with meter.on(step):
+            assert stream.bring(batch) == []
+    reads = {
+        "GET /runs/{run_id}": launched["links"]["run"],
+        "GET /launches/{launch_id}": launched["links"]["launch"],
+        "GET /runs?thread_id=…": f"/runs?thread_id={THREAD}&limit={LIMIT}",
+        "GET /runs?outcome=…": f"/runs?outcome=pending&limit={LIMIT}",
+    }
+    for what, link in reads.items():
+        with meter.on(what):
+            assert query.get(link).status == 200
+    launch.call(body, headers={"idempotency-key": new_id()})
+    langgraph.known[langgraph.run_id]["status"] = "success"
+    wall.now += 120
+    with meter.on("a pass of reconcile, with one run due"):
+        Schedule(doors["reconcile"]).run()
+    wall.now += 120
+    with meter.on("a pass of reconcile, with one event due"):
+        Schedule(doors["reconcile"]).run()
+
+
+def test_g10_calls_and_bytes_are_the_same_with_10_and_with_10_000_other_runs(
+    doors: dict[str, Door], aws: Aws, langgraph: LangGraphDouble, wall: WallClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stream, meter = Stream(doors["notify"], aws, wall), Meter(monkeypatch, langgraph)
+    for door in doors.values():
+        owner = getattr(door.app, "launcher", door.app)
+        for secret in [kept for kept in vars(owner).values() if isinstance(kept, Secret)]:
+            secret.value()  # good for minutes, so no part of what one call costs
+    bills, had = [], 0
+    for others in OTHERS:
+        fill(aws, others - had, THREAD)
+        had = others
+        story(doors, stream, langgraph, wall, meter)
+        bills.append(meter.bills)
+        meter.bills = {}
+    few, many = bills
+    page = "GET /runs?outcome=…"  # full in each of its shards once there are many
+    assert many[page].pop("bytes read") < 8 * (LIMIT + 1) * SUMMARY_BYTES
+    assert few[page].pop("bytes read") > 0
+    assert few == many
+    calls = {what: {name: n for name, n in bill.items() if "bytes" not in name} for what, bill in many.items()}
+    assert calls == CALLS
