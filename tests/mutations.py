@@ -156,8 +156,8 @@ MUTATIONS = (
         "G1",
         "an adopted run that can't be recorded is forgotten",
         f"{LANGGRAPH}/launcher.py",
-        "if not self._record(launch, found[0], 0, until):",
-        "if self._record(launch, found[0], 0, until) is None:",
+        "if not self._record(launch, found[0], until):",
+        "if self._record(launch, found[0], until) is None:",
     ),
     # ---- G2: one launch, one run -----------------------------------------------------------------------------------
     Mutation(

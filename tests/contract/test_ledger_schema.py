@@ -13,6 +13,7 @@ import pytest
 
 from runledger.core import launch_states, ledger, run_states
 from runledger.core.deliveries import Delivery, Payload, parse_delivery
+from runledger.core.json_text import MAX_METADATA_BYTES
 from runledger.core.launch_states import Launch
 from runledger.core.ledger import Placed, Update
 from runledger.core.settling import MAX_QUESTIONS_BYTES, Seen
@@ -30,6 +31,7 @@ SEEN = Seen(
     error={"message": "\U0001f389" * 2_000},
     questions="x" * MAX_QUESTIONS_BYTES,
     began=True,
+    metadata="x" * MAX_METADATA_BYTES,
 )
 MAX_INLINE = int(TEMPLATE.document["Parameters"]["InlinePayloadBytes"]["MaxValue"])
 
@@ -45,6 +47,7 @@ def delivery(status: str) -> Delivery:
         "run_started_at": "2026-11-22T05:59:33.636297+00:00",
         "run_ended_at": "2026-11-22T05:59:33.653878+00:00",
         "error": {"error": "\U0001f389" * 50_000, "message": "\U0001f389" * 50_000},
+        "metadata": {"launch_id": LAUNCH, "pad": "x" * (MAX_METADATA_BYTES - 70)},
     }
     parsed = parse_delivery(json.dumps(body).encode(), "token")
     assert isinstance(parsed, Delivery)

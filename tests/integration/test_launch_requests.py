@@ -217,6 +217,32 @@ def test_the_api_key_is_sent_where_the_secret_holds_one(
     assert [sent.headers.get("x-api-key") for sent in langgraph.requests] == [header, header]
 
 
+@pytest.mark.parametrize("faster", [False, True])
+@pytest.mark.parametrize("trimmed", [False, True])
+def test_a_launchs_metadata_stands_with_its_run_for_events(
+    load: Load, aws: Aws, langgraph: LangGraphDouble, *, faster: bool, trimmed: bool
+) -> None:
+    launch, webhook, given = load("launch", LangGraphUrl=langgraph.url), load("webhook"), {"tenant": "a", "price": 1.5}
+
+    def deliver(sent: Sent) -> None:
+        told = None if trimmed else {**sent.body["metadata"], "graph_id": "agent"}
+        body = delivery(langgraph.run_id, None, webhook_token(sent), status="error", metadata=told)
+        assert webhook.call(body, f"token={webhook_token(sent)}").status == 200
+
+    if faster:
+        langgraph.before_run = deliver
+    launch_id = launch.call(launch_body(metadata=given)).body["launch_id"]
+    if not faster:
+        deliver(langgraph.run_request)
+    found = json.loads((aws.run(langgraph.run_id) or {})["metadata"])
+    assert found == {**given, **({"launch_id": launch_id, "graph_id": "agent"} if faster and not trimmed else {})}
+
+
+def test_metadata_that_is_too_long_stays_with_langgraph(launch: Door, aws: Aws, langgraph: LangGraphDouble) -> None:
+    assert launch.call(launch_body(metadata={"pad": "x" * 9_000})).status == 202
+    assert "metadata" not in (aws.run(langgraph.run_id) or {})
+
+
 @pytest.mark.parametrize("trimmed", [False, True])
 def test_g4_a_webhook_faster_than_the_launchs_record_stands_and_is_completed(
     load: Load, aws: Aws, langgraph: LangGraphDouble, output: Output, *, trimmed: bool

@@ -116,6 +116,21 @@ def test_g1_a_large_result_for_which_there_is_no_time_is_read_next_time(
     assert scene.look(run_id)["outcome"] == "succeeded"
 
 
+@pytest.mark.parametrize("slow", [False, True])
+def test_g5_an_adopted_runs_metadata_are_langgraphs_without_the_token(scene: Scene, *, slow: bool) -> None:
+    """`slow`: its checkpoint can't be read, so that its status alone tells."""
+    metadata = {"tenant": "a", "odd": "a.secret-token", "price": 1.5}
+    run_id = scene.launched("success", metadata=metadata)
+    if slow:
+        scene.langgraph.instead = lambda sent: Told(silent=True) if sent.path.endswith("/history") else None
+        scene.launcher.langgraph.deadline = 0.2
+        for _ in range(6):
+            scene.look(run_id)
+    item = scene.look(run_id)
+    assert item["source"] == "reconcile"
+    assert json.loads(item["metadata"]) == {"tenant": "a", "odd": "", "price": 1.5}
+
+
 def silent_histories(scene: Scene, monkeypatch: pytest.MonkeyPatch, times: int) -> None:
     """Have LangGraph leave so many questions about checkpoints without an answer, and let nobody wait for it long."""
     monkeypatch.setitem(scene.reconcile.app.DueRuns.work.__globals__, "_EACH_SECONDS", 0.2)

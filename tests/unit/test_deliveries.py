@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from runledger.core.deliveries import Delivery, NotADeliveryError, Trimmed, parse_delivery
+from runledger.core.json_text import MAX_METADATA_BYTES
 
 TOKEN = "t" * 40
 RUN = "01a201d6-a0dc-7321-8df4-30b90bcfb9f8"
@@ -57,8 +58,34 @@ def test_only_a_temporary_success_has_succeeded_at_once(kwargs: object, outcome:
 def test_a_delivery_of_nothing_else_is_recorded_too() -> None:
     delivery = delivery_of()
     assert delivery == Delivery(
-        RUN, "success", "settling", None, None, None, None, None, None, None, payload=delivery.payload
+        RUN, "success", "settling", None, None, None, None, None, None, None, None, payload=delivery.payload
     )
+
+
+@pytest.mark.parametrize(
+    ("metadata", "kept"),
+    [
+        ('{"n":1.0,"big":9223372036854775808,"e":1e400,"deep":[{"a":-0.0}]}', None),
+        ('{"tenant":"\\u00e9","none":null,"yes":true,"empty":{},"list":[]}', None),
+        ("{}", ""),
+        ("[1]", ""),
+        ('"text"', ""),
+        ('{"pad":"' + "x" * (MAX_METADATA_BYTES - 11) + '"}', None),
+        ('{"pad":"' + "x" * MAX_METADATA_BYTES + '"}', ""),
+        ('{"deep":' + "[" * 5_000 + "]" * 5_000 + "}", ""),
+    ],
+    ids=["digits", "words", "empty", "list", "text", "just short enough", "too long", "deep"],
+)
+def test_g3_metadata_is_kept_for_events_digit_by_digit_where_it_is_short(metadata: str, kept: str | None) -> None:
+    body = f'{{"run_id":"{RUN}","status":"success","metadata":{metadata}}}'
+    delivery = parse_delivery(body.encode(), TOKEN)
+    found = getattr(delivery, "metadata", None)
+    assert (found or "").replace(": ", ":").replace(", ", ",") == (metadata if kept is None else kept)
+
+
+def test_metadata_that_no_bus_would_take_is_cleaned() -> None:
+    delivery = delivery_of(metadata={"half \udc00": ["\ud800"]})
+    assert json.loads(delivery.metadata or "") == {"half ?": ["?"]}
 
 
 def test_a_run_id_is_kept_in_lower_case() -> None:

@@ -11,6 +11,7 @@ from jsonschema import Draft202012Validator, FormatChecker
 
 from local.template import ROOT
 from runledger.core.events import detail_type, events_of, is_told
+from runledger.core.json_text import MAX_METADATA_BYTES
 from runledger.core.outcomes import Outcome
 from runledger.core.settling import MAX_QUESTIONS_BYTES
 
@@ -26,6 +27,7 @@ RUN: dict[str, Any] = {
     "outcome": "awaiting_input",
     "outcome_shard": "awaiting_input#1",
     "source": "webhook",
+    "metadata": '{"tenant": "a", "price": 1.0}',
     "error": {"type": "E", "message": "boom"},
     "questions": '[{"id": "i1", "value": 1.0}]',
     "answered_by": "01a201d6-a0d4-71ed-b1cb-bd7f037d2e52",
@@ -72,6 +74,11 @@ def test_a_question_keeps_its_digits() -> None:
     assert '"questions": [{"id": "i1", "value": 1.0}]' in event.detail
 
 
+def test_an_event_has_the_runs_metadata_for_rules_to_match() -> None:
+    (event,) = events_of({**RUN, "unpublished": {"failed"}})
+    assert '"metadata": {"tenant": "a", "price": 1.0}' in event.detail
+
+
 @pytest.mark.parametrize(
     ("unpublished", "order"),
     [
@@ -92,6 +99,7 @@ def test_an_event_is_far_below_what_eventbridge_takes() -> None:
     longest = "\U0001f389" * 256
     run = {**RUN, "thread_id": longest, "assistant_id": longest, "status": longest}
     run |= {"error": {"type": "\U0001f389" * 2000, "message": "\U0001f389" * 2000}}
+    run |= {"metadata": json.dumps({"pad": "x" * (MAX_METADATA_BYTES - 12)})}
     run |= {"questions": json.dumps([{"id": "i", "value": "x" * (MAX_QUESTIONS_BYTES - 40)}])}
     (event,) = events_of({**run, "unpublished": {"awaiting_input"}})
     assert len(event.detail.encode()) < 128 * 1024

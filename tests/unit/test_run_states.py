@@ -24,10 +24,21 @@ CREATED, STARTED, ENDED = "2026-11-22T05:00:00.000000Z", "2026-11-22T05:01:00.00
 PAYLOAD = Payload('{"a": 1}', 8, "5" * 64)
 INLINE, SPILLED = Placed(PAYLOAD, None), Placed(PAYLOAD, "runs/r/5.json.gz")
 DELIVERY = Delivery(
-    RUN, "error", "failed", LAUNCH, THREAD, "assistant", CREATED, STARTED, ENDED, {"type": "ValueError"}, PAYLOAD
+    run_id=RUN,
+    status="error",
+    outcome="failed",
+    launch_id=LAUNCH,
+    thread_id=THREAD,
+    assistant_id="assistant",
+    created_at=CREATED,
+    started_at=STARTED,
+    ended_at=ENDED,
+    error={"type": "ValueError"},
+    metadata='{"a": 1.0}',
+    payload=PAYLOAD,
 )
-BARE = Delivery(RUN, "error", "failed", None, None, None, None, None, None, None, PAYLOAD)
-SEEN = Seen("success", "awaiting_input", ENDED, None, '[{"id": "i"}]', began=True)
+BARE = Delivery(RUN, "error", "failed", None, None, None, None, None, None, None, None, PAYLOAD)
+SEEN = Seen("success", "awaiting_input", ENDED, None, '[{"id": "i"}]', began=True, metadata='{"b": 2}')
 DUE = {"due_at", "due_shard"}
 LOOKED = {"checks", "failures", "misses", "missed_since"}  # what is counted while nothing is known
 STILL_OURS = "#source = :launch AND #outcome IN (:pending, :lost)"
@@ -64,12 +75,14 @@ def test_g4_a_pending_run_never_takes_the_place_of_anything(after_seconds: int) 
         assistant_id="agent",
         after_seconds=after_seconds,
         now=NOW,
+        metadata='{"a": 1}',
     )
     assert update.condition == "attribute_not_exists(#run_id)"
     assert changes(update) == {
         "launch_id": LAUNCH,
         "thread_id": THREAD,
         "assistant_id": "agent",
+        "metadata": '{"a": 1}',
         "status": "pending",
         "source": "launch",
         "created_at": NOW_TEXT,
@@ -82,7 +95,13 @@ def test_g4_a_pending_run_never_takes_the_place_of_anything(after_seconds: int) 
 
 def test_g4_a_launch_adds_what_it_alone_knows_to_a_run_of_its_own_or_of_nobodys() -> None:
     made = run_states.pending(
-        run_id=RUN, launch_id=LAUNCH, thread_id=THREAD, assistant_id="agent", after_seconds=0, now=NOW
+        run_id=RUN,
+        launch_id=LAUNCH,
+        thread_id=THREAD,
+        assistant_id="agent",
+        after_seconds=0,
+        now=NOW,
+        metadata='{"a": 1}',
     )
     update = run_states.launched(made)
     assert update.condition == "attribute_not_exists(#launch_id) OR #launch_id = :launch_id"
@@ -92,6 +111,7 @@ def test_g4_a_launch_adds_what_it_alone_knows_to_a_run_of_its_own_or_of_nobodys(
         "launch_id": LAUNCH,
         "thread_id": THREAD,
         "assistant_id": "agent",
+        "metadata": '{"a": 1}',
         "created_at": NOW_TEXT,
         "starts_at": int(NOW),
     }
@@ -124,7 +144,7 @@ def test_g4_a_delivery_is_recorded_once_and_on_its_own_launch_alone() -> None:
         "created_at": CREATED,
     }
     assert told(update) == {"failed"}
-    assert not update.once, "LangGraph's time counts, whichever came first"
+    assert update.once == {"metadata": '{"a": 1.0}'}, "its launch's metadata stay; LangGraph's time counts"
 
 
 def test_a_delivery_with_a_shared_token_cant_touch_a_run_that_has_a_launch() -> None:
@@ -142,7 +162,7 @@ def test_g4_the_token_decides_whose_a_run_is_and_not_the_body() -> None:
 
 
 def test_a_run_without_a_creation_time_has_the_time_of_its_delivery() -> None:
-    assert run_states.delivered(BARE, INLINE, LAUNCH, NOW).once == {"created_at": NOW_TEXT}
+    assert run_states.delivered(BARE, INLINE, LAUNCH, NOW).once == {"created_at": NOW_TEXT, "metadata": None}
 
 
 @pytest.mark.parametrize("name", OVER)
@@ -261,6 +281,7 @@ def test_g1_a_reconciled_run_stays_due_until_its_webhook_is_given_up(name: Outco
     assert changes(update).items() >= due_in(FIRST_CHECK_SECONDS).items()
     assert changes(update)["webhook_awaited"] is True
     assert changes(update)["error"] == {"message": "boom"}
+    assert run_states.reconciled(RUN, SEEN, INLINE, NOW).once == {"metadata": '{"b": 2}'}
 
 
 def test_g1_a_run_that_never_began_has_no_webhook_to_wait_for() -> None:

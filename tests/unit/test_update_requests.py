@@ -28,11 +28,11 @@ PLACES = {"inline": Placed(PAYLOAD, None), "spilled": Placed(PAYLOAD, "key")}
 
 
 def delivery(outcome: Outcome, *, bare: bool) -> Delivery:
-    empty = Delivery(RUN, "status", outcome, None, None, None, None, None, None, None, PAYLOAD)
+    empty = Delivery(RUN, "status", outcome, None, None, None, None, None, None, None, None, PAYLOAD)
     if bare:
         return empty
     error = {"type": "ValueError", "message": "boom"}
-    told = replace(empty, thread_id="thread", assistant_id="assistant", error=error)
+    told = replace(empty, thread_id="thread", assistant_id="assistant", error=error, metadata="{}")
     return replace(told, created_at=TIME, started_at=TIME, ended_at=TIME)
 
 
@@ -40,7 +40,7 @@ LAUNCHED = Launch.read(
     {"launch_id": LAUNCH, "state": "starting", "attempt": 2, "holder": "h", "lease_until": 1, "thread_id": "t"}
     | {"own_thread": False, "digest": "d", "langgraph_url": "u", "created_at": TIME}
 )
-SEEN = Seen("success", "awaiting_input", TIME, {"message": "boom"}, "[]", began=True)
+SEEN = Seen("success", "awaiting_input", TIME, {"message": "boom"}, "[]", began=True, metadata="{}")
 UNBEGUN = Seen("interrupted", "cancelled", None, None, None, began=False)
 PENDING = run_states.pending(run_id=RUN, launch_id=LAUNCH, thread_id="t", assistant_id="a", after_seconds=0, now=NOW)
 TRANSITIONS = {

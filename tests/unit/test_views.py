@@ -19,6 +19,7 @@ RUN: dict[str, Any] = {
     "outcome": "awaiting_input",
     "outcome_shard": "awaiting_input#3",
     "source": "webhook",
+    "metadata": '{"price": 1.0}',
     "questions": '[{"id": "i1", "value": 1.0}]',
     "payload": '{"sum":0.30000000000000004,"large":9223372036854775808,"lone":"\\ud800","twice":1,"twice":2}',
     "payload_bytes": Decimal(92),
@@ -52,6 +53,7 @@ def test_g3_a_run_is_shown_with_the_payload_as_it_was_received() -> None:
     text = views.run(RUN, "/prod")
     assert f'"payload": {RUN["payload"]}' in text
     assert f'"questions": {RUN["questions"]}' in text
+    assert f'"metadata": {RUN["metadata"]}' in text
     shown = json.loads(text)
     assert shown["payload_bytes"] == 92
     assert shown["links"] == {
@@ -64,7 +66,7 @@ def test_g5_only_what_is_for_callers_is_shown() -> None:
     ours = {"outcome_shard", "due_at", "due_shard", "starts_at", "checks"}
     assert set(json.loads(views.run(RUN, ""))) == set(RUN) - ours | {"links"}
     summary = json.loads(views.page([RUN], "", None))["runs"][0]
-    assert set(summary) == set(RUN) - ours - {"questions", "payload", "payload_sha256"} | {"links"}
+    assert set(summary) == set(RUN) - ours - {"metadata", "questions", "payload", "payload_sha256"} | {"links"}
     shown = json.loads(views.launch(LAUNCH, [RUN], ""))
     ours = {"callback", "request", "digest", "holder", "lease_until", "attempt", "own_thread", "langgraph_url"}
     assert set(shown) == set(LAUNCH) - ours | {"outcome", "runs"}

@@ -75,7 +75,7 @@ async def look(  # noqa: PLR0913, PLR0917 - a run, and how much of its result to
     if not isinstance(run, dict):
         return run
     checkpoint = await last_checkpoint(client, thread_id, run_id, max_bytes, reads_on=reads_on)
-    tokens = _tokens(str((run.get("kwargs") or {}).get("webhook") or ""))
+    run, tokens = _cleaned(run)
     found = seen(run, orjson.loads(_without(tokens, orjson.dumps(checkpoint.members))) if checkpoint else None)
     return Ended(found, _as_delivered(run, checkpoint, found, tokens))
 
@@ -83,7 +83,7 @@ async def look(  # noqa: PLR0913, PLR0917 - a run, and how much of its result to
 async def look_at_status(client: LangGraphClient, thread_id: str, run_id: str, created_at: str) -> Look:
     """Ask what became of a run whose checkpoint can't be read; a success is `settling` then, and no result is there."""
     run = await _ended_run(client, thread_id, run_id, created_at)
-    return Ended(unsettled(run), None) if isinstance(run, dict) else run
+    return Ended(unsettled(_cleaned(run)[0]), None) if isinstance(run, dict) else run
 
 
 async def look_waiting(client: LangGraphClient, thread_id: str, run_id: str) -> Look:
@@ -181,6 +181,12 @@ def _as_delivered(run: dict[str, Any], checkpoint: Checkpoint | None, found: See
         return None
     members = orjson.dumps({**run, **({"error": found.error} if found.error else {})})
     return _without(tokens, b"".join((members[:-1], b',"values":', values, b"}"))).decode()
+
+
+def _cleaned(run: dict[str, Any]) -> tuple[dict[str, Any], set[str]]:
+    """Return a run without its token, which `runs.get` gives too, and the spellings of that token."""
+    tokens = _tokens(str((run.get("kwargs") or {}).get("webhook") or ""))
+    return orjson.loads(_without(tokens, orjson.dumps(run))), tokens
 
 
 def _without(tokens: set[str], text: bytes) -> bytes:

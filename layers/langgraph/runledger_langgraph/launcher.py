@@ -17,6 +17,7 @@ from langgraph_sdk.errors import ConflictError, NotFoundError
 
 from runledger.adapters import telemetry
 from runledger.core import launch_states, run_states, tokens
+from runledger.core.json_text import metadata_of
 from runledger.core.launches import own_thread_id, parse_launch
 from runledger.core.problems import Problem, unavailable
 from runledger.core.settling import STILL
@@ -79,7 +80,7 @@ class Launcher:
                 self._refused(launch, refused.problem, is_patient=is_patient)
                 raise refused.problem from None
             started = own[0]
-        self._record(launch, started, request.after_seconds, until)
+        self._record(launch, started, until, request)
         telemetry.count("launched")
         telemetry.logger.info("launched", thread_id=launch.thread_id, stream=request.stream)
         return started.run_id
@@ -107,7 +108,7 @@ class Launcher:
             found = self._in_ledger(launch)
         if found:
             telemetry.count("adopted")
-            self._record(launch, found[0], request.after_seconds, until)
+            self._record(launch, found[0], until, request)
             telemetry.logger.info("adopted")
             return launch, found[0].run_id
         if not starts_again:
@@ -119,7 +120,7 @@ class Launcher:
         """Give a refused launch its run, if there is one after all."""
         if found := self._in_ledger(launch) or self._in_langgraph(launch, until):
             telemetry.count("adopted")
-            if not self._record(launch, found[0], 0, until):
+            if not self._record(launch, found[0], until):
                 raise unavailable("The adopted run can't be recorded.")
 
     def watch(self, launch: Launch, until: float) -> None:
@@ -128,7 +129,7 @@ class Launcher:
             if run["run_id"] != launch.run_id:
                 now = time.time()
                 second = _started(run)
-                self._put_down(launch, second, 0, now)
+                self._put_down(launch, second, now)
                 if self.runs.apply(run_states.doubled(second.run_id, launch.launch_id, now)) is None:
                     telemetry.count("doubled")
                     telemetry.logger.error("a second run of the launch appeared", doubled_run=second.run_id)
@@ -209,7 +210,7 @@ class Launcher:
     def _is_too_old(self, launch: Launch) -> bool:
         return time.time() > datetime.fromisoformat(launch.created_at).timestamp() + self.max_run_seconds
 
-    def _record(self, launch: Launch, started: Started, after_seconds: int, until: float) -> bool:
+    def _record(self, launch: Launch, started: Started, until: float, request: LaunchRequest | None = None) -> bool:
         """Record the run, then its launch; return whether both are.
 
         Where that fails, or there is no time for it, the run goes on all the same: the caller gets its ids, and a
@@ -218,7 +219,7 @@ class Launcher:
         telemetry.about(run_id=started.run_id)
         now = time.time()
         try:
-            self._put_down(launch, started, after_seconds, now)
+            self._put_down(launch, started, now, request)
             if time.monotonic() <= until + _SPARE_SECONDS:
                 if self.launches.apply(launch_states.started(launch, started.run_id, now)) is not None:
                     self.launches.apply(launch_states.started(launch, started.run_id, now, heard=True))
@@ -230,8 +231,9 @@ class Launcher:
         telemetry.logger.error("a started run stays to be recorded", detail=detail)
         return False
 
-    def _put_down(self, launch: Launch, started: Started, after_seconds: int, now: float) -> None:
+    def _put_down(self, launch: Launch, started: Started, now: float, request: LaunchRequest | None = None) -> None:
         """Record a run of a launch, or what its webhook did not know where that was faster."""
+        after_seconds = request.after_seconds if request else 0
         if started.created_at:  # found, perhaps long after; LangGraph's own time has the delay in it
             after_seconds = int(datetime.fromisoformat(started.created_at).timestamp()) - int(now)
         pending = run_states.pending(
@@ -241,6 +243,7 @@ class Launcher:
             assistant_id=started.assistant_id or None,
             after_seconds=after_seconds,
             now=now,
+            metadata=metadata_of(request.metadata) if request else None,
         )
         if self.runs.apply(pending) is not None:
             self.runs.apply(run_states.launched(pending))

@@ -7,6 +7,7 @@ import json
 import re
 from dataclasses import dataclass, field
 
+from runledger.core.json_text import Number, clean, metadata_of
 from runledger.core.outcomes import Outcome, outcome_of
 from runledger.core.times import normalised
 
@@ -30,7 +31,10 @@ class Payload:
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """What the ledger keeps of one delivery. Times are in the ledger's format, None where LangGraph gave none."""
+    """What the ledger keeps of one delivery.
+
+    Times are in the ledger's format, None where LangGraph gave none. `metadata` is JSON text, None where too long.
+    """
 
     run_id: str
     status: str
@@ -42,6 +46,7 @@ class Delivery:
     started_at: str | None
     ended_at: str | None
     error: dict[str, str] | None
+    metadata: str | None
     payload: Payload = field(repr=False)
 
 
@@ -67,7 +72,7 @@ def parse_delivery(body: bytes, *spellings: str) -> Delivery | Trimmed:
         text = body.decode()
         for spelling in spellings:
             text = text.replace(spelling, "")
-        members = json.loads(text, parse_int=str, parse_float=str, parse_constant=_refuse)
+        members = json.loads(text, parse_int=Number, parse_float=Number, parse_constant=_refuse)
     except RecursionError:
         return Trimmed(None, None)  # thousands of levels: real, but nothing that Python reads
     except ValueError:
@@ -92,6 +97,7 @@ def parse_delivery(body: bytes, *spellings: str) -> Delivery | Trimmed:
         started_at=normalised(members.get("run_started_at")),
         ended_at=normalised(members.get("run_ended_at")),
         error=_error(members.get("error")),
+        metadata=metadata_of(metadata),
         payload=payload_of(text),
     )
 
@@ -125,11 +131,6 @@ def _error(value: object) -> dict[str, str] | None:
         if isinstance(text, str) and text
     }
     return kept or None
-
-
-def clean(text: str) -> str:
-    """Replace lone surrogates, which JSON can escape and UTF-8 can't hold."""
-    return text.encode(errors="replace").decode()
 
 
 def _is_text(value: str) -> bool:

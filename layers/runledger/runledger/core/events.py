@@ -23,6 +23,7 @@ _SHOWN = (
     "launch_id",
     "thread_id",
     "assistant_id",
+    "metadata",
     "status",
     "error",
     "created_at",

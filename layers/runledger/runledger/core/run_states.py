@@ -50,7 +50,14 @@ _COUNTS = ("checks", "failures", *_MISSED)  # of looks at a run, as long as it i
 
 
 def pending(  # noqa: PLR0913 - the facts of a run, each by name
-    *, run_id: str, launch_id: str, thread_id: str, assistant_id: str | None, after_seconds: int, now: float
+    *,
+    run_id: str,
+    launch_id: str,
+    thread_id: str,
+    assistant_id: str | None,
+    after_seconds: int,
+    now: float,
+    metadata: str | None = None,
 ) -> Update:
     """Record a run that was just launched; where its webhook was faster, `launched` says the rest."""
     return Update(
@@ -60,6 +67,7 @@ def pending(  # noqa: PLR0913 - the facts of a run, each by name
             "launch_id": launch_id,
             "thread_id": thread_id,
             "assistant_id": assistant_id,
+            "metadata": metadata,
             "status": "pending",
             "source": "launch",
             "created_at": iso(now),
@@ -73,7 +81,7 @@ def pending(  # noqa: PLR0913 - the facts of a run, each by name
 
 def launched(made: Update) -> Update:
     """Add what only the launch knows to a run whose webhook was faster; `made` is what `pending` made for it."""
-    known = ("launch_id", "thread_id", "assistant_id", "created_at", "starts_at")
+    known = ("launch_id", "thread_id", "assistant_id", "metadata", "created_at", "starts_at")
     return Update(
         key=made.key,
         condition="attribute_not_exists(#launch_id) OR #launch_id = :launch_id",
@@ -100,7 +108,7 @@ def delivered(delivery: Delivery, placed: Placed, launch_id: str | None, now: fl
             **_webhook(delivery, placed, now),
             **_reached(delivery.run_id, delivery.outcome, now),
         },
-        once={} if delivery.created_at else {"created_at": iso(now)},
+        once={"metadata": delivery.metadata, **({} if delivery.created_at else {"created_at": iso(now)})},
         add=_event(delivery.outcome),
         remove=_COUNTS,
     )
@@ -170,6 +178,7 @@ def reconciled(run_id: str, seen: Seen, placed: Placed | None, now: float, *, is
             **(placed.attributes() if placed else {}),
             **_reached(run_id, seen.outcome, now),
         },
+        once={"metadata": seen.metadata},
         add=_event(seen.outcome),
         remove=_COUNTS,
     )

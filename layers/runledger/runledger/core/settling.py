@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from runledger.core.deliveries import clean
+from runledger.core.json_text import clean, metadata_of
 from runledger.core.outcomes import Outcome, outcome_of
 from runledger.core.times import normalised
 
@@ -23,8 +23,8 @@ _MAX_ID, _MAX_QUESTIONS = 64, 100
 class Seen:
     """How a run ended, as LangGraph tells when asked.
 
-    `questions` is JSON text: `[{"id": …, "value": …}, …]`. `began` is False for a run that was cancelled while pending:
-    it has no checkpoint, and LangGraph sends no webhook about it.
+    `questions` is JSON text: `[{"id": …, "value": …}, …]`, and so is `metadata`, None where too long. `began` is False
+    for a run that was cancelled while pending: it has no checkpoint, and LangGraph sends no webhook about it.
     """
 
     status: str
@@ -33,6 +33,7 @@ class Seen:
     error: dict[str, str] | None
     questions: str | None
     began: bool
+    metadata: str | None = None
 
 
 def seen(run: Mapping[str, Any], checkpoint: Mapping[str, Any] | None) -> Seen:
@@ -52,13 +53,15 @@ def seen(run: Mapping[str, Any], checkpoint: Mapping[str, Any] | None) -> Seen:
         error={"message": errors[0]} if errors and outcome == "failed" else None,
         questions=_questions(tasks) if waits else None,
         began=checkpoint is not None or run["status"] != "interrupted",
+        metadata=metadata_of(run.get("metadata")),
     )
 
 
 def unsettled(run: Mapping[str, Any]) -> Seen:
     """Read an ended run whose checkpoint is not known: a success stays `settling`."""
     outcome = outcome_of(run["status"], temporary=False)
-    return Seen(run["status"], outcome, normalised(run.get("updated_at")), None, None, began=True)
+    metadata = metadata_of(run.get("metadata"))
+    return Seen(run["status"], outcome, normalised(run.get("updated_at")), None, None, began=True, metadata=metadata)
 
 
 def _questions(tasks: list[dict[str, Any]]) -> str:

@@ -34,6 +34,7 @@ _RUN = (
     "launch_id",
     "thread_id",
     "assistant_id",
+    "metadata",
     "status",
     "outcome",
     "error",
