@@ -109,8 +109,7 @@ def load(aws: Aws, output: Output, wall: WallClock, monkeypatch: pytest.MonkeyPa
             for module in filter(None, map(sys.modules.get, _STATEFUL)):
                 if hasattr(module, "time"):
                     monkeypatch.setattr(module, "time", wall)
-            if langgraph := getattr(getattr(app, "launcher", app), "langgraph", None):
-                exits.callback(_close, langgraph)
+            exits.callback(_close, app)
             return Door(app, function)
 
         yield load
@@ -172,9 +171,12 @@ def _forget() -> None:
     Metrics().clear_metrics()
 
 
-def _close(langgraph: object) -> None:
-    """Close LangGraph's connections and loop, which in Lambda end with the process."""
-    runner, clients = langgraph._runner, langgraph._clients  # type: ignore[attr-defined]  # noqa: SLF001
+def _close(app: object) -> None:
+    """Close LangGraph's connections and loop, which in Lambda end with the process; it may be another by now."""
+    langgraph = getattr(getattr(app, "launcher", app), "langgraph", None)
+    if langgraph is None:
+        return
+    runner, clients = langgraph._runner, langgraph._clients  # noqa: SLF001
     for client in clients.values():
         runner.run(client.aclose())
     runner.close()

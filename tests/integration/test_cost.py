@@ -53,7 +53,7 @@ class Meter:
         call = BaseClient._make_api_call  # type: ignore[attr-defined]  # noqa: SLF001
 
         def counted(client: Any, operation: str, parameters: Any) -> Any:
-            bill = self._bill
+            bill = self._bill if client.meta.endpoint_url.endswith(".amazonaws.com") else None  # else another stack's
             if bill is not None:
                 bill[operation] += 1
                 bill["bytes sent"] += _size(parameters)

@@ -64,6 +64,7 @@ def test_the_item_has_every_attribute_of_the_delivery(webhook: Door, aws: Aws) -
         "launch_id": launch_id,
         "thread_id": "01a201d6-a0d1-70a4-a07d-24d5b1a571e8",
         "assistant_id": "fe096781-5601-53d2-b2f6-0d3403f7e9ca",
+        "metadata": f'{{"created_by": "system", "graph_id": "agent", "launch_id": "{launch_id}"}}',
         "status": "error",
         "outcome": "failed",
         "outcome_shard": f"failed#{shard(run_id)}",
