@@ -1,4 +1,7 @@
-"""DynamoDB Streams: what is written to a table comes to its function, filtered and repeated as Lambda does it."""
+"""DynamoDB Streams: what is written to a table comes to its function, filtered and repeated as Lambda does it.
+
+But one batch after the other, and without a failure destination: what is given up here is in the log alone.
+"""
 
 from __future__ import annotations
 

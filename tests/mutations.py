@@ -424,16 +424,16 @@ MUTATIONS = (
         "G8",
         "a poisoned record is repeated for ever",
         NOTIFY,
-        "if time.time() < change.written_at + _TRY_SECONDS:",
-        "if True:",
+        "return time.time() >= change.written_at + _TRY_SECONDS and _give_up(run, detail)",
+        "return False",
     ),
     Mutation("G8", "what is given up leaves no letter", NOTIFY, "dead_letters.put(run, detail)", "pass"),
     Mutation(
         "G8",
         "a poisoned record stops the others",
         NOTIFY,
-        "        except Exception as error:  # noqa: BLE001 - a poisoned record never stops the others\n            detail",
-        "        except Problem as error:\n            detail",
+        "except Exception as error:  # noqa: BLE001 - a poisoned record never stops the others\n        detail",
+        "except Problem as error:\n        detail",
     ),
     Mutation(
         "G8", "the stream is not filtered for a kind of event", "template.yaml", '"failed", "timed_out"', '"timed_out"'

@@ -60,19 +60,23 @@ def _tell(change: Change, context: LambdaContext) -> bool:
     if context.get_remaining_time_in_millis() / 1000 < _SPARE_SECONDS:
         return False
     try:
-        try:
-            bus.publish(runs, run["run_id"])
-        except Exception as error:  # noqa: BLE001 - a poisoned record never stops the others
-            detail = _detail(error)
-            telemetry.logger.warning("an event could not be sent", detail=detail)
-            if time.time() < change.written_at + _TRY_SECONDS:
-                return False
-            dead_letters.put(run, detail)
-            telemetry.count("failed")
-            telemetry.logger.error("an event is a dead letter; reconcile goes on trying", detail=detail)
+        bus.publish(runs, run["run_id"])
+    except Exception as error:  # noqa: BLE001 - a poisoned record never stops the others
+        detail = _detail(error)
+        telemetry.logger.warning("an event could not be sent", detail=detail)
+        return time.time() >= change.written_at + _TRY_SECONDS and _give_up(run, detail)
+    return True
+
+
+def _give_up(run: dict[str, Any], detail: str) -> bool:
+    """Leave a dead letter; return whether that could be done."""
+    try:
+        dead_letters.put(run, detail)
     except Problem as problem:
         telemetry.logger.error("a dead letter could not be put down", detail=problem.detail)
         return False
+    telemetry.count("failed")
+    telemetry.logger.error("an event is a dead letter; reconcile goes on trying", detail=detail)
     return True
 
 

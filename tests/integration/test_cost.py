@@ -50,7 +50,7 @@ class Meter:
         self.bills: dict[str, dict[str, int]] = {}
         self._langgraph = langgraph
         self._bill: Counter[str] | None = None
-        call = BaseClient._make_api_call  # type: ignore[attr-defined]  # noqa: SLF001
+        call = BaseClient._make_api_call  # type: ignore[attr-defined]  # noqa: SLF001 - all calls pass here
 
         def counted(client: Any, operation: str, parameters: Any) -> Any:
             bill = self._bill if client.meta.endpoint_url.endswith(".amazonaws.com") else None  # else another stack's
@@ -85,7 +85,7 @@ def fill(aws: Aws, others: int, thread_id: str) -> None:
     )
     values = request(model)["ExpressionAttributeValues"]
     attributes = {name: values[f":{name}"] for name in model.set if f":{name}" in values}
-    for number in range(others):
+    for number in range(others):  # into moto itself: ten thousand calls would take minutes
         run_id = {"S": new_id()}
         own = {"run_id": run_id, "launch_id": {"S": new_id()}}
         own |= {"outcome_shard": {"S": f"pending#{number % 8}"}, "due_shard": {"S": str(number % 8)}}

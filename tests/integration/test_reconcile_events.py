@@ -22,7 +22,7 @@ def listener(scene: Scene) -> Listener:
 
 
 def bus_client(scene: Scene) -> Any:
-    return scene.reconcile.app.bus._client  # noqa: SLF001
+    return scene.reconcile.app.bus._client  # noqa: SLF001 - to make its calls fail
 
 
 @pytest.mark.parametrize(
