@@ -1,8 +1,9 @@
-"""POST /runs: start a run on LangGraph whose result will come to the webhook.
+"""POST /runs, /runs/{run_id}/resume, /runs/{run_id}/cancel: what is asked of LangGraph for a caller.
 
-The launch is put down first, so that a run can't start unseen; then LangGraph is asked; then the run is recorded. What
-fails before LangGraph is asked has started nothing. What fails after it leaves the launch `starting`, that is unknown,
-and due to be looked at: by the caller's next request with the same Idempotency-Key, or by reconcile.
+A launch is put down first, so that a run can't start unseen; then LangGraph is asked; then the run is recorded, whose
+result will come to the webhook. What fails before LangGraph is asked has started nothing. What fails after it leaves
+the launch `starting`, that is unknown, and due to be looked at: by the caller's next request with the same
+Idempotency-Key, or by reconcile. An answer to a run that waits is held on that run in the same way.
 """
 
 from __future__ import annotations
@@ -17,13 +18,19 @@ from runledger.adapters.gateway import Answer, Request, serve
 from runledger.adapters.secrets import Secret, api_key, key_ring
 from runledger.adapters.tables import Table
 from runledger.core import launch_states
+from runledger.core.answers import not_waiting, parse_answer
 from runledger.core.launch_states import Launch
 from runledger.core.launches import LaunchRequest, launch_id_of, own_thread_id, parse_launch
-from runledger.core.problems import Problem
+from runledger.core.problems import Problem, unknown
+from runledger_langgraph import cancelling
+from runledger_langgraph.answering import Answering
 from runledger_langgraph.client import LangGraph
 from runledger_langgraph.launcher import Launcher, TakenError
+from runledger_langgraph.waiting import launch_of
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from aws_lambda_powertools.utilities.typing import LambdaContext
 
 _RECORD_SECONDS = aws.CALL_SECONDS + 0.5  # kept of the function's time to record a run that was started
@@ -45,7 +52,7 @@ launcher = Launcher(
 
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """Answer one API Gateway event."""
-    return serve(event, context, launch)
+    return serve(event, context, lambda http: _ROUTES[http.route](http))
 
 
 def launch(http: Request) -> Answer:
@@ -57,12 +64,48 @@ def launch(http: Request) -> Answer:
     for secret in (launcher.ring, launcher.api_key):
         secret.value()  # what can't be read is found out before anything is claimed
     claim, is_new = _claim(launch_id, request, body.decode())
-    until = launcher.langgraph.until(http.seconds_left() - _RECORD_SECONDS)
+    until = _until(http)
     if is_new:
         run_id = launcher.start(claim, request, until)
     else:
         claim, run_id = _again(claim, request, until)
-    return _accepted(http.path, claim, run_id, request)
+    return _accepted(http, claim, run_id, request)
+
+
+def resume(http: Request) -> Answer:
+    """Answer the question of a run: 202 with the run that goes on from there, or a Problem."""
+    run = _run(http)
+    if run["outcome"] not in ("awaiting_input", "answered"):
+        raise not_waiting(run["outcome"])
+    given = parse_answer(http.content(), run.get("questions", "[]"))
+    run_id = Answering(launcher, given, _until(http)).answer(run)
+    return _asked(_prefix(http), run_id, launch_of(run), run["thread_id"])
+
+
+def cancel(http: Request) -> Answer:
+    """Ask for the end of a run: 202 with what the ledger says of it, or a Problem."""
+    run = _run(http)
+    outcome = cancelling.cancel(launcher, run, _until(http))
+    return _asked(_prefix(http), run["run_id"], run.get("launch_id"), run["thread_id"], outcome)
+
+
+def _run(http: Request) -> dict[str, Any]:
+    run_id = http.parameters["run_id"].lower()
+    telemetry.about(run_id=run_id)
+    run = launcher.runs.item("run_id", run_id)
+    if run is None:
+        raise unknown("run with this id")
+    telemetry.about(launch_id=run.get("launch_id"))
+    return run
+
+
+def _prefix(http: Request) -> str:
+    """Return what stands before `/runs` in the paths of this API."""
+    return http.path.partition("/runs")[0]
+
+
+def _until(http: Request) -> float:
+    return launcher.langgraph.until(http.seconds_left() - _RECORD_SECONDS)
 
 
 def _claim(launch_id: str, request: LaunchRequest, text: str) -> tuple[Launch, bool]:
@@ -122,16 +165,30 @@ def _in_progress(claim: Launch, now: float) -> Problem:
     )
 
 
-def _accepted(path: str, claim: Launch, run_id: str, request: LaunchRequest) -> Answer:
-    prefix = path.removesuffix("/runs")
-    links = {"run": f"{prefix}/runs/{run_id}", "launch": f"{prefix}/launches/{claim.launch_id}"}
-    if request.stream:
-        links["stream"] = f"{claim.langgraph_url}/threads/{claim.thread_id}/runs/{run_id}/stream"
+def _accepted(http: Request, claim: Launch, run_id: str, request: LaunchRequest) -> Answer:
+    stream = f"{claim.langgraph_url}/threads/{claim.thread_id}/runs/{run_id}/stream"
+    links = {"stream": stream} if request.stream else {}
+    return _asked(_prefix(http), run_id, claim.launch_id, claim.thread_id, links=links)
+
+
+def _asked(  # noqa: PLR0913, PLR0917 - what an answer tells
+    prefix: str,
+    run_id: str,
+    launch_id: str | None,
+    thread_id: str,
+    outcome: str = "pending",
+    links: Mapping[str, str] | None = None,
+) -> Answer:
+    run = f"{prefix}/runs/{run_id}"
+    launched = {"launch": f"{prefix}/launches/{launch_id}"} if launch_id else {}
     body = {
-        "launch_id": claim.launch_id,
+        **({"launch_id": launch_id} if launch_id else {}),
         "run_id": run_id,
-        "thread_id": claim.thread_id,
-        "outcome": "pending",
-        "links": links,
+        "thread_id": thread_id,
+        "outcome": outcome,
+        "links": {"run": run, **launched, **(links or {})},
     }
-    return Answer(202, body, {"Location": links["run"]})
+    return Answer(202, body, {"Location": run})
+
+
+_ROUTES = {"POST /runs": launch, "POST /runs/{run_id}/resume": resume, "POST /runs/{run_id}/cancel": cancel}

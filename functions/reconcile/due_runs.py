@@ -30,6 +30,7 @@ from runledger_langgraph.inspection import (
     look_waiting,
 )
 from runledger_langgraph.refusals import ERRORS, TIMEOUTS, explain, refuses_the_key
+from runledger_langgraph.waiting import move_on
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
@@ -173,7 +174,7 @@ class DueRuns:
             case Gone():
                 self.gone.append((item, found))
             case MovedOn():
-                self._move_on(item, found.answered_by, now)
+                self._move_on(item, found)
             case Ended() if item["outcome"] == "settling":
                 self._settle(item, found, now)
             case Ended():
@@ -186,16 +187,16 @@ class DueRuns:
             telemetry.count("settled")
             telemetry.logger.info("settled", outcome=found.seen.outcome)
 
-    def _move_on(self, item: Item, answered_by: str | None, now: float) -> None:
-        if self._update(run_states.moved_on(item["run_id"], answered_by, now)):
-            telemetry.logger.info("answered" if answered_by else "abandoned", by=answered_by)
+    def _move_on(self, item: Item, found: MovedOn) -> None:
+        if move_on(self.launcher, item, found):
+            telemetry.logger.info("answered" if found.answered_by else "abandoned", by=found.answered_by)
 
     def _record(self, item: Item, found: Ended, now: float) -> None:
         """Record how a run ended whose webhook has not come yet, or of which none was due."""
         placed: Placed | None = None
         if found.result is not None:
             payload = payload_of(found.result)
-            placed = self.launcher.bucket.place(item["launch_id"], item["run_id"], payload, self.inline_bytes)
+            placed = self.launcher.bucket.place(item.get("launch_id"), item["run_id"], payload, self.inline_bytes)
         is_heard = bool(item.get("heard"))
         if self._update(run_states.reconciled(item["run_id"], found.seen, placed, now, is_heard=is_heard)):
             telemetry.count("reconciled")
@@ -243,7 +244,7 @@ class DueRuns:
                 telemetry.count("lost")
                 telemetry.logger.error("lost: LangGraph no longer knows the run, and no result was seen")
         elif item["outcome"] == "awaiting_input":  # nobody can answer it any more
-            self._move_on(item, None, now)
+            self._move_on(item, MovedOn(None))
         elif item.get("status") == "success":  # its result is here
             self._update(run_states.settled(run_id, _SUCCEEDED, now))
         else:

@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.typing import LambdaContext
 
     from runledger.core.ledger import Placed
-    from runledger.core.outcomes import Outcome
 
 ACCEPT_SHARED_TOKENS = settings.flag("ACCEPT_SHARED_TOKENS")
 INLINE_PAYLOAD_BYTES = settings.whole_number("INLINE_PAYLOAD_BYTES")
@@ -164,10 +163,10 @@ def _repeated(delivery: Delivery, placed: Placed, recorded: dict[str, Any], gran
     now = time.time()
     if recorded["source"] == "reconcile":
         _check_time(http)
-        changed = runs.apply(run_states.superseding(delivery, placed, recorded["outcome"], now))
+        changed = runs.apply(run_states.superseding(delivery, placed, recorded, now))
         if changed is not None:  # it went on since it was read
             return _repeated(delivery, placed, changed, grant, http)
-        return _superseded(delivery, recorded["outcome"])
+        return _superseded(delivery, recorded)
     if recorded["payload_sha256"] == delivery.payload.sha256:
         telemetry.count("duplicate")
         telemetry.logger.info("duplicate")
@@ -182,12 +181,13 @@ def _repeated(delivery: Delivery, placed: Placed, recorded: dict[str, Any], gran
     return Answer(200, {"run_id": delivery.run_id, "outcome": recorded["outcome"], "duplicate": True})
 
 
-def _superseded(delivery: Delivery, recorded: Outcome) -> Answer:
+def _superseded(delivery: Delivery, recorded: dict[str, Any]) -> Answer:
     """Answer a delivery that came after reconcile had asked: its payload is LangGraph's own and replaced that one."""
     telemetry.count("late")
     telemetry.logger.info("late", status=delivery.status, outcome=delivery.outcome)
-    if run_states.conflicts(delivery.outcome, recorded):
+    outcome = recorded["outcome"]
+    if run_states.conflicts(delivery, recorded):
         telemetry.count("conflict")
-        telemetry.logger.error("the webhook contradicts what LangGraph said when asked", recorded=recorded)
-    outcome = delivery.outcome if recorded == "settling" else recorded
+        telemetry.logger.error("the webhook contradicts what LangGraph said when asked", recorded=outcome)
+    outcome = delivery.outcome if outcome == "settling" else outcome
     return Answer(200, {"run_id": delivery.run_id, "outcome": outcome, "duplicate": False})

@@ -12,6 +12,7 @@ from local import event
 from local.stream import matches
 from local.template import ROOT
 from runledger.adapters import stream
+from runledger.core.answers import parse_answer
 from runledger.core.deliveries import Delivery, parse_delivery
 from runledger.core.launches import parse_launch
 from runledger.core.listings import parse_listing
@@ -86,8 +87,15 @@ def test_the_webhook_event_is_a_delivery_of_a_launch() -> None:
     assert event.PLACEHOLDER not in delivery.payload.text
 
 
-def test_the_events_that_read_ask_for_the_run_of_the_webhook_event() -> None:
+def test_the_answer_event_is_one_to_a_single_question() -> None:
+    answer = parse_answer(read("resume")["body"].encode(), '[{"id": "i", "value": "Shall I?"}]')
+    assert answer.options == {"command": {"resume": {"i": "yes"}}}
+
+
+def test_the_events_about_a_run_are_about_the_run_of_the_webhook_event() -> None:
     run = json.loads(read("webhook")["body"])
     assert read("get-run")["pathParameters"] == {"run_id": run["run_id"]}
+    assert read("resume")["pathParameters"] == {"run_id": run["run_id"]}
+    assert read("cancel")["pathParameters"] == {"run_id": run["run_id"]}
     assert read("get-launch")["pathParameters"] == {"launch_id": run["metadata"]["launch_id"]}
     assert parse_listing(read("list-runs")["rawQueryString"]).value == run["thread_id"]

@@ -203,6 +203,7 @@ def test_g9_only_who_shows_or_tells_of_a_run_reads_it_by_key() -> None:
         for resource in resources
     }
     assert readers == {
+        ("LaunchFunction", "RunsTable.Arn"),
         ("NotifyFunction", "RunsTable.Arn"),
         ("QueryFunction", "RunsTable.Arn"),
         ("QueryFunction", "LaunchesTable.Arn"),
@@ -253,6 +254,8 @@ def test_g5_the_access_log_has_no_place_for_a_query(api: str) -> None:
 def test_the_routes_are_those_of_the_design() -> None:
     assert {route: function.name for function in FUNCTIONS for route in function.routes} == {
         Route("Api", "POST", "/runs"): "LaunchFunction",
+        Route("Api", "POST", "/runs/{run_id}/resume"): "LaunchFunction",
+        Route("Api", "POST", "/runs/{run_id}/cancel"): "LaunchFunction",
         Route("Api", "GET", "/runs/{run_id}"): "QueryFunction",
         Route("Api", "GET", "/runs"): "QueryFunction",
         Route("Api", "GET", "/launches/{launch_id}"): "QueryFunction",

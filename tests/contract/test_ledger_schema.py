@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from runledger.core import launch_states, ledger, run_states
+from runledger.core import answer_states, launch_states, ledger, run_states
 from runledger.core.deliveries import Delivery, Payload, parse_delivery
 from runledger.core.json_text import MAX_METADATA_BYTES
 from runledger.core.launch_states import Launch
@@ -21,6 +21,7 @@ from tests.contract.source import TEMPLATE, modules, read_of
 
 NOW = 1_795_327_173.6
 LAUNCH, RUN = "6f1c7c0e-3c4b-4a53-9a57-0d3f8f1f6a10", "01a201d6-a0d4-71ed-b1cb-bd7f037d2e51"
+WAITS = {"run_id": RUN, "outcome": "awaiting_input", "status": "success", "answer_holder": LAUNCH}
 LONGEST = "\U0001f389" * 256  # names are cut by characters, stored by bytes
 MAX_ITEM_BYTES = 400 * 1024
 MAX_REQUEST = 8_192  # of the request in a launch's item
@@ -68,6 +69,15 @@ def updates() -> dict[str, list[Update]]:
     return {
         "LaunchesTable": [
             claimed,
+            launch_states.answering(
+                launch_id=LAUNCH,
+                digest="0" * 64,
+                run_id=RUN,
+                thread_id=LONGEST,
+                assistant_id=LONGEST,
+                langgraph_url="https://x.org",
+                now=NOW,
+            ),
             launch_states.taken_over(launch, LAUNCH, NOW),
             launch_states.attempted(launch, LONGEST, NOW),
             launch_states.started(launch, RUN, NOW),
@@ -84,8 +94,8 @@ def updates() -> dict[str, list[Update]]:
             run_states.launched(pending),
             run_states.delivered(delivery("error"), inline, LAUNCH, NOW),
             run_states.delivered(delivery("success"), spilled, None, NOW),
-            run_states.superseding(delivery("error"), spilled, "succeeded", NOW),
-            run_states.superseding(delivery("success"), inline, "settling", NOW),
+            run_states.superseding(delivery("error"), spilled, WAITS | {"outcome": "succeeded"}, NOW),
+            run_states.superseding(delivery("success"), inline, WAITS | {"outcome": "settling"}, NOW),
             run_states.contradicted(delivery(LONGEST), spilled, NOW),
             run_states.reconciled(RUN, SEEN, inline, NOW),
             run_states.reconciled(RUN, SEEN, spilled, NOW),
@@ -93,7 +103,10 @@ def updates() -> dict[str, list[Update]]:
             run_states.settled(RUN, replace(SEEN, outcome="succeeded", questions=None), NOW),
             run_states.settled(RUN, SEEN, NOW),
             run_states.postponed(RUN, 1, NOW),
-            run_states.moved_on(RUN, RUN, NOW),
+            answer_states.moved_on(RUN, RUN, NOW, digest="0" * 64),
+            answer_states.answering(WAITS, "0" * 64, LAUNCH, NOW),
+            answer_states.unanswered(RUN, LAUNCH, NOW),
+            answer_states.cancelled(WAITS, NOW),
             run_states.published({"run_id": RUN, "outcome": "failed", "unpublished": {"failed"}, "due_at": 1}, NOW),
             run_states.published({"run_id": RUN, "outcome": "awaiting_input", "unpublished": {"lost"}}, NOW),
             run_states.unheard(RUN, "succeeded", NOW),
@@ -129,7 +142,7 @@ TABLES = pytest.mark.parametrize("name", list(TEMPLATE.resources("AWS::DynamoDB:
 def test_every_write_of_the_ledger_is_looked_at() -> None:
     defined = {
         f"{module.__name__.rpartition('.')[2]}.{name}("
-        for module in (launch_states, run_states)
+        for module in (answer_states, launch_states, run_states)
         for name, made in inspect.getmembers(module, inspect.isfunction)
         if made.__annotations__.get("return") == "Update"
     }
@@ -144,7 +157,7 @@ def test_only_the_transitions_make_writes() -> None:
         for name, tree in modules().items()
         if any(isinstance(node, ast.Call) and ast.unparse(node.func) == "Update" for node in ast.walk(tree))
     }
-    assert makers == {"runledger.core.launch_states", "runledger.core.run_states"}
+    assert makers == {f"runledger.core.{name}_states" for name in ("answer", "launch", "run")}
 
 
 @TABLES

@@ -118,7 +118,7 @@ class LangGraphDouble:
             "updated_at": CREATED_AT,
             "metadata": {},
             "status": status,
-            "kwargs": {"input": {}, "webhook": "https://webhook.example/webhook?token=a.secret-token"},
+            "kwargs": {"input": {}, "config": {}, "webhook": "https://webhook.example/webhook?token=a.secret-token"},
             "multitask_strategy": "reject",
             **changes,
         }
@@ -159,18 +159,28 @@ class LangGraphDouble:
                 self.known = {run_id: run for run_id, run in self.known.items() if run["thread_id"] != thread_id}
                 return Told(204, "")
             case "POST", ["threads", thread_id, "history"]:
-                return Told(body=self.checkpoints.get(sent.body["metadata"]["run_id"], "[]"))
+                return Told(body=self._history(sent.body))
             case "GET", ["threads", thread_id, "runs"]:
                 return self._page(sent, thread_id)
             case "GET", ["threads", _, "runs", run_id] if run_id in self.known:
                 return Told(body=self.known[run_id])
-            case "POST", ["threads", _, "runs", run_id, "cancel"] if run_id in self.known:
+            case "POST", ["threads", _, "runs", run_id, "cancel"] if self._is_going_on(run_id):
                 self.known[run_id]["status"] = "interrupted"
                 return Told(202, "")
-            case "POST", ["threads", _, "runs", *_]:
+            case "POST", ["threads", _, "runs", *rest] if "cancel" not in rest:
                 self.before_run(sent)
                 return self.runs or self._started(sent)
         return Told(404, {"detail": "not found"})
+
+    def _is_going_on(self, run_id: str) -> bool:
+        return self.known.get(run_id, {}).get("status") in ("pending", "running")
+
+    def _history(self, asked: dict[str, Any]) -> str:
+        """Return a run's last checkpoint, or the newest one of all."""
+        if "metadata" in asked:
+            return self.checkpoints.get(asked["metadata"]["run_id"], "[]")
+        assert asked["before"]["configurable"]["checkpoint_id"]
+        return next(reversed(self.checkpoints.values()), "[]")
 
     def _page(self, sent: Sent, thread_id: str) -> Told:
         asked = parse_qs(urlsplit(sent.path).query)

@@ -26,8 +26,9 @@ NEXT = {
     "pending": ("settling", "awaiting_input", "lost", *ENDS),
     "lost": ("settling", "awaiting_input", *ENDS),
     "settling": ("awaiting_input", *ENDS),
-    "awaiting_input": ("answered", "abandoned"),
+    "awaiting_input": ("answered", "abandoned", "cancelled"),
 }
+UNHELD = {"answer_holder": None, "answer_digest": None, "answer_until": None}
 LATER = {"settling": ("succeeded", "awaiting_input", "answered", "abandoned")}  # what a delivery says may become this
 
 
@@ -79,7 +80,7 @@ def delivered(run: Item, by: str | None, says: Delivery, now: float) -> Item | N
 def superseding(run: Item, recorded: str, says: Delivery) -> Item | None:
     if (run["source"], run["outcome"]) != ("reconcile", recorded):
         return None
-    agrees = recorded in ("settling", says.outcome, *LATER.get(says.outcome, ()))
+    agrees = recorded in ("settling", says.outcome, *LATER.get(says.outcome, ())) or says.status == run["status"]
     outcome = says.outcome if recorded == "settling" else recorded
     if outcome not in (recorded, *SILENT):
         run = changed(run, unpublished=run.get("unpublished", set()) | {outcome})
@@ -125,10 +126,33 @@ def settled(run: Item, seen: Seen, now: float) -> Item | None:
     return _comes_to(run, seen.outcome, now, questions=seen.questions)
 
 
-def moved_on(run: Item, answered_by: str | None, now: float) -> Item | None:
+def moved_on(run: Item, answered_by: str | None, now: float, digest: str | None = None) -> Item | None:
     if run.get("outcome") != "awaiting_input":
         return None
-    return _comes_to(run, "answered" if answered_by else "abandoned", now, answered_by=answered_by)
+    run = changed(run, **{**UNHELD, "answer_digest": digest}, answered_by=answered_by)
+    return _comes_to(run, "answered" if answered_by else "abandoned", now)
+
+
+# Runs: who answers. `read` is the run as they know it.
+
+
+def answering(run: Item, read: Item, digest: str, holder: str, now: float) -> Item | None:
+    if run["outcome"] != "awaiting_input" or run.get("answer_holder") != read.get("answer_holder"):
+        return None
+    held = {"answer_holder": holder, "answer_digest": digest, "answer_until": int(now) + LEASE}
+    return changed(run, **held, due_at=int(now) + LEASE)
+
+
+def unanswered(run: Item, holder: str) -> Item | None:
+    if run["outcome"] != "awaiting_input" or run.get("answer_holder") != holder:
+        return None
+    return changed(run, **UNHELD)
+
+
+def cancelled(run: Item, read: Item, now: float) -> Item | None:
+    if run["outcome"] != "awaiting_input" or run.get("answer_holder") != read.get("answer_holder"):
+        return None
+    return _comes_to(changed(run, **UNHELD), "cancelled", now)
 
 
 def rolled_back(run: Item, now: float) -> Item | None:

@@ -98,11 +98,18 @@ class Door:
 
     def get(self, url: str, headers: dict[str, str] | None = None) -> Reply:
         """Call the handler for the route that the URL is of, as the gateway does."""
+        return self._at("GET", url, None, headers or {})
+
+    def post(self, url: str, body: str | None = None) -> Reply:
+        """Call the handler for the route that the URL is of, as the gateway does."""
+        return self._at("POST", url, body, {})
+
+    def _at(self, method: str, url: str, body: str | None, headers: dict[str, str]) -> Reply:
         path, _, query = url.partition("?")
         (route, found), *_ = [
             (route, found) for route in self.function.routes if (found := _pattern(route.path).fullmatch(path))
         ]
-        event = http_event("GET", route.path, None, query, headers or {}, is_base64=False)
+        event = http_event(method, route.path, body, query, headers, is_base64=False)
         event |= {"rawPath": path, **({"pathParameters": found.groupdict()} if found.groupdict() else {})}
         answer = self.app.handler(event, Context(self.function.timeout, function_name=self.function.name))
         return Reply(answer["statusCode"], answer["headers"], answer.get("body", ""))

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from runledger.core import launch_states, run_states
-from runledger.core.launch_states import LEASE_SECONDS
 from runledger.core.launches import launch_id_of, own_thread_id, parse_launch
+from runledger.core.ledger import LEASE_SECONDS
 from tests.integration import faults as kinds
 from tests.integration.langgraph_double import Told
 from tests.integration.support import CHECK, LEASE_ENDS, NOW, claim, new_id

@@ -25,7 +25,7 @@ from hypothesis.stateful import (
 )
 
 from runledger.adapters.tables import Table
-from runledger.core import launch_states, run_states
+from runledger.core import answer_states, launch_states, run_states
 from runledger.core.deliveries import Delivery, parse_delivery, payload_of
 from runledger.core.launch_states import Launch
 from runledger.core.ledger import Placed, shard
@@ -173,7 +173,17 @@ class RunWriters(Writers):
     told = (
         *("launch_id", "source", "status", "outcome", "payload_sha256", "questions", "answered_by", "conflict"),
         *("other_sha256", "other_count", "webhook_awaited", "result_too_large", "doubled", "unpublished"),
-        *("due_at", "heard", "checks", "failures", "misses", "missed_since"),
+        *(
+            "answer_holder",
+            "answer_digest",
+            "answer_until",
+            "due_at",
+            "heard",
+            "checks",
+            "failures",
+            "misses",
+            "missed_since",
+        ),
     )
 
     records = 0
@@ -237,7 +247,7 @@ class RunWriters(Writers):
         if recorded.get("launch_id", by) != by or recorded.get("source", "launch") == "launch":
             pass
         elif recorded["source"] == "reconcile":
-            superseding = run_states.superseding(says, placed, recorded["outcome"], self.now)
+            superseding = run_states.superseding(says, placed, recorded, self.now)
             writes += [(superseding, partial(model.superseding, recorded=recorded["outcome"], says=says))]
         elif recorded["payload_sha256"] != says.payload.sha256:
             contradicted = run_states.contradicted(says, placed, self.now)
@@ -283,14 +293,33 @@ class RunWriters(Writers):
         self.writes((settled, partial(model.settled, seen=ended, now=self.now)))
 
     @precondition(is_waiting)
-    @rule(answered_by=st.sampled_from([None, "answer"]))
-    def its_thread_moves_on(self, answered_by: str | None) -> None:
+    @rule(by=st.sampled_from([(None, None), ("answer", None), ("answer", "digest")]))
+    def its_thread_moves_on(self, by: tuple[str | None, str | None]) -> None:
+        answered_by, digest = by
         self.writes(
             (
-                run_states.moved_on(self.id, answered_by, self.now),
-                partial(model.moved_on, answered_by=answered_by, now=self.now),
+                answer_states.moved_on(self.id, answered_by, self.now, digest=digest),
+                partial(model.moved_on, answered_by=answered_by, now=self.now, digest=digest),
             )
         )
+
+    @precondition(is_waiting)
+    @rule(holder=st.sampled_from(["a", "b"]))
+    def somebody_holds_it_to_answer(self, holder: str) -> None:
+        read = {**self.item, "run_id": self.id}
+        holds = partial(model.answering, read=read, digest=holder * 2, holder=holder, now=self.now)
+        self.writes((answer_states.answering(read, holder * 2, holder, self.now), holds))
+
+    @precondition(lambda self: "answer_holder" in self.item)
+    @rule(holder=st.sampled_from(["a", "b"]))
+    def the_answer_is_refused(self, holder: str) -> None:
+        self.writes((answer_states.unanswered(self.id, holder, self.now), partial(model.unanswered, holder=holder)))
+
+    @precondition(is_waiting)
+    @rule()
+    def it_is_cancelled_while_it_waits(self) -> None:
+        read = {**self.item, "run_id": self.id}
+        self.writes((answer_states.cancelled(read, self.now), partial(model.cancelled, read=read, now=self.now)))
 
     @precondition(Writers.is_due)
     @rule()
@@ -303,7 +332,7 @@ class RunWriters(Writers):
         elif self.item["outcome"] == "pending":
             self.it_is_given_up(0)
         elif self.item["outcome"] == "awaiting_input":
-            self.its_thread_moves_on(None)
+            self.its_thread_moves_on((None, None))
         elif self.item["status"] == "success":
             self.it_is_settled(asked("success", None))
         else:

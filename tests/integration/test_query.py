@@ -14,7 +14,7 @@ import pytest
 
 from runledger.adapters import aws as clients
 from runledger.adapters.bucket import Bucket
-from runledger.core import launch_states, run_states
+from runledger.core import answer_states, launch_states, run_states
 from runledger.core.deliveries import Delivery, parse_delivery
 from runledger.core.ledger import Placed
 from runledger.core.settling import Seen
@@ -330,7 +330,7 @@ def test_a_launch_is_shown_with_its_runs(query: Door, book: Book) -> None:
     book.settled(first, "awaiting_input", "[]")
     assert query.get(f"/launches/{launch_id}").body["outcome"] == "awaiting_input"
     second = book.launched(launch_id, now=NOW + 9)
-    book.apply(run_states.moved_on(first, second, NOW))
+    book.apply(answer_states.moved_on(first, second, NOW))
     shown = query.get(f"/launches/{launch_id}").body
     assert (shown["state"], shown["run_id"], shown["outcome"]) == ("started", first, "pending")
     assert [(run["run_id"], run["outcome"]) for run in shown["runs"]] == [(second, "pending"), (first, "answered")]

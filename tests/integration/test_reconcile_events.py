@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from runledger.core import run_states
+from runledger.core import answer_states, run_states
 from tests.integration import faults as kinds
 from tests.integration.listener import Listener, listen
 from tests.integration.support import CHECK, NOW
@@ -52,7 +52,7 @@ def test_g8_a_question_and_its_answer_are_told_in_this_order(scene: Scene, liste
     run_id = scene.launched("success", next=["ask"])
     scene.delivered(run_id, "success")
     assert scene.look(run_id)["outcome"] == "awaiting_input"
-    scene.apply(run_states.moved_on(run_id, run_id, scene.wall.now))
+    scene.apply(answer_states.moved_on(run_id, run_id, scene.wall.now))
     item = scene.look(run_id)
     ids = [f"{run_id}/{outcome}" for outcome in ("awaiting_input", "answered")]
     assert listener.heard() == [("Run Awaiting Input", ids[0]), ("Run Answered", ids[1])]
@@ -133,7 +133,7 @@ def test_g8_an_outcome_that_comes_while_another_is_told_is_told_too(
 
     def slower(*args: Any) -> Any:
         monkeypatch.setattr(run_states, "published", made)
-        scene.apply(run_states.moved_on(run_id, None, scene.wall.now))
+        scene.apply(answer_states.moved_on(run_id, None, scene.wall.now))
         return made(*args)
 
     monkeypatch.setattr(run_states, "published", slower)

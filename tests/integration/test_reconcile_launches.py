@@ -9,9 +9,9 @@ import pytest
 
 from runledger.core import launch_states, run_states
 from runledger.core.deliveries import Delivery, parse_delivery
-from runledger.core.launch_states import LEASE_SECONDS, WATCHES
+from runledger.core.launch_states import WATCHES
 from runledger.core.launches import own_thread_id
-from runledger.core.ledger import Placed
+from runledger.core.ledger import LEASE_SECONDS, Placed
 from runledger.core.problems import Problem, unavailable
 from tests.integration.langgraph_double import Told
 from tests.integration.support import CHECK, LEASE_ENDS, NOW, claim, delivery, new_id

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from runledger.core import run_states
+from runledger.core import answer_states, run_states
 from runledger.core.deliveries import Delivery, parse_delivery, payload_of
 from runledger.core.ledger import Placed, shard
 from runledger.core.settling import Seen
@@ -150,7 +150,7 @@ def test_g4_a_run_that_goes_on_while_its_webhook_is_recorded_keeps_where_it_got_
     made = run_states.superseding
 
     def slower(*args: Any) -> Any:
-        webhook.app.runs.apply(run_states.moved_on(ids[1], "other", NOW))
+        webhook.app.runs.apply(answer_states.moved_on(ids[1], "other", NOW))
         return made(*args)
 
     monkeypatch.setattr(run_states, "superseding", slower)

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from runledger.core import launch_states
-from runledger.core.launch_states import LEASE_SECONDS, Launch
-from runledger.core.ledger import FIRST_CHECK_SECONDS, shard
+from runledger.core.launch_states import Launch
+from runledger.core.ledger import FIRST_CHECK_SECONDS, LEASE_SECONDS, shard
 
 if TYPE_CHECKING:
     from runledger.core.ledger import Update

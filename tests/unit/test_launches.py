@@ -10,7 +10,6 @@ import pytest
 
 from runledger.core.launches import (
     MAX_AFTER_SECONDS,
-    MAX_BODY_BYTES,
     STREAM_MODES,
     LaunchRequest,
     launch_id_of,
@@ -18,6 +17,7 @@ from runledger.core.launches import (
 )
 from runledger.core.launches import parse_launch as parse
 from runledger.core.problems import Problem
+from runledger.core.requests import MAX_BODY_BYTES
 
 ID = "6f1c7c0e-3c4b-4a53-9a57-0d3f8f1f6a10"
 LEAST = {"assistant_id": "agent", "input": {}}

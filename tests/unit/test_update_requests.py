@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from runledger.adapters.tables import request
-from runledger.core import launch_states, run_states
+from runledger.core import answer_states, launch_states, run_states
 from runledger.core.deliveries import Delivery, Payload
 from runledger.core.launch_states import Launch
 from runledger.core.ledger import Placed, Update
@@ -60,6 +60,9 @@ TRANSITIONS = {
         )
         for place, text, key in (("inline", "{}", None), ("spilled", None, "key"))
     },
+    "launched by an answer": launch_states.answering(
+        launch_id=LAUNCH, digest="d", run_id=RUN, thread_id="t", assistant_id="a", langgraph_url="u", now=NOW
+    ),
     "taken_over": launch_states.taken_over(LAUNCHED, "h", NOW),
     "attempted": launch_states.attempted(LAUNCHED, "t", NOW),
     "started": launch_states.started(replace(LAUNCHED, attempt=1), RUN, NOW),
@@ -83,8 +86,13 @@ TRANSITIONS = {
     "postponed, known": run_states.postponed(RUN, 1, NOW, known=True),
     "closed": run_states.closed(RUN, 1),
     "due_now": run_states.due_now(RUN, NOW),
-    "answered": run_states.moved_on(RUN, "other", NOW),
-    "abandoned": run_states.moved_on(RUN, None, NOW),
+    "answered": answer_states.moved_on(RUN, "other", NOW),
+    "answered by ours": answer_states.moved_on(RUN, "other", NOW, digest="d"),
+    "answering": answer_states.answering({"run_id": RUN}, "d", "h", NOW),
+    "answering again": answer_states.answering({"run_id": RUN, "answer_holder": "h"}, "d", "i", NOW),
+    "unanswered": answer_states.unanswered(RUN, "h", NOW),
+    "cancelled": answer_states.cancelled({"run_id": RUN}, NOW),
+    "abandoned": answer_states.moved_on(RUN, None, NOW),
     "settled": run_states.settled(RUN, replace(SEEN, outcome="succeeded", questions=None), NOW),
     "reconciled, heard of": run_states.reconciled(RUN, SEEN, PLACES["inline"], NOW, is_heard=True),
     "settled, waits": run_states.settled(RUN, SEEN, NOW),
@@ -106,7 +114,7 @@ TRANSITIONS = {
     },
     **{
         f"{outcome} superseding {recorded}, {place}": run_states.superseding(
-            delivery(outcome, bare=False), PLACES[place], recorded, NOW
+            delivery(outcome, bare=False), PLACES[place], {"outcome": recorded, "status": "another"}, NOW
         )
         for outcome in OUTCOMES
         for recorded in OUTCOMES

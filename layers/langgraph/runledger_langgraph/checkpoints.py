@@ -1,4 +1,4 @@
-"""A run's own last checkpoint, read so that a result of 50 MB is neither parsed nor held more often than needed.
+"""A run's last checkpoint, read so that a result of 50 MB is neither parsed nor held more often than needed.
 
 `threads.get_history` filtered by the run's id stays right after later runs and a resume; `threads.get`, its status and
 its interrupts speak of the thread's newest state, which may be another run's.
@@ -7,6 +7,7 @@ its interrupts speak of the thread's newest state, which may be another run's.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -33,12 +34,33 @@ class Checkpoint:
 async def last_checkpoint(
     client: LangGraphClient, thread_id: str, run_id: str, max_bytes: int, *, reads_on: bool = True
 ) -> Checkpoint | None:
-    """Return the last checkpoint of a run; None where it has none, because it never began.
+    """Return the last checkpoint of a run; None where it has none: it never began, or did nothing that lasts.
 
     A body over `max_bytes` is read to its end without being kept, for what stands there; without `reads_on` it is left
     at once, with TooLargeError.
     """
-    body = {"limit": 1, "metadata": {"run_id": run_id}}
+    return await _newest(client, thread_id, {"metadata": {"run_id": run_id}}, max_bytes, reads_on=reads_on)
+
+
+async def checkpoint_at(
+    client: LangGraphClient, thread_id: str, moment: str, max_bytes: int, *, reads_on: bool = True
+) -> Checkpoint | None:
+    """Return the last checkpoint that a thread had at a moment (ISO 8601), whichever run it is of; as above."""
+    before = {"configurable": {"checkpoint_id": _id_at(moment)}}
+    return await _newest(client, thread_id, {"before": before}, max_bytes, reads_on=reads_on)
+
+
+def _id_at(moment: str) -> str:
+    """Return the highest id that a checkpoint of that time has: a UUID of version 6, by which LangGraph orders them."""
+    since_1582 = datetime.fromisoformat(moment) - datetime(1582, 10, 15, tzinfo=UTC)
+    ticks = since_1582 // timedelta(microseconds=1) * 10 + 9
+    return f"{ticks >> 28:08x}-{ticks >> 12 & 0xFFFF:04x}-{0x6000 | ticks & 0xFFF:04x}-ffff-ffffffffffff"
+
+
+async def _newest(
+    client: LangGraphClient, thread_id: str, which: dict[str, Any], max_bytes: int, *, reads_on: bool
+) -> Checkpoint | None:
+    body = {"limit": 1, **which}
     received, is_whole = bytearray(), True
     async with client.http.client.stream("POST", f"/threads/{thread_id}/history", json=body) as response:
         response.raise_for_status()

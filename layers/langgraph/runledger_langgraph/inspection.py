@@ -11,8 +11,8 @@ from urllib.parse import unquote_plus
 import orjson
 from langgraph_sdk.errors import NotFoundError
 
-from runledger.core.settling import STILL, Seen, seen, unsettled
-from runledger_langgraph.checkpoints import TooLargeError, last_checkpoint
+from runledger.core.settling import ANSWERS, STILL, Seen, seen, unsettled
+from runledger_langgraph.checkpoints import TooLargeError, checkpoint_at, last_checkpoint
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Iterable
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 MAX_RESULT_BYTES = 50 * 1024 * 1024
 _PAGE = 100
+_LISTED: list[RunSelectField] = ["run_id", "assistant_id", "metadata", "status", "created_at"]
 _EMPTY_BYTES = 16  # of a history without a checkpoint, at most
 _CLOCKS_DIFFER = timedelta(hours=1)  # LangGraph's and ours, at most
 
@@ -50,9 +51,13 @@ class Gone:
 
 @dataclass(frozen=True, slots=True)
 class MovedOn:
-    """The thread has gone on from a run that waited: with the answer, in the run `answered_by`, or without one."""
+    """The thread has gone on from a run that waited: with the answer, in the run `answered_by`, or without one.
+
+    `answer` is that run as LangGraph lists it, where Runledger has made it.
+    """
 
     answered_by: str | None
+    answer: dict[str, Any] | None = field(default=None, repr=False)
 
 
 type Look = Ended | Running | Gone | MovedOn
@@ -68,15 +73,20 @@ async def look(  # noqa: PLR0913, PLR0917 - a run, and how much of its result to
 ) -> Look:
     """Ask what became of a run; `created_at` is the run's, in the ledger's format.
 
-    `runs.get` says `success` of a run that waits, so its own last checkpoint is read too. Errors but 404 are raised,
-    and TooLargeError without `reads_on`, else a result over `max_bytes` is left out.
+    `runs.get` says `success` of a run that waits, so its own last checkpoint is read too. An answer after which the
+    same node asks again makes none: there it is the one that it went on from, with the new question. Errors but 404 are
+    raised, and TooLargeError without `reads_on`, else a result over `max_bytes` is left out.
     """
     run = await _ended_run(client, thread_id, run_id, created_at)
     if not isinstance(run, dict):
         return run
     checkpoint = await last_checkpoint(client, thread_id, run_id, max_bytes, reads_on=reads_on)
+    is_own = checkpoint is not None
+    if checkpoint is None and run["status"] == "success" and _resumes(run["kwargs"]):
+        checkpoint = await checkpoint_at(client, thread_id, run["updated_at"], max_bytes, reads_on=reads_on)
     run, tokens = _cleaned(run)
-    found = seen(run, orjson.loads(_without(tokens, orjson.dumps(checkpoint.members))) if checkpoint else None)
+    members = orjson.loads(_without(tokens, orjson.dumps(checkpoint.members))) if checkpoint else None
+    found = seen(run, members, is_own=is_own)
     return Ended(found, _as_delivered(run, checkpoint, found, tokens))
 
 
@@ -86,20 +96,30 @@ async def look_at_status(client: LangGraphClient, thread_id: str, run_id: str, c
     return Ended(unsettled(_cleaned(run)[0]), None) if isinstance(run, dict) else run
 
 
-async def look_waiting(client: LangGraphClient, thread_id: str, run_id: str) -> Look:
-    """Ask whether a run that stopped at a question still waits: until a later run of its thread has done something."""
-    later: list[str] = []
+async def look_waiting(client: LangGraphClient, thread_id: str, run_id: str) -> Running | MovedOn | Gone:
+    """Ask whether a run that stopped at a question still waits: until a later run of its thread has done something.
+
+    An answer of ours counts from its start on: it is what the thread does next. One that made no checkpoint has done
+    something too, if it succeeded: the same node asks again.
+    """
+    later: list[dict[str, Any]] = []
     try:
-        async for run in _runs(client, thread_id, ["run_id"]):  # newest first
+        async for run in _runs(client, thread_id, _LISTED):  # newest first
             if run["run_id"] == run_id:
                 break
-            later.append(run["run_id"])
+            later.append(run)
         else:
             return Gone(rolled_back=False)
         for other in reversed(later):
-            if await _has_begun(client, thread_id, other):
-                mover: dict[str, Any] = dict(await client.runs.get(thread_id, other))
-                return MovedOn(other if _resumes(mover["kwargs"]) else None)
+            is_ours = (other["metadata"] or {}).get(ANSWERS) == run_id
+            has_begun = await _has_begun(client, thread_id, other["run_id"])
+            if is_ours and (has_begun or other["status"] != "interrupted"):
+                return MovedOn(other["run_id"], other)
+            if has_begun or other["status"] == "success":
+                mover: dict[str, Any] = dict(await client.runs.get(thread_id, other["run_id"]))
+                is_answer = _resumes(mover["kwargs"])
+                if has_begun or is_answer:
+                    return MovedOn(other["run_id"] if is_answer else None)
     except NotFoundError:
         return Gone(rolled_back=False)
     return Running()
@@ -108,13 +128,17 @@ async def look_waiting(client: LangGraphClient, thread_id: str, run_id: str) -> 
 async def runs_of_launch(
     client: LangGraphClient, thread_id: str, launch_id: str, created_at: str
 ) -> list[dict[str, Any]]:
-    """Find the runs of a launch on a thread, the oldest first; `created_at` is the launch's, in the ledger's format."""
+    """Find the runs of a launch on a thread, the oldest first, without those that answer another of its runs.
+
+    `created_at` is the launch's, in the ledger's format.
+    """
     found = []
     earliest = datetime.fromisoformat(created_at) - _CLOCKS_DIFFER
-    async for run in _runs(client, thread_id, ["run_id", "assistant_id", "metadata", "status", "created_at"]):
+    async for run in _runs(client, thread_id, _LISTED):
         if datetime.fromisoformat(run["created_at"]) < earliest:
             break
-        if (run["metadata"] or {}).get("launch_id") == launch_id:
+        metadata = run["metadata"] or {}
+        if metadata.get("launch_id") == launch_id and ANSWERS not in metadata:
             found.append(run)
     return found[::-1]
 

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from runledger.core.tokens import KeyRing
     from runledger_langgraph.client import LangGraph
 
-_SPARE_SECONDS = 0.5  # how long after `until` an answer may be noticed
+SPARE_SECONDS = 0.5  # how long after `until` an answer may be noticed
 _LASTING = ("langgraph-refused", "body-too-large", "launch-elsewhere")  # about the request, not about the moment
 
 
@@ -104,7 +104,7 @@ class Launcher:
         request = request or self._request_of(launch)
         found = self._in_ledger(launch) or self._in_langgraph(launch, until, must_know=launch.own_thread)
         if not found and launch.own_thread:
-            self._ask(until, lambda client: client.threads.delete(launch.thread_id))
+            self.ask(until, lambda client: client.threads.delete(launch.thread_id))
             found = self._in_ledger(launch)
         if found:
             telemetry.count("adopted")
@@ -125,28 +125,31 @@ class Launcher:
 
     def watch(self, launch: Launch, until: float) -> None:
         """Look for further runs of a launch that was started over on a caller's thread; record, count, cancel them."""
-        for run in self._ask(until, lambda client: _runs_of(client, launch)):
+        for run in self.ask(until, lambda client: _runs_of(client, launch)):
             if run["run_id"] != launch.run_id:
                 now = time.time()
-                second = _started(run)
+                second = started_as(run)
                 self._put_down(launch, second, now)
                 if self.runs.apply(run_states.doubled(second.run_id, launch.launch_id, now)) is None:
                     telemetry.count("doubled")
                     telemetry.logger.error("a second run of the launch appeared", doubled_run=second.run_id)
                 if run["status"] in STILL:
-                    self._ask(until, lambda client, run_id=second.run_id: _cancel(client, launch.thread_id, run_id))  # type: ignore[misc]
+                    self.ask(until, lambda client, run_id=second.run_id: _cancel(client, launch.thread_id, run_id))  # type: ignore[misc]
+
+    def webhook(self, launch_id: str, after_seconds: int = 0) -> dict[str, str]:
+        """Return where a run that starts in `after_seconds` is to deliver, with its launch's token, and that token."""
+        expiry = int(time.time()) + after_seconds + self.max_run_seconds
+        token = tokens.sign(self.ring.value(), launch_id, expiry)
+        return {"webhook": f"{self.webhook_url}?token={token}", "token": token}
 
     def _prepare(self, launch: Launch, request: LaunchRequest) -> Start:
-        expiry = int(time.time()) + request.after_seconds + self.max_run_seconds
-        token = tokens.sign(self.ring.value(), launch.launch_id, expiry)
         return Start(
             request=request,
             launch_id=launch.launch_id,
             thread_id=launch.thread_id,
             own_thread=launch.own_thread,
             is_first=launch.attempt == 1,
-            webhook=f"{self.webhook_url}?token={token}",
-            token=token,
+            **self.webhook(launch.launch_id, request.after_seconds),
         )
 
     def _request_of(self, launch: Launch) -> LaunchRequest:
@@ -171,29 +174,33 @@ class Launcher:
 
     def _in_ledger(self, launch: Launch) -> list[Started]:
         """Return the runs that a webhook has recorded."""
-        return [_started(item) for item in self.runs.of_launch(launch.launch_id)]
+        return [started_as(item) for item in self.runs.of_launch(launch.launch_id)]
 
     def _in_langgraph(self, launch: Launch, until: float, *, must_know: bool = False) -> list[Started]:
         """Return the runs that LangGraph has on the launch's thread; none where it need not know the thread."""
-        return [_started(run) for run in self._ask(until, lambda client: _runs_of(client, launch, must_know=must_know))]
+        return [
+            started_as(run) for run in self.ask(until, lambda client: _runs_of(client, launch, must_know=must_know))
+        ]
 
-    def _ask[T](self, until: float, question: Callable[[LangGraphClient], Awaitable[T]]) -> T:
+    def ask[T](self, until: float, question: Callable[[LangGraphClient], Awaitable[T]]) -> T:
+        """Ask LangGraph; raise what it answers amiss as a Problem."""
         key = self.api_key.value()
         try:
             return self.langgraph.ask(key, until, question)
         except NotFoundError:
             raise fault("LangGraph does not know a thread that it was just given.") from None
         except ERRORS as error:
-            raise self._told(explain(error, self.langgraph, secrets=(key,))) from None
+            raise self.told(explain(error, self.langgraph, secrets=(key,))) from None
 
-    def _told(self, problem: Problem) -> Problem:
+    def told(self, problem: Problem) -> Problem:
+        """Read the API key anew next time, if that is what LangGraph refused; return the problem."""
         if problem.slug == "api-key-refused":
             self.api_key.forget()
         return problem
 
     def _refused(self, launch: Launch, problem: Problem, *, is_patient: bool) -> None:
         """Close a launch; where that fails it stays due, and its refusal is what the caller hears."""
-        self._told(problem)
+        self.told(problem)
         if is_patient and problem.slug not in _LASTING and not self._is_too_old(launch):
             return
         nobody_to_ask = problem.slug == "launch-elsewhere"
@@ -220,7 +227,7 @@ class Launcher:
         now = time.time()
         try:
             self._put_down(launch, started, now, request)
-            if time.monotonic() <= until + _SPARE_SECONDS:
+            if time.monotonic() <= until + SPARE_SECONDS:
                 if self.launches.apply(launch_states.started(launch, started.run_id, now)) is not None:
                     self.launches.apply(launch_states.started(launch, started.run_id, now, heard=True))
                 return True
@@ -232,24 +239,42 @@ class Launcher:
         return False
 
     def _put_down(self, launch: Launch, started: Started, now: float, request: LaunchRequest | None = None) -> None:
+        self.put_down(
+            launch.launch_id,
+            launch.thread_id,
+            started,
+            now,
+            after_seconds=request.after_seconds if request else 0,
+            metadata=metadata_of(request.metadata) if request else None,
+        )
+
+    def put_down(  # noqa: PLR0913 - the facts of a run, each by name
+        self,
+        launch_id: str,
+        thread_id: str,
+        started: Started,
+        now: float,
+        *,
+        after_seconds: int = 0,
+        metadata: str | None = None,
+    ) -> None:
         """Record a run of a launch, or what its webhook did not know where that was faster."""
-        after_seconds = request.after_seconds if request else 0
         if started.created_at:  # found, perhaps long after; LangGraph's own time has the delay in it
             after_seconds = int(datetime.fromisoformat(started.created_at).timestamp()) - int(now)
         pending = run_states.pending(
             run_id=started.run_id,
-            launch_id=launch.launch_id,
-            thread_id=launch.thread_id,
+            launch_id=launch_id,
+            thread_id=thread_id,
             assistant_id=started.assistant_id or None,
             after_seconds=after_seconds,
             now=now,
-            metadata=metadata_of(request.metadata) if request else None,
+            metadata=metadata,
         )
         if self.runs.apply(pending) is not None:
             self.runs.apply(run_states.launched(pending))
 
 
-def _started(item: Mapping[str, Any]) -> Started:
+def started_as(item: Mapping[str, Any]) -> Started:
     """Read a run that is there already, in the ledger or in LangGraph."""
     return Started(item["run_id"], item.get("assistant_id", ""), item["created_at"])
 

@@ -3,6 +3,7 @@
 | transition | from                                  | to                                                            |
 |------------|---------------------------------------|---------------------------------------------------------------|
 | claimed    | absent                                | `starting`, with a holder and its lease, due when that lapses |
+| answering  | absent                                | `started`, with the run that answers one without a launch     |
 | taken_over | `starting` or `refused`, as read      | `starting`, with a new holder and lease                       |
 | attempted  | `starting`, held                      | the same, one attempt more, nothing heard or watched of it    |
 | started    | `starting` or `refused`, this attempt | `started`, with the run; due if heard of or to be watched     |
@@ -23,13 +24,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from runledger.core.ledger import FIRST_CHECK_SECONDS, NOT_DUE, Update, Value, due
+from runledger.core.ledger import FIRST_CHECK_SECONDS, LEASE_SECONDS, NOT_DUE, Update, Value, due
 from runledger.core.times import iso
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-LEASE_SECONDS = 60  # a launch function ends after 28 s, a reconcile's part in one launch after 35
 WATCHES = 3  # looks for a second run on a caller's thread, after a launch was started over there
 
 
@@ -125,6 +125,30 @@ def claimed(  # noqa: PLR0913 - the facts of a launch, each by name
             "langgraph_url": langgraph_url,
             "created_at": iso(now),
             **_leased(launch_id, holder, now),
+        },
+    )
+
+
+def answering(  # noqa: PLR0913 - the facts of a launch, each by name
+    *, launch_id: str, digest: str, run_id: str, thread_id: str, assistant_id: str, langgraph_url: str, now: float
+) -> Update:
+    """Put down the launch that begins with an answer, because the run that it answers has none."""
+    return Update(
+        key={"launch_id": launch_id},
+        condition="attribute_not_exists(#launch_id)",
+        set={
+            "state": "started",
+            "attempt": 1,
+            "holder": launch_id,
+            "lease_until": int(now),
+            "digest": digest,
+            "run_id": run_id,
+            "assistant_id": assistant_id,
+            "thread_id": thread_id,
+            "own_thread": False,
+            "langgraph_url": langgraph_url,
+            "created_at": iso(now),
+            "updated_at": iso(now),
         },
     )
 

@@ -11,14 +11,17 @@ from dataclasses import dataclass
 
 from runledger.core import strict_json
 from runledger.core.problems import FieldError, Problem, invalid_request
+from runledger.core.requests import json_object
+from runledger.core.settling import ANSWER_DIGEST, ANSWERS
 from runledger.core.strict_json import Json
 
-MAX_BODY_BYTES = 4 * 1024 * 1024  # Lambda takes 6 MB of event, in which every quote of the body is escaped
 MAX_AFTER_SECONDS = 30 * 24 * 3600
 _MAX_NAME = 256
 _UUID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}", re.ASCII)
 _MAX_KEY = 255
+RESERVED = ("launch_id", ANSWERS, ANSWER_DIGEST)
 _LAUNCHES = uuid.UUID("3a0d7a34-8f3b-5a0e-b6a4-0f4a4c1f2b8e")  # namespace of the launches that have an idempotency key
+_ANSWERS = uuid.UUID("c8f6a1d2-95b3-5f1e-8a47-6d0b9e3c7f21")  # namespace of the launches that answer a run without one
 _THREADS = uuid.UUID("7b0c3f0e-5f0c-5c63-9d0f-2f1f6f3a9b52")  # namespace of the threads that Runledger names itself
 
 STREAM_MODES = (
@@ -57,6 +60,11 @@ def own_thread_id(launch_id: str, attempt: int) -> str:
     return str(uuid.uuid5(_THREADS, f"{launch_id}/{attempt}"))
 
 
+def launch_id_after(run_id: str) -> str:
+    """Name the launch of the answer to a run that Runledger did not launch: the same again for the same run."""
+    return str(uuid.uuid5(_ANSWERS, run_id))
+
+
 def launch_id_of(idempotency_key: str | None) -> str:
     """Name a launch: the same again for the same key, a new name without one."""
     if idempotency_key is None:
@@ -73,7 +81,7 @@ def launch_id_of(idempotency_key: str | None) -> str:
 
 def parse_launch(body: bytes | None) -> LaunchRequest:
     """Check the body of `POST /runs`; raise a Problem that names every bad field."""
-    fields = _object(body)
+    fields = json_object(body, "assistant_id and input")
     errors = [
         FieldError(f"/{strict_json.escape(name)}", f"unknown field; known are {', '.join(sorted(_CHECKS))}")
         for name in fields
@@ -98,27 +106,6 @@ def parse_launch(body: bytes | None) -> LaunchRequest:
     )
 
 
-def _object(body: bytes | None) -> dict[str, Json]:
-    if not body:
-        raise invalid_request(FieldError("", "empty; send a JSON object with assistant_id and input"))
-    if len(body) > MAX_BODY_BYTES:
-        raise Problem(
-            413,
-            "body-too-large",
-            "The body is too large",
-            f"{len(body)} bytes; at most {MAX_BODY_BYTES} are taken. Put large input into a bucket and send a link.",
-        )
-    try:
-        value = strict_json.parse(body.decode())
-    except UnicodeDecodeError:
-        raise invalid_request(FieldError("", "not UTF-8")) from None
-    except strict_json.InvalidJsonError as error:
-        raise invalid_request(error.error) from None
-    if not isinstance(value, dict):
-        raise invalid_request(FieldError("", "not a JSON object"))
-    return value
-
-
 def _across(fields: dict[str, Json]) -> list[FieldError]:
     """What no field tells alone."""
     errors = []
@@ -132,8 +119,11 @@ def _across(fields: dict[str, Json]) -> list[FieldError]:
         errors.append(FieldError("/thread_id", "missing; a command needs the thread that it continues"))
     if "checkpoint_id" in fields and "thread_id" not in fields:
         errors.append(FieldError("/thread_id", "missing; a checkpoint needs the thread that it belongs to"))
-    if "launch_id" in _as_object(fields.get("metadata")):
-        errors.append(FieldError("/metadata/launch_id", "reserved: Runledger sets it; use another name"))
+    errors += [
+        FieldError(f"/metadata/{name}", "reserved: Runledger sets it; use another name")
+        for name in RESERVED
+        if name in _as_object(fields.get("metadata"))
+    ]
     if fields.get("stream") is not True:
         errors += [
             FieldError(f"/{name}", 'needs "stream": true')

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 SHARDS = 8
 FIRST_CHECK_SECONDS = 120  # a webhook is normally there long before
+LEASE_SECONDS = 60  # a launch function ends after 28 s, a reconcile's part in one launch after 35
 NOT_DUE = ("due_at", "due_shard")
 
 type Value = str | int | bool | dict[str, str] | frozenset[str]

@@ -1,5 +1,7 @@
 """Every transition of a run, with the condition that keeps order (G4). Whoever writes to the Runs table uses these.
 
+Those of a run that waits for a person are in `answer_states`.
+
 | transition   | from (source, outcome)                    | to                                                     |
 |--------------|-------------------------------------------|--------------------------------------------------------|
 | pending      | absent                                    | launch, `pending`                                      |
@@ -9,7 +11,6 @@
 | contradicted | webhook, any                              | the same, the other delivery beside it                 |
 | reconciled   | launch, `pending` or `lost`               | reconcile, what LangGraph says, payload                |
 | settled      | any, `settling`                           | `succeeded`, `awaiting_input` with questions, …        |
-| moved_on     | any, `awaiting_input`                     | `answered`, with by which run, or `abandoned`          |
 | published    | any, its events as read                   | the same, no event to be sent; if over, due no more    |
 | unheard      | reconcile, webhook still awaited          | the same, webhook awaited no more                      |
 | missed       | any, due as read                          | the same, one miss more, due later                     |
@@ -46,7 +47,7 @@ MISSES = 3  # checks that must find nothing before a run is lost
 MISSED_SECONDS = 1800  # and over how long
 OPEN = ("pending", "settling", "awaiting_input")  # outcomes of a run that LangGraph is still to be asked about
 _MISSED = ("misses", "missed_since")
-_COUNTS = ("checks", "failures", *_MISSED)  # of looks at a run, as long as it is as it is
+COUNTS = ("checks", "failures", *_MISSED)  # of looks at a run, as long as it is as it is
 
 
 def pending(  # noqa: PLR0913 - the facts of a run, each by name
@@ -106,33 +107,40 @@ def delivered(delivery: Delivery, placed: Placed, launch_id: str | None, now: fl
             "assistant_id": delivery.assistant_id,
             "created_at": delivery.created_at,
             **_webhook(delivery, placed, now),
-            **_reached(delivery.run_id, delivery.outcome, now),
+            **reached(delivery.run_id, delivery.outcome, now),
         },
         once={"metadata": delivery.metadata, **({} if delivery.created_at else {"created_at": iso(now)})},
-        add=_event(delivery.outcome),
-        remove=_COUNTS,
+        add=event(delivery.outcome),
+        remove=COUNTS,
     )
 
 
-def superseding(delivery: Delivery, placed: Placed, recorded: Outcome, now: float) -> Update:
-    """Put a webhook's payload in the place of what reconcile wrote; `recorded` is the outcome that was read there."""
+def superseding(delivery: Delivery, placed: Placed, item: Mapping[str, Any], now: float) -> Update:
+    """Put a webhook's payload in the place of what reconcile wrote; `item` is the run as it was read."""
+    recorded = item["outcome"]
     outcome = delivery.outcome if recorded == "settling" else recorded
     return Update(
         key={"run_id": delivery.run_id},
         condition="#source = :reconcile AND #outcome = :recorded",
         given={"reconcile": "reconcile", "recorded": recorded},
         set={
-            "conflict": delivery.outcome if conflicts(delivery.outcome, recorded) else None,
+            "conflict": delivery.outcome if conflicts(delivery, item) else None,
             **_webhook(delivery, placed, now),
             **_outcome(delivery.run_id, outcome),
         },
-        add=_event(outcome) if outcome != recorded else {},
+        add=event(outcome) if outcome != recorded else {},
         remove=("payload" if placed.key else "payload_key", "result_too_large", "webhook_awaited"),
     )
 
 
-def conflicts(says: Outcome, recorded: Outcome) -> bool:
-    """Whether a delivery contradicts a final outcome; a `settling` one may turn out to be any end of a success."""
+def conflicts(delivery: Delivery, item: Mapping[str, Any]) -> bool:
+    """Whether a delivery contradicts a final outcome; a `settling` one may turn out to be any end of a success.
+
+    Where LangGraph's word is the same, what came after it is our own: a run was cancelled while it waited.
+    """
+    says, recorded = delivery.outcome, item["outcome"]
+    if delivery.status == item["status"]:
+        return False
     if says == "settling":
         return recorded not in ("settling", "succeeded", "awaiting_input", "answered", "abandoned")
     return recorded not in ("settling", says)
@@ -172,15 +180,16 @@ def reconciled(run_id: str, seen: Seen, placed: Placed | None, now: float, *, is
             "ended_at": seen.ended_at,
             "error": seen.error,
             "questions": seen.questions,
+            "doubled": True if seen.ignored else None,
             "result_too_large": True if placed is None else None,
             "webhook_awaited": True if is_awaited else None,
             "updated_at": iso(now),
             **(placed.attributes() if placed else {}),
-            **_reached(run_id, seen.outcome, now),
+            **reached(run_id, seen.outcome, now),
         },
         once={"metadata": seen.metadata},
-        add=_event(seen.outcome),
-        remove=_COUNTS,
+        add=event(seen.outcome),
+        remove=COUNTS,
     )
 
 
@@ -194,24 +203,12 @@ def settled(run_id: str, seen: Seen, now: float) -> Update:
             "status": seen.status,
             "error": seen.error,
             "questions": seen.questions,
+            "doubled": True if seen.ignored else None,
             "updated_at": iso(now),
-            **_reached(run_id, seen.outcome, now),
+            **reached(run_id, seen.outcome, now),
         },
-        add=_event(seen.outcome),
-        remove=_COUNTS,
-    )
-
-
-def moved_on(run_id: str, answered_by: str | None, now: float) -> Update:
-    """End a run's waiting: the run `answered_by` took over, or (None) its thread went on without an answer."""
-    outcome: Outcome = "answered" if answered_by else "abandoned"
-    return Update(
-        key={"run_id": run_id},
-        condition="#outcome = :awaiting_input",
-        given={"awaiting_input": "awaiting_input"},
-        set={"answered_by": answered_by, "updated_at": iso(now), **_reached(run_id, outcome, now)},
-        add=_event(outcome),
-        remove=_COUNTS,
+        add=event(seen.outcome),
+        remove=COUNTS,
     )
 
 
@@ -273,8 +270,8 @@ def lost(run_id: str, now: float) -> Update:
             "misses": MISSES - 1,
             "since": int(now) - MISSED_SECONDS,
         },
-        set={"updated_at": iso(now), **_reached(run_id, "lost", now)},
-        add=_event("lost"),
+        set={"updated_at": iso(now), **reached(run_id, "lost", now)},
+        add=event("lost"),
     )
 
 
@@ -284,9 +281,9 @@ def rolled_back(run_id: str, now: float) -> Update:
         key={"run_id": run_id},
         condition="#source = :launch AND #outcome IN (:pending, :lost)",
         given={"launch": "launch", "pending": "pending", "lost": "lost"},
-        set={"source": "reconcile", "updated_at": iso(now), **_reached(run_id, "rolled_back", now)},
-        add=_event("rolled_back"),
-        remove=_COUNTS,
+        set={"source": "reconcile", "updated_at": iso(now), **reached(run_id, "rolled_back", now)},
+        add=event("rolled_back"),
+        remove=COUNTS,
     )
 
 
@@ -346,12 +343,13 @@ def _webhook(delivery: Delivery, placed: Placed, now: float) -> dict[str, Value 
     }
 
 
-def _reached(run_id: str, outcome: Outcome, now: float) -> dict[str, Value | None]:
+def reached(run_id: str, outcome: Outcome, now: float) -> dict[str, Value | None]:
     """Return the attributes of a new outcome, from which on the run is due: to be published at the least."""
     return {**_outcome(run_id, outcome), **due(run_id, now + FIRST_CHECK_SECONDS)}
 
 
-def _event(outcome: Outcome) -> dict[str, frozenset[str]]:
+def event(outcome: Outcome) -> dict[str, frozenset[str]]:
+    """Return what is added to a run with a new outcome: the event that is to be sent, if it is worth one."""
     return {"unpublished": frozenset((outcome,))} if is_told(outcome) else {}
 
 

@@ -13,6 +13,8 @@ from runledger.core.times import normalised
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+ANSWERS = "answers_run_id"  # in the metadata of a run that answers another's question: that run's id
+ANSWER_DIGEST = "answer_digest"  # beside it: of which answer
 STILL = ("pending", "running")  # statuses of a run that has not ended
 MAX_QUESTIONS_BYTES = 16_384  # larger questions are left to the thread's state in LangGraph; their ids are kept
 _MAX_ERROR = 2_000
@@ -25,6 +27,7 @@ class Seen:
 
     `questions` is JSON text: `[{"id": …, "value": …}, …]`, and so is `metadata`, None where too long. `began` is False
     for a run that was cancelled while pending: it has no checkpoint, and LangGraph sends no webhook about it.
+    `ignored` is an answer that came when the question had been answered: LangGraph calls it a success and does nothing.
     """
 
     status: str
@@ -34,10 +37,13 @@ class Seen:
     questions: str | None
     began: bool
     metadata: str | None = None
+    ignored: bool = False
 
 
-def seen(run: Mapping[str, Any], checkpoint: Mapping[str, Any] | None) -> Seen:
+def seen(run: Mapping[str, Any], checkpoint: Mapping[str, Any] | None, *, is_own: bool = True) -> Seen:
     """Read an ended run (`runs.get`) with its own last checkpoint (`threads.get_history` by its `run_id`).
+
+    Where it made none, it is the one that it went on from (not `is_own`).
 
     A success whose checkpoint names a next node has stopped before the end: at an interrupt, whose questions are in its
     tasks, or at a breakpoint, which has none. Without a checkpoint nothing waits.
@@ -49,11 +55,13 @@ def seen(run: Mapping[str, Any], checkpoint: Mapping[str, Any] | None) -> Seen:
     return Seen(
         status=run["status"],
         outcome=outcome,
-        ended_at=normalised((checkpoint or {}).get("created_at")) or normalised(run.get("updated_at")),
+        ended_at=(normalised(checkpoint.get("created_at")) if checkpoint and is_own else None)
+        or normalised(run.get("updated_at")),
         error={"message": errors[0]} if errors and outcome == "failed" else None,
         questions=_questions(tasks) if waits else None,
         began=checkpoint is not None or run["status"] != "interrupted",
         metadata=metadata_of(run.get("metadata")),
+        ignored=run["status"] == "success" and not (waits or is_own) and ANSWERS in (run.get("metadata") or {}),
     )
 
 

@@ -1,0 +1,76 @@
+"""Ending a run that nobody wants any more."""
+
+from __future__ import annotations
+
+import time
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+
+from langgraph_sdk.errors import ConflictError, NotFoundError
+
+from runledger.adapters import telemetry
+from runledger.core import answer_states, run_states
+from runledger.core.problems import Problem
+from runledger_langgraph.inspection import MovedOn
+from runledger_langgraph.waiting import as_it_waits, move_on, not_held
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from langgraph_sdk.client import LangGraphClient
+
+    from runledger_langgraph.launcher import Launcher
+
+
+def cancel(launcher: Launcher, run: Mapping[str, Any], until: float) -> str:
+    """End a run; return what the ledger says of it by now, or raise a Problem where there is nothing to end.
+
+    The ledger hears of it by webhook or reconcile. One that waits has ended for LangGraph, which can't cancel it: it
+    ends in the ledger alone.
+    """
+    outcome = str(run["outcome"])
+    if outcome == "awaiting_input":
+        return _stop_waiting(launcher, run, until)
+    if outcome == "pending":
+        _cancel_in_langgraph(launcher, run, until)
+    elif outcome != "cancelled":
+        raise _over(f"The run is {outcome}; there is nothing to cancel.", is_ending=outcome == "settling")
+    return outcome
+
+
+def _stop_waiting(launcher: Launcher, run: Mapping[str, Any], until: float) -> str:
+    now = time.time()
+    not_held(run, now)
+    if "answer_holder" in run:  # an answer may have reached LangGraph
+        found = as_it_waits(launcher, run, until)
+        if isinstance(found, MovedOn):
+            move_on(launcher, run, found)
+            raise _over("The run has been answered; there is nothing to cancel.")
+    changed = launcher.runs.apply(answer_states.cancelled(run, now))
+    if changed is not None and changed["outcome"] != "cancelled":
+        return cancel(launcher, changed, until)
+    telemetry.count("cancelled")
+    return "cancelled"
+
+
+def _cancel_in_langgraph(launcher: Launcher, run: Mapping[str, Any], until: float) -> None:
+    thread_id, run_id = run["thread_id"], run["run_id"]
+
+    async def end(client: LangGraphClient) -> str:
+        with suppress(NotFoundError, ConflictError):
+            await client.runs.cancel(thread_id, run_id)
+            telemetry.count("cancelled")
+            return "interrupted"
+        with suppress(NotFoundError):  # it has ended, by an earlier request perhaps
+            return str((await client.runs.get(thread_id, run_id))["status"])
+        return "not known any more"
+
+    status = launcher.ask(until, end)
+    launcher.runs.apply(run_states.due_now(run_id, time.time()))  # LangGraph sends no webhook if it had not begun
+    if status != "interrupted":
+        raise _over(f"For LangGraph the run is {status}; the ledger will have it in a minute or two.", is_ending=True)
+
+
+def _over(detail: str, *, is_ending: bool = False) -> Problem:
+    headers = {"Retry-After": "2"} if is_ending else {}
+    return Problem(409, "run-is-over", "The run is over", detail, headers=headers)

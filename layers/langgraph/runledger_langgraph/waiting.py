@@ -1,0 +1,85 @@
+"""Runs that wait for a person: whether they still do, and what the ledger is told when they no longer do."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import TYPE_CHECKING, Any
+
+from langgraph_sdk.errors import NotFoundError
+
+from runledger.core import answer_states, launch_states
+from runledger.core.answers import answer_in_progress
+from runledger.core.json_text import metadata_of
+from runledger.core.launches import launch_id_after
+from runledger.core.problems import Problem
+from runledger.core.settling import ANSWER_DIGEST
+from runledger_langgraph.inspection import Gone, MovedOn, look_waiting
+from runledger_langgraph.launcher import started_as
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from langgraph_sdk.client import LangGraphClient
+
+    from runledger_langgraph.launcher import Launcher
+    from runledger_langgraph.runs import Started
+
+
+def not_held(run: Mapping[str, Any], now: float) -> None:
+    """Raise a 409 Problem while somebody may be at work on an answer to the run."""
+    if answer_states.is_held(run, now):
+        raise answer_in_progress(int(run["answer_until"]) - int(now))
+
+
+def as_it_waits(launcher: Launcher, run: Mapping[str, Any], until: float) -> dict[str, Any] | MovedOn:
+    """Return a run as LangGraph has it, or what its thread did next; a 409 Problem where it knows neither."""
+    thread_id, run_id = run["thread_id"], run["run_id"]
+
+    async def look(client: LangGraphClient) -> dict[str, Any] | MovedOn | Gone:
+        try:
+            found, original = await asyncio.gather(
+                look_waiting(client, thread_id, run_id), client.runs.get(thread_id, run_id)
+            )
+        except NotFoundError:
+            return Gone(rolled_back=False)
+        _ = original["assistant_id"], original["kwargs"]["config"]  # what is not LangGraph's answer has none
+        return found if isinstance(found, MovedOn | Gone) else dict(original)
+
+    found = launcher.ask(until, look)
+    if isinstance(found, Gone):
+        raise Problem(409, "not-waiting", "The run does not wait", "LangGraph no longer knows the run or its thread.")
+    return found
+
+
+def move_on(launcher: Launcher, run: Mapping[str, Any], found: MovedOn) -> bool:
+    """Note that a run waits no more, after the run that took over, if Runledger has made that; return if it is news."""
+    now = time.time()
+    digest = None
+    if found.answer:
+        digest = str(found.answer["metadata"][ANSWER_DIGEST])
+        known = {**run, "metadata": run.get("metadata") or metadata_of(found.answer["metadata"])}
+        put_down(launcher, known, started_as(found.answer), digest, now)
+    update = answer_states.moved_on(run["run_id"], found.answered_by, now, digest=digest)
+    return launcher.runs.apply(update) is None
+
+
+def put_down(launcher: Launcher, run: Mapping[str, Any], started: Started, digest: str, now: float) -> None:
+    """Record the run that answers, before the other is `answered`: in between, its launch would seem to be over."""
+    if "launch_id" not in run:
+        begun = launch_states.answering(
+            launch_id=launch_of(run),
+            digest=digest,
+            run_id=started.run_id,
+            thread_id=run["thread_id"],
+            assistant_id=started.assistant_id,
+            langgraph_url=launcher.langgraph.url,
+            now=now,
+        )
+        launcher.launches.apply(begun)
+    launcher.put_down(launch_of(run), run["thread_id"], started, now, metadata=run.get("metadata"))
+
+
+def launch_of(run: Mapping[str, Any]) -> str:
+    """Return the launch to which a run's answer belongs: the run's own, or one that begins with the answer."""
+    return str(run.get("launch_id") or launch_id_after(run["run_id"]))

@@ -1,0 +1,104 @@
+"""Every transition of a run that waits for a person, with its condition (G4). The others are in `run_states`.
+
+| transition | from (all `awaiting_input`) | to                                                    |
+|------------|-----------------------------|-------------------------------------------------------|
+| answering  | answer as read              | the same, with who is at work on which answer         |
+| unanswered | answer held                 | the same, without that answer                         |
+| moved_on   | any                         | `answered`, with by which run, or `abandoned`         |
+| cancelled  | answer as read              | `cancelled`: LangGraph has nothing that it can cancel |
+
+A run can be answered once. Who answers it holds it first, by `answer_holder` until `answer_until`, with the answer's
+digest; only they can tell LangGraph. When that time has passed and the run still waits, anyone may be next.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from runledger.core.ledger import LEASE_SECONDS, Update, Value, due
+from runledger.core.run_states import COUNTS, event, reached
+from runledger.core.times import iso
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from runledger.core.outcomes import Outcome
+
+_ANSWER = ("answer_digest", "answer_holder", "answer_until")
+
+
+def answering(item: Mapping[str, Any], digest: str, holder: str, now: float) -> Update:
+    """Hold a run that waits, to answer it; `item` is the run as it was read, held by nobody now.
+
+    It is due when the time for it is over: if nobody has recorded by then what came of it, reconcile asks LangGraph.
+    """
+    until = int(now) + LEASE_SECONDS
+    condition, given = _held_as(item)
+    return Update(
+        key={"run_id": item["run_id"]},
+        condition=f"#outcome = :awaiting_input AND {condition}",
+        given={"awaiting_input": "awaiting_input", **given},
+        set={
+            "answer_digest": digest,
+            "answer_holder": holder,
+            "answer_until": until,
+            "updated_at": iso(now),
+            **due(item["run_id"], until),
+        },
+    )
+
+
+def is_held(item: Mapping[str, Any], now: float) -> bool:
+    """Whether somebody may be at work on an answer to this run."""
+    return int(item.get("answer_until", 0)) > now
+
+
+def unanswered(run_id: str, holder: str, now: float) -> Update:
+    """Let go of a run: LangGraph has refused the answer."""
+    return Update(
+        key={"run_id": run_id},
+        condition="#outcome = :awaiting_input AND #answer_holder = :holder",
+        given={"awaiting_input": "awaiting_input", "holder": holder},
+        set={"updated_at": iso(now)},
+        remove=_ANSWER,
+    )
+
+
+def moved_on(run_id: str, answered_by: str | None, now: float, *, digest: str | None = None) -> Update:
+    """End a run's waiting: the run `answered_by` took over, or (None) its thread went on without an answer.
+
+    `digest` is the answer's where Runledger has sent it, to know the same answer again.
+    """
+    outcome: Outcome = "answered" if answered_by else "abandoned"
+    return Update(
+        key={"run_id": run_id},
+        condition="#outcome = :awaiting_input",
+        given={"awaiting_input": "awaiting_input"},
+        set={
+            "answered_by": answered_by,
+            "answer_digest": digest,
+            "updated_at": iso(now),
+            **reached(run_id, outcome, now),
+        },
+        add=event(outcome),
+        remove=(*COUNTS, *(name for name in _ANSWER if digest is None or name != "answer_digest")),
+    )
+
+
+def cancelled(item: Mapping[str, Any], now: float) -> Update:
+    """End a run's waiting without an answer, in the ledger alone; `item` is the run as read, held by nobody now."""
+    condition, given = _held_as(item)
+    return Update(
+        key={"run_id": item["run_id"]},
+        condition=f"#outcome = :awaiting_input AND {condition}",
+        given={"awaiting_input": "awaiting_input", **given},
+        set={"updated_at": iso(now), **reached(item["run_id"], "cancelled", now)},
+        add=event("cancelled"),
+        remove=(*COUNTS, *_ANSWER),
+    )
+
+
+def _held_as(item: Mapping[str, Any]) -> tuple[str, dict[str, Value]]:
+    if "answer_holder" not in item:
+        return "attribute_not_exists(#answer_holder)", {}
+    return "#answer_holder = :was_held_by", {"was_held_by": item["answer_holder"]}

@@ -1,0 +1,35 @@
+"""The bodies that callers send."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from runledger.core import strict_json
+from runledger.core.problems import FieldError, Problem, invalid_request
+
+if TYPE_CHECKING:
+    from runledger.core.strict_json import Json
+
+MAX_BODY_BYTES = 4 * 1024 * 1024  # Lambda takes 6 MB of event, in which every quote of the body is escaped
+
+
+def json_object(body: bytes | None, members: str) -> dict[str, Json]:
+    """Parse the body of a POST; raise a Problem where it is no JSON object. `members` says what one is to have."""
+    if not body:
+        raise invalid_request(FieldError("", f"empty; send a JSON object with {members}"))
+    if len(body) > MAX_BODY_BYTES:
+        raise Problem(
+            413,
+            "body-too-large",
+            "The body is too large",
+            f"{len(body)} bytes; at most {MAX_BODY_BYTES} are taken. Put large input into a bucket and send a link.",
+        )
+    try:
+        value = strict_json.parse(body.decode())
+    except UnicodeDecodeError:
+        raise invalid_request(FieldError("", "not UTF-8")) from None
+    except strict_json.InvalidJsonError as error:
+        raise invalid_request(error.error) from None
+    if not isinstance(value, dict):
+        raise invalid_request(FieldError("", "not a JSON object"))
+    return value

@@ -1,0 +1,177 @@
+"""POST /runs/{run_id}/cancel: a run ends, and the ledger is told by whoever comes first (G1, G4)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from runledger.core import answer_states
+from runledger.core.ledger import LEASE_SECONDS
+from tests.integration.langgraph_double import Told
+from tests.integration.support import NOW, new_id
+from tests.integration.test_answers import waits
+
+if TYPE_CHECKING:
+    from tests.integration.langgraph_double import LangGraphDouble
+    from tests.integration.scene import Scene
+    from tests.integration.support import Door, Output, Reply, WallClock
+
+CANCEL = "POST /threads/…/runs/…/cancel"
+
+
+def cancel(launch: Door, run_id: str, body: str | None = None) -> Reply:
+    return launch.post(f"/runs/{run_id}/cancel", body)
+
+
+@pytest.mark.parametrize("status", ["pending", "running"])
+@pytest.mark.parametrize("body", [None, "", "{}"])
+def test_g1_a_run_that_goes_on_is_cancelled_and_due_at_once(
+    launch: Door, scene: Scene, langgraph: LangGraphDouble, output: Output, status: str, body: str | None
+) -> None:
+    """One that had not begun sends no webhook."""
+    run_id = scene.launched(status, values="")
+    before = scene.run(run_id)
+    reply = cancel(launch, run_id, body)
+    assert (reply.status, reply.headers["Location"]) == (202, f"/runs/{run_id}")
+    assert reply.body == {
+        "launch_id": before["launch_id"],
+        "run_id": run_id,
+        "thread_id": before["thread_id"],
+        "outcome": "pending",
+        "links": {"run": f"/runs/{run_id}", "launch": f"/launches/{before['launch_id']}"},
+    }
+    assert langgraph.known[run_id]["status"] == "interrupted"
+    assert scene.run(run_id)["due_at"] == int(NOW)
+    assert output.counts["cancelled"] == 1
+    assert cancel(launch, run_id).text == reply.text, "asked twice"
+    assert scene.look(run_id)["outcome"] == "cancelled"
+    again = cancel(launch, run_id)
+    assert (again.status, again.body["outcome"]) == (202, "cancelled")
+    assert output.counts["cancelled"] == 1
+
+
+@pytest.mark.parametrize(("status", "word"), [("success", "success"), ("error", "error"), (None, "not known any more")])
+def test_g1_a_run_that_has_ended_unheard_of_is_409_and_due_at_once(
+    launch: Door, scene: Scene, status: str | None, word: str
+) -> None:
+    run_id = scene.launched(status) if status else scene.launched(is_known=False)
+    reply = cancel(launch, run_id)
+    assert (reply.status, reply.problem, reply.headers["Retry-After"]) == (409, "run-is-over", "2")
+    assert word in reply.body["detail"]
+    item = scene.run(run_id)
+    assert (item["outcome"], item["due_at"]) == ("pending", int(NOW))
+
+
+def test_g4_a_run_that_waits_ends_in_the_ledger_alone(
+    launch: Door, scene: Scene, langgraph: LangGraphDouble, output: Output
+) -> None:
+    run_id = waits(scene)
+    reply = cancel(launch, run_id)
+    assert (reply.status, reply.body["outcome"]) == (202, "cancelled")
+    item = scene.run(run_id)
+    assert (item["outcome"], item["status"]) == ("cancelled", "success")
+    assert item["unpublished"] == {"awaiting_input", "cancelled"}
+    assert langgraph.requests == []
+    assert cancel(launch, run_id).text == reply.text
+    assert output.counts["cancelled"] == 1
+    assert launch.post(f"/runs/{run_id}/resume", '{"resume": 1}').problem == "not-waiting"
+    assert scene.look(run_id)["outcome"] == "cancelled"
+    assert "due_at" not in scene.run(run_id)
+
+
+@pytest.mark.parametrize("outcome", ["succeeded", "failed", "answered"])
+def test_a_run_that_is_over_is_409(launch: Door, scene: Scene, langgraph: LangGraphDouble, outcome: str) -> None:
+    if outcome == "answered":
+        run_id = waits(scene)
+        launch.post(f"/runs/{run_id}/resume", '{"resume": 1}')
+    else:
+        run_id = scene.launched("error" if outcome == "failed" else "success")
+        scene.look(run_id)
+    langgraph.requests.clear()
+    reply = cancel(launch, run_id)
+    assert (reply.status, reply.problem) == (409, "run-is-over")
+    assert outcome in reply.body["detail"]
+    assert "Retry-After" not in reply.headers
+    assert langgraph.requests == []
+
+
+def test_a_success_that_is_not_settled_is_409_for_a_moment(launch: Door, scene: Scene) -> None:
+    run_id = scene.launched()
+    scene.delivered(run_id)
+    reply = cancel(launch, run_id)
+    assert (reply.status, reply.problem, reply.headers["Retry-After"]) == (409, "run-is-over", "2")
+
+
+@pytest.mark.parametrize("is_made", [True, False])
+def test_g2_a_run_that_somebody_is_answering_is_not_cancelled_under_their_hands(
+    launch: Door, scene: Scene, langgraph: LangGraphDouble, wall: WallClock, *, is_made: bool
+) -> None:
+    run_id = waits(scene)
+    scene.apply(answer_states.answering(scene.run(run_id), "digest", "somebody", NOW))
+    held = cancel(launch, run_id)
+    assert (held.status, held.problem, held.headers["Retry-After"]) == (409, "answer-in-progress", "5")
+    metadata = {"launch_id": scene.run(run_id)["launch_id"], "answers_run_id": run_id, "answer_digest": "digest"}
+    if is_made:
+        then = langgraph.add(scene.run(run_id)["thread_id"], status="running", values="", metadata=metadata)
+    wall.now = NOW + LEASE_SECONDS
+    reply = cancel(launch, run_id)
+    if is_made:
+        assert (reply.status, reply.problem) == (409, "run-is-over")
+        assert (scene.run(run_id)["outcome"], scene.run(run_id)["answered_by"]) == ("answered", then)
+        assert scene.run(then)["outcome"] == "pending"
+    else:
+        assert (reply.status, scene.run(run_id)["outcome"]) == (202, "cancelled")
+
+
+@pytest.mark.parametrize("first", ["answer", "cancel"])
+def test_g4_of_an_answer_and_a_cancel_at_once_one_is_done(
+    launch: Door, scene: Scene, langgraph: LangGraphDouble, first: str
+) -> None:
+    """Both have read the run before either changed it."""
+    run_id = waits(scene)
+    read = scene.run(run_id)
+    answers = lambda: launch.post(f"/runs/{run_id}/resume", '{"resume": 1}')  # noqa: E731
+    cancels = lambda: cancel(launch, run_id)  # noqa: E731
+    one, other = (answers, cancels) if first == "answer" else (cancels, answers)
+    assert one().status == 202
+    launch.app.launcher.runs.item = lambda *_: read
+    alone = Told(body=[langgraph.known[run_id]])
+    langgraph.instead = lambda sent: alone if sent.step == "GET /threads/…/runs" else None
+    reply = other()
+    assert (reply.status, reply.problem) == (409, "run-is-over" if first == "answer" else "not-waiting")
+    assert scene.run(run_id)["outcome"] == {"answer": "answered", "cancel": "cancelled"}[first]
+
+
+def test_g4_a_late_webhook_of_a_run_that_was_cancelled_while_it_waited_is_no_conflict(
+    launch: Door, scene: Scene, webhook: Door, output: Output
+) -> None:
+    from tests.integration.support import delivery  # noqa: PLC0415
+
+    run_id = scene.launched(next=["work"], tasks=[])
+    assert scene.look(run_id)["outcome"] == "awaiting_input"
+    scene.wall.now = NOW
+    assert cancel(launch, run_id).status == 202
+    launch_id = scene.run(run_id)["launch_id"]
+    token = scene.aws.token(launch_id)
+    reply = webhook.call(delivery(run_id, launch_id, token), query=f"token={token}")
+    assert (reply.status, reply.body["outcome"]) == (200, "cancelled")
+    item = scene.run(run_id)
+    assert (item["source"], item["outcome"], "conflict" in item) == ("webhook", "cancelled", False)
+    assert "conflict" not in output.counts
+
+
+@pytest.mark.parametrize("run_id", [new_id(), "nonsense"])
+def test_a_run_that_the_ledger_has_not_is_404(launch: Door, run_id: str) -> None:
+    assert (cancel(launch, run_id).status, cancel(launch, run_id).problem) == (404, "unknown")
+
+
+def test_g6_langgraph_out_of_order_is_502_and_changes_nothing(
+    launch: Door, scene: Scene, langgraph: LangGraphDouble
+) -> None:
+    run_id = scene.launched("running")
+    before = scene.run(run_id)
+    langgraph.instead = lambda sent: Told(500, "no") if sent.step == CANCEL else None
+    reply = cancel(launch, run_id)
+    assert (reply.status, reply.problem) == (502, "langgraph-fault")
+    assert scene.run(run_id) == before

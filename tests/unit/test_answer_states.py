@@ -1,0 +1,87 @@
+"""Each transition of a run that waits for a person."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from runledger.core import answer_states
+from runledger.core.ledger import FIRST_CHECK_SECONDS, LEASE_SECONDS, shard
+
+if TYPE_CHECKING:
+    from runledger.core.ledger import Update
+
+RUN = "01a201d6-a0dc-7321-8df4-30b90bcfb9f8"
+NOW, NOW_TEXT, SECOND = 1_795_327_172.75, "2026-11-22T05:59:32.750000Z", 1_795_327_172
+WAITS = {"run_id": RUN, "outcome": "awaiting_input"}
+HELD = {**WAITS, "answer_holder": "who", "answer_until": SECOND + 1}
+LOOKED = {"checks", "failures", "misses", "missed_since"}
+ANSWER = {"answer_digest", "answer_holder", "answer_until"}
+
+
+def changes(update: Update) -> dict[str, object]:
+    """Return what the update sets, about the right run."""
+    assert update.key == {"run_id": RUN}
+    assert not set(update.remove) & {name for name, value in update.set.items() if value is not None}
+    return {name: value for name, value in update.set.items() if value is not None}
+
+
+def comes_to(name: str) -> dict[str, object]:
+    due = {"due_at": SECOND + FIRST_CHECK_SECONDS, "due_shard": str(shard(RUN))}
+    return {"outcome": name, "outcome_shard": f"{name}#{shard(RUN)}", "updated_at": NOW_TEXT, **due}
+
+
+@pytest.mark.parametrize(
+    ("read", "condition", "given"),
+    [
+        (WAITS, "attribute_not_exists(#answer_holder)", {}),
+        (HELD, "#answer_holder = :was_held_by", {"was_held_by": "who"}),
+    ],
+)
+def test_g2_a_run_is_held_to_be_answered_and_cancelled_as_it_was_read(
+    read: dict[str, object], condition: str, given: dict[str, str]
+) -> None:
+    holds, ends = answer_states.answering(read, "digest", "me", NOW), answer_states.cancelled(read, NOW)
+    for update in (holds, ends):
+        assert update.condition == f"#outcome = :awaiting_input AND {condition}"
+        assert update.given == {"awaiting_input": "awaiting_input", **given}
+    until = SECOND + LEASE_SECONDS
+    assert changes(holds) == {
+        "answer_digest": "digest",
+        "answer_holder": "me",
+        "answer_until": until,
+        "updated_at": NOW_TEXT,
+        "due_at": until,
+        "due_shard": str(shard(RUN)),
+    }
+    assert changes(ends) == comes_to("cancelled")
+    assert set(ends.remove) == LOOKED | ANSWER
+    assert ends.add == {"unpublished": frozenset({"cancelled"})}
+
+
+def test_g2_who_holds_a_run_does_so_for_a_time() -> None:
+    assert answer_states.is_held(HELD, SECOND)
+    assert not answer_states.is_held(HELD, SECOND + 1)
+    assert not answer_states.is_held(WAITS, NOW)
+
+
+def test_g2_only_who_holds_a_run_lets_go_of_it() -> None:
+    update = answer_states.unanswered(RUN, "me", NOW)
+    assert update.condition == "#outcome = :awaiting_input AND #answer_holder = :holder"
+    assert update.given == {"awaiting_input": "awaiting_input", "holder": "me"}
+    assert changes(update) == {"updated_at": NOW_TEXT}
+    assert set(update.remove) == ANSWER
+
+
+@pytest.mark.parametrize(
+    ("answered_by", "digest", "name"),
+    [("other", "digest", "answered"), ("other", None, "answered"), (None, None, "abandoned")],
+)
+def test_g4_only_what_waits_is_answered_or_abandoned(answered_by: str | None, digest: str | None, name: str) -> None:
+    update = answer_states.moved_on(RUN, answered_by, NOW, digest=digest)
+    assert (update.condition, update.given) == ("#outcome = :awaiting_input", {"awaiting_input": "awaiting_input"})
+    kept = {"answered_by": answered_by, "answer_digest": digest}
+    assert changes(update) == {**comes_to(name), **{key: value for key, value in kept.items() if value}}
+    assert set(update.remove) == LOOKED | (ANSWER - {"answer_digest"} if digest else ANSWER)
+    assert update.add == {"unpublished": frozenset({name})}
