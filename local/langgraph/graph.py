@@ -12,6 +12,7 @@ class State(TypedDict):
 
     task: Literal["answer", "fail", "ask", "large", "slow"]
     bytes: NotRequired[int]
+    questions: NotRequired[int]
     seconds: NotRequired[float]
     result: NotRequired[Any]
 
@@ -24,7 +25,8 @@ async def work(state: State) -> dict[str, Any]:
         case "fail":
             raise ValueError("the task was to fail")
         case "ask":
-            return {"result": f"A person said: {interrupt({'question': 'Shall I go on?'})}"}
+            said = [interrupt({"question": "Shall I go on?"}) for _ in range(state.get("questions", 1))]
+            return {"result": f"A person said: {', '.join(map(str, said))}"}
         case "large":
             return {"result": "x" * state.get("bytes", 1_000_000)}
         case "slow":

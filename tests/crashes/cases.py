@@ -62,6 +62,10 @@ class Case:
             self.world.ahead += int(reply.headers.get("Retry-After", 5))
         raise AssertionError(f"never accepted: {reply}")
 
+    def is_at_rest(self, outcomes: list[str], outcome: str) -> bool:
+        """Whether nothing more is to be waited for, though reconcile goes on looking: a question is a question."""
+        return outcomes == ["awaiting_input"] == [outcome]
+
     def item(self, table: str) -> dict[str, Any]:
         (item,) = (item for item in self.world.items(table) if not item.get("doubled"))
         return item
@@ -75,6 +79,10 @@ class Case:
     def await_event(self) -> dict[str, Any]:
         self.event = self.world.delivery(self.item("LaunchesTable")["run_id"])
         return self.event
+
+    def runs_to_hear_of(self) -> list[str]:
+        """Return the runs whose webhooks come in the end."""
+        return [launch["run_id"] for launch in self.world.items("LaunchesTable") if "run_id" in launch]
 
     def check(self, outcome: str) -> list[str]:
         """Return what is wrong with the ledger, or with LangGraph's own list of runs: nothing, if all is well."""
@@ -124,6 +132,64 @@ class Case:
         return self.task
 
 
+class Question(Case):
+    """A run that waits for a person, and what becomes of it."""
+
+    def ask(self, what: str, body: object) -> Reply:
+        """POST to a route of the run that waits."""
+        parameters = {"run_id": self.item("LaunchesTable")["run_id"]}
+        return self.world.request("launch", f"/runs/{{run_id}}/{what}", json.dumps(body), parameters=parameters)
+
+    def call(self) -> Reply:
+        """Launch first; when that is done, answer."""
+        if not self.world.items("LaunchesTable"):
+            return super().call()
+        reply = self.ask("resume", {"resume": "yes"})
+        if reply.status == 202:
+            self.answers.append(reply.body["run_id"])
+        return reply
+
+    def insist(self) -> None:
+        """Repeat the answer as a caller does, until it is accepted."""
+        for _ in range(40):
+            reply = self.call()
+            if reply.status == 202:
+                return
+            assert reply.status >= 500 or reply.body["type"].endswith("answer-in-progress"), reply
+            self.world.ahead += int(reply.headers.get("Retry-After", 5))
+        raise AssertionError(f"never accepted: {reply}")
+
+    def runs_to_hear_of(self) -> list[str]:
+        return [run["run_id"] for run in self.langgraph_runs()]
+
+    def is_at_rest(self, outcomes: list[str], outcome: str) -> bool:  # noqa: ARG002
+        return outcomes == ["awaiting_input"] and self.world.faults.creations[self.launch_id] == 1
+
+    def check(self, outcome: str) -> list[str]:
+        """One answer at most has an effect; it is in the ledger, and what it answers names it."""
+        runs, made = self.world.items("RunsTable"), self.world.faults.creations[self.launch_id]
+        asked = next(run for run in runs if run["run_id"] == self.item("LaunchesTable")["run_id"])
+        given = [run for run in runs if run is not asked and "doubled" not in run]
+        ignored = [run for run in runs if "doubled" in run]
+        wrong = []
+        if made == 1:
+            if asked["outcome"] not in ("awaiting_input", outcome) or given or set(self.answers) - {asked["run_id"]}:
+                wrong.append(f"lost: {runs}, answers {self.answers}")
+        elif [run["run_id"] for run in given] != [asked.get("answered_by")] or given[0]["outcome"] != "succeeded":
+            wrong.append(f"lost: {runs}")
+        elif self.result(given[0])["result"] != "A person said: yes":
+            wrong.append(f"lost: the result of {given}")
+        elif not set(self.answers) <= {asked["run_id"], given[0]["run_id"]}:
+            wrong.append(f"lost: {runs}, answers {self.answers}")
+        if len(given) + len(ignored) + 1 != made:
+            wrong.append(f"doubled: LangGraph made {made} runs: {runs}")
+        ids = {f"{run['run_id']}/{run['outcome']}" for run in runs}
+        if not ids <= self.world.faults.told or any("unpublished" in run for run in runs):
+            wrong.append(f"lost: an event of {ids}; told are {self.world.faults.told}")
+        self.ignored = len(ignored)
+        return wrong
+
+
 @dataclass(frozen=True)
 class Scenario:
     """A kind of case. Each call of `act` is tried with each fault, `prepare` having been done without one.
@@ -139,15 +205,16 @@ class Scenario:
     stream: bool = False
     metadata: dict[str, Any] = field(default_factory=dict)
     own_thread: bool = True
-    insists: bool = False  # whether the caller repeats until it is accepted; else it has died too
+    insists: Callable[[Case], object] | None = None  # how the caller repeats until it is accepted; else it has died too
     at: str = ""
     is_shared: bool = False
     is_heard: bool = True  # whether the webhook arrives in the end
     is_streamed: bool = False  # whether the stream's records are repeated; else it is lost with the fault
     outcome: str = "succeeded"
+    case: type[Case] = Case
 
     def new(self, world: World) -> Case:
-        return Case(world, self.task, self.stream, None if self.own_thread else world.new_thread(), self.metadata)
+        return self.case(world, self.task, self.stream, None if self.own_thread else world.new_thread(), self.metadata)
 
 
 def modes_of(call: str) -> tuple[str, ...]:
@@ -159,6 +226,10 @@ def modes_of(call: str) -> tuple[str, ...]:
 
 def launch(case: Case) -> None:
     case.call()
+
+
+def insist(case: Case) -> None:
+    case.insist()
 
 
 def reconcile(case: Case) -> None:
@@ -230,6 +301,30 @@ def trimmed(case: Case) -> None:
     deliver_trimmed(case)
 
 
+def asked(case: Case) -> None:
+    delivered(case)
+    reconcile(case)
+
+
+def answer(case: Case) -> None:
+    case.call()
+
+
+def cancel(case: Case) -> None:
+    assert isinstance(case, Question)
+    case.ask("cancel", {})
+
+
+def insist_on_cancel(case: Case) -> None:
+    assert isinstance(case, Question)
+    for _ in range(40):
+        reply = case.ask("cancel", {})
+        if reply.status == 202:
+            return
+        assert reply.status >= 500, reply
+    raise AssertionError(f"never accepted: {reply}")
+
+
 def answered(case: Case) -> None:
     delivered(case)
     reconcile(case)
@@ -269,7 +364,7 @@ def recover(scenario: Scenario, case: Case) -> None:
     world = case.world
     world.faults.catch_up(LATE)
     if scenario.insists:
-        case.insist()
+        scenario.insists(case)
     if scenario.is_streamed:
         world.notify()
     for _ in range(3):
@@ -282,13 +377,13 @@ def recover(scenario: Scenario, case: Case) -> None:
 def finish(scenario: Scenario, case: Case) -> list[str]:
     """Let the run end and its delivery come, and reconcile run as long as anything is due; return what is wrong."""
     world = case.world
-    launches = world.items("LaunchesTable")
-    if scenario.is_heard and launches and "run_id" in launches[0]:
-        world.deliver(world.delivery(launches[0]["run_id"]))
+    if scenario.is_heard:
+        for run_id in case.runs_to_hear_of():
+            world.deliver(world.delivery(run_id))
     for looks in range(1, 41):
         due, outcomes = world.next_due, [run["outcome"] for run in world.items("RunsTable")]
         is_told = not any("unpublished" in run for run in world.items("RunsTable"))
-        if due is None or (is_told and outcomes == ["awaiting_input"] == [scenario.outcome]):
+        if due is None or (is_told and case.is_at_rest(outcomes, scenario.outcome)):
             return case.check(scenario.outcome)
         if looks % 10 == 0:
             world.wait_for_runs()
@@ -301,17 +396,17 @@ LARGE_REQUEST = {"pad": "x" * 9000}
 LARGE, ASK = {"task": "large", "bytes": 50_000}, {"task": "ask"}
 
 SCENARIOS = (
-    Scenario("launch", launch, insists=True),
+    Scenario("launch", launch, insists=insist),
     Scenario("launch, the caller dies too", launch),
-    Scenario("launch on a caller's thread", launch, own_thread=False, insists=True),
+    Scenario("launch on a caller's thread", launch, own_thread=False, insists=insist),
     Scenario("launch on a caller's thread, the caller dies too", launch, own_thread=False, at="runs$"),
-    Scenario("streamed launch", launch, stream=True, insists=True, at="stream$"),
-    Scenario("launch of a large request", launch, metadata=LARGE_REQUEST, insists=True, at="PutObject"),
-    Scenario("repeated launch, its run is there", launch, die(KILLED_AFTER), insists=True),
-    Scenario("repeated launch, its run is not there", launch, die(KILLED_BEFORE), insists=True),
-    Scenario("repeated launch that was refused", launch, die(faults.DOWN, "POST /threads$"), insists=True),
-    Scenario("repeated launch on a caller's thread", launch, die(KILLED_BEFORE), own_thread=False, insists=True),
-    Scenario("repeated launch that was refused there", launch, die(faults.DOWN), own_thread=False, insists=True),
+    Scenario("streamed launch", launch, stream=True, insists=insist, at="stream$"),
+    Scenario("launch of a large request", launch, metadata=LARGE_REQUEST, insists=insist, at="PutObject"),
+    Scenario("repeated launch, its run is there", launch, die(KILLED_AFTER), insists=insist),
+    Scenario("repeated launch, its run is not there", launch, die(KILLED_BEFORE), insists=insist),
+    Scenario("repeated launch that was refused", launch, die(faults.DOWN, "POST /threads$"), insists=insist),
+    Scenario("repeated launch on a caller's thread", launch, die(KILLED_BEFORE), own_thread=False, insists=insist),
+    Scenario("repeated launch that was refused there", launch, die(faults.DOWN), own_thread=False, insists=insist),
     Scenario("reconcile a launch, its run is there", reconcile, die(KILLED_AFTER)),
     Scenario("reconcile a launch, its run is not there", reconcile, die(KILLED_BEFORE)),
     Scenario("reconcile a large request", reconcile, die(KILLED_BEFORE), metadata=LARGE_REQUEST, at="GetObject"),
@@ -336,5 +431,15 @@ SCENARIOS = (
     Scenario("notify tells", notify, just_settled, is_shared=True, is_streamed=True),
     Scenario("notify tells, the stream is lost", notify, just_settled, is_shared=True),
     Scenario("notify tells a question", notify, just_settled, ASK, is_shared=True, outcome="awaiting_input"),
+    Scenario("answer", answer, asked, ASK, insists=insist, case=Question),
+    Scenario("answer, the caller dies too", answer, asked, ASK, at="runs$", case=Question),
+    Scenario(
+        "cancel a question",
+        *(cancel, asked, ASK),
+        is_shared=True,
+        insists=insist_on_cancel,
+        outcome="cancelled",
+        case=Question,
+    ),
     Scenario("see an answer", reconcile, answered, ASK, is_shared=True, outcome="answered"),
 )

@@ -36,7 +36,8 @@ if TYPE_CHECKING:
 FUNCTIONS = ("launch", "webhook", "reconcile", "notify")
 _CLOCKED = (
     *("launch.app", "webhook.app", "notify.app", "reconcile.due_index", "reconcile.due_launches", "reconcile.due_runs"),
-    "runledger_langgraph.launcher",
+    *("runledger_langgraph.launcher", "runledger_langgraph.waiting"),
+    *("runledger_langgraph.answering", "runledger_langgraph.cancelling"),
     "runledger.adapters.bus",
 )
 _plain = TypeDeserializer().deserialize
@@ -85,10 +86,21 @@ class World:
         function = next(f for f in self.template.functions() if f.handler == f"{name}.app.handler")
         return self._apps[name].handler(event, Context(function.timeout, function_name=function.name))
 
-    def request(self, name: str, path: str, body: str, query: str = "", headers: dict[str, str] | None = None) -> Reply:
-        """POST to a function behind its gateway."""
+    def request(
+        self,
+        name: str,
+        path: str,
+        body: str,
+        query: str = "",
+        headers: dict[str, str] | None = None,
+        parameters: dict[str, str] | None = None,
+    ) -> Reply:
+        """POST to a function behind its gateway; `parameters` are those in the braces of the path."""
+        event = http_event("POST", path, body, query, headers or {}, is_base64=False)
+        if parameters:
+            event |= {"rawPath": path.format(**parameters), "pathParameters": parameters}
         try:
-            answer = self.invoke(name, http_event("POST", path, body, query, headers or {}, is_base64=False))
+            answer = self.invoke(name, event)
         except KilledError:
             return Reply(500, {}, {})
         return Reply(answer["statusCode"], json.loads(answer["body"]), answer["headers"])

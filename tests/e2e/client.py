@@ -40,7 +40,11 @@ class Ledger:
 
     def post_run(self, **body: Any) -> tuple[int, dict[str, Any]]:
         """POST /runs; return the status and the JSON answer."""
-        return post(f"{self.stack.apis['Api'].url}/runs", {"assistant_id": "agent", **body})
+        return self.post("/runs", {"assistant_id": "agent", **body})
+
+    def post(self, path: str, body: object) -> tuple[int, dict[str, Any]]:
+        """POST to a path of the Api; return the status and the JSON answer."""
+        return post(f"{self.stack.apis['Api'].url}{path}", body)
 
     def run(self, run_id: str) -> dict[str, Any]:
         """Return the item of a run, empty where there is none."""
@@ -81,6 +85,15 @@ class Ledger:
         def look() -> bool | None:
             run = self.langgraph(lambda client: client.runs.get(launched["thread_id"], launched["run_id"]))
             return (run["status"] == status if status else run["status"] not in ("pending", "running")) or None
+
+        eventually(look)
+
+    def began(self, launched: dict[str, Any]) -> None:
+        """Wait until LangGraph has begun a run."""
+
+        def look() -> bool | None:
+            run = self.langgraph(lambda client: client.runs.get(launched["thread_id"], launched["run_id"]))
+            return run["status"] != "pending" or None
 
         eventually(look)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -19,7 +20,10 @@ def ledger(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ledger]:
     with Stack(
         folder=tmp_path_factory.mktemp("stack"),
         parameters={"AcceptSharedTokens": "true"},
-        langgraph_changes={"env": {"BG_JOB_TIMEOUT_SECS": str(JOB_SECONDS), "BG_JOB_MAX_RETRIES": "1"}},
+        langgraph_changes={
+            "env": {"BG_JOB_TIMEOUT_SECS": str(JOB_SECONDS), "BG_JOB_MAX_RETRIES": "1"},
+            "graphs": {"panel": f"{Path(__file__).parent / 'panel.py'}:graph"},
+        },
     ) as stack:
         secrets = stack.client("secretsmanager")
         ring = stack.template.names["KeyRingSecret"]
