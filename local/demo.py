@@ -65,6 +65,14 @@ class Demo:
         """POST /runs with a key of the kind's own."""
         return _post(f"{self.stack.apis['Api'].url}/runs", body, {"idempotency-key": kind.name})
 
+    def ask(self, name: str, what: str, body: dict[str, Any]) -> dict[str, Any]:
+        """Resume or cancel a run, and show that; return the answer."""
+        run_id = self.runs.get(name, {}).get("run_id", "")
+        console.print(f"[bold blue]{what:<8}[/] {name:<37} [dim]run[/] {logs.short(run_id)}")
+        status, answer = _post(f"{self.stack.apis['Api'].url}/runs/{run_id}/{what}", body)
+        self.check(f"{name}: {what}", status == 202, f"{status} {answer}")  # noqa: PLR2004
+        return dict(answer or {})
+
     def check(self, what: str, holds: bool, otherwise: str = "") -> None:  # noqa: FBT001 - a check's own verdict
         """Note what does not hold."""
         if not holds:
@@ -79,6 +87,7 @@ KINDS = (
     Kind("answer", {"input": {"task": "answer"}}, "succeeded"),
     Kind("answer, streamed", {"input": {"task": "answer"}, "stream": True}, "succeeded"),
     Kind("asks a person", {"input": {"task": "ask"}}, "awaiting_input"),
+    Kind("asks, is answered", {"input": {"task": "ask"}}, "answered"),
     Kind("fails", {"input": {"task": "fail"}}, "failed"),
     Kind("returns 2 MB", {"input": {"task": "large", "bytes": 2_000_000}}, "succeeded"),
     Kind("cancelled", {"input": {"task": "slow", "seconds": 60}}, "cancelled"),
@@ -86,7 +95,8 @@ KINDS = (
     Kind("superseded", {"input": {"task": "slow", "seconds": 60}}, "rolled_back"),
 )
 SUCCESSOR = Kind("its successor", {"input": {"task": "answer"}, "multitask_strategy": "rollback"}, "succeeded")
-_ALL = (*KINDS, SUCCESSOR)
+ANSWER = Kind("its answer", {"resume": "yes"}, "succeeded")
+_ALL = (*KINDS, SUCCESSOR, ANSWER)
 
 
 def main() -> int:
@@ -108,7 +118,8 @@ def main() -> int:
     if demo.failures:
         return 1
     console.print(
-        f"[bold green]✓[/] {len(demo.runs)} launches, {len(demo.runs)} runs in the ledger, each as it must be."
+        f"[bold green]✓[/] {len(demo.runs) - 1} launches and an answer, {len(demo.runs)} runs in the ledger, "
+        "each as it must be."
     )
     return 0
 
@@ -121,9 +132,10 @@ def _run(demo: Demo) -> None:
     _wait_until_running(demo, ("cancelled", "superseded"))
     demo.launch(SUCCESSOR, thread_id=superseded.get("thread_id"))
     for name in ("cancelled", "never began"):
-        if cancelled := demo.runs.get(name):
-            _post(f"{demo.stack.langgraph_url}/threads/{cancelled['thread_id']}/runs/{cancelled['run_id']}/cancel", {})
-    _wait_until_told(demo, tuple(kind for kind in _ALL if kind.sends_webhook))
+        demo.ask(name, "cancel", {})
+    _wait_until_told(demo, tuple(kind for kind in (*KINDS, SUCCESSOR) if kind.sends_webhook))
+    demo.runs[ANSWER.name] = demo.ask("asks, is answered", "resume", ANSWER.request)
+    _wait_until_told(demo, (ANSWER,))
     _check_doors(demo, demo.items())
     _repeat(demo)
     console.rule("later: reconcile asks LangGraph about what is open")

@@ -438,6 +438,81 @@ MUTATIONS = (
     Mutation(
         "G8", "the stream is not filtered for a kind of event", "template.yaml", '"failed", "timed_out"', '"timed_out"'
     ),
+    # ---- G1, G2, G4: questions, answers, cancels -------------------------------------------------------------------
+    Mutation(
+        "G2",
+        "two can answer a run at once",
+        f"{CORE}/answer_states.py",
+        'return "#answer_holder = :was_held_by", {"was_held_by": item["answer_holder"]}',
+        'return "attribute_exists(#outcome)", {}',
+    ),
+    Mutation(
+        "G2",
+        "an answer is sent again without looking for it",
+        f"{LANGGRAPH}/answering.py",
+        """        if isinstance(found, MovedOn):
+            return self._adopt(run, found)
+        request""",
+        """        if isinstance(found, MovedOn):
+            found = found.answer and {**found.answer, "kwargs": {"config": {}}}
+        request""",
+    ),
+    Mutation(
+        "G2",
+        "another answer gets the first one's reply",
+        f"{LANGGRAPH}/answering.py",
+        'if run.get("answer_digest") != self.given.digest:',
+        "if False:",
+    ),
+    Mutation(
+        "G2",
+        "an answer may interrupt what runs",
+        f"{LANGGRAPH}/answering.py",
+        "is_first=False,",
+        "is_first=True,",
+    ),
+    Mutation(
+        "G2",
+        "a refused answer holds the run",
+        f"{LANGGRAPH}/answering.py",
+        "            self._let_go(run, holder)\n",
+        "",
+    ),
+    Mutation(
+        "G2",
+        "an answer that LangGraph ignored passes for the launch's newest run",
+        f"{CORE}/settling.py",
+        'ignored=run["status"] == "success" and not (waits or is_own)',
+        "ignored=False and not (waits or is_own)",
+    ),
+    Mutation(
+        "G4",
+        "a node that asks again passes for the end",
+        f"{LANGGRAPH}/inspection.py",
+        'run["status"] == "success" and _resumes(run["kwargs"])',
+        "False",
+    ),
+    Mutation(
+        "G4",
+        "a late webhook contradicts a cancelled question",
+        f"{CORE}/run_states.py",
+        'if delivery.status == item["status"]:',
+        "if False:",
+    ),
+    Mutation(
+        "G1",
+        "a cancelled run that had not begun waits for its webhook",
+        f"{LANGGRAPH}/cancelling.py",
+        "launcher.runs.apply(run_states.due_now(run_id, time.time()))",
+        "pass",
+    ),
+    Mutation(
+        "G1",
+        "reconcile forgets the run that answers",
+        f"{LANGGRAPH}/waiting.py",
+        "put_down(launcher, known, started_as(found.answer), digest, now)",
+        "pass",
+    ),
     # ---- G5, G7: tokens --------------------------------------------------------------------------------------------
     Mutation(
         "G5", "the token stays in the payload", f"{CORE}/deliveries.py", 'text = text.replace(spelling, "")', "pass"

@@ -9,7 +9,7 @@ import pytest
 from runledger.core import answer_states
 from runledger.core.ledger import LEASE_SECONDS
 from tests.integration.langgraph_double import Told
-from tests.integration.support import NOW, new_id
+from tests.integration.support import NOW, delivery, new_id
 from tests.integration.test_answers import waits
 
 if TYPE_CHECKING:
@@ -131,14 +131,13 @@ def test_g4_of_an_answer_and_a_cancel_at_once_one_is_done(
     """Both have read the run before either changed it."""
     run_id = waits(scene)
     read = scene.run(run_id)
-    answers = lambda: launch.post(f"/runs/{run_id}/resume", '{"resume": 1}')  # noqa: E731
-    cancels = lambda: cancel(launch, run_id)  # noqa: E731
-    one, other = (answers, cancels) if first == "answer" else (cancels, answers)
-    assert one().status == 202
+    requests = [(f"/runs/{run_id}/resume", '{"resume": 1}'), (f"/runs/{run_id}/cancel", None)]
+    one, other = requests if first == "answer" else requests[::-1]
+    assert launch.post(*one).status == 202
     launch.app.launcher.runs.item = lambda *_: read
     alone = Told(body=[langgraph.known[run_id]])
     langgraph.instead = lambda sent: alone if sent.step == "GET /threads/…/runs" else None
-    reply = other()
+    reply = launch.post(*other)
     assert (reply.status, reply.problem) == (409, "run-is-over" if first == "answer" else "not-waiting")
     assert scene.run(run_id)["outcome"] == {"answer": "answered", "cancel": "cancelled"}[first]
 
@@ -146,8 +145,6 @@ def test_g4_of_an_answer_and_a_cancel_at_once_one_is_done(
 def test_g4_a_late_webhook_of_a_run_that_was_cancelled_while_it_waited_is_no_conflict(
     launch: Door, scene: Scene, webhook: Door, output: Output
 ) -> None:
-    from tests.integration.support import delivery  # noqa: PLC0415
-
     run_id = scene.launched(next=["work"], tasks=[])
     assert scene.look(run_id)["outcome"] == "awaiting_input"
     scene.wall.now = NOW

@@ -15,6 +15,10 @@ from moto.dynamodb.models.dynamo_type import DynamoType, Item
 from runledger.adapters.secrets import Secret
 from runledger.adapters.tables import request
 from runledger.core import run_states
+from runledger.core.deliveries import Payload
+from runledger.core.ledger import Placed
+from runledger.core.settling import Seen
+from tests.integration.scene import QUESTION
 from tests.integration.support import NOW, Door, Schedule, Stream, delivery, new_id
 
 if TYPE_CHECKING:
@@ -32,6 +36,14 @@ RUN, CHECKPOINT = "LangGraph GET /threads/…/runs/…", "LangGraph POST /thread
 CALLS = {
     "POST /runs": {"UpdateItem": 3, "LangGraph POST /threads/…/runs": 1},
     "POST /webhook": {"UpdateItem": 1},
+    "POST /runs/{run_id}/resume": {
+        "GetItem": 1,
+        "UpdateItem": 3,
+        "LangGraph GET /threads/…/runs": 1,
+        "LangGraph GET /threads/…/runs/…": 1,
+        "LangGraph POST /threads/…/runs": 1,
+    },
+    "POST /runs/{run_id}/cancel": {"GetItem": 1, "UpdateItem": 1, "LangGraph POST /threads/…/runs/…/cancel": 1},
     "a record to be settled": {"UpdateItem": 1, RUN: 1, CHECKPOINT: 1},
     "a record to be told": {"GetItem": 1, "PutEvents": 1, "UpdateItem": 1},
     "GET /runs/{run_id}": {"GetItem": 1},
@@ -131,6 +143,29 @@ def story(doors: dict[str, Door], stream: Stream, langgraph: LangGraphDouble, wa
     wall.now += 120
     with meter.on("a pass of reconcile, with one event due"):
         Schedule(doors["reconcile"]).run()
+    asks(launch, langgraph, wall)
+    waits = langgraph.run_id
+    with meter.on("POST /runs/{run_id}/resume"):
+        assert launch.post(f"/runs/{waits}/resume", '{"resume": "yes"}').status == 202
+    with meter.on("POST /runs/{run_id}/cancel"):
+        assert launch.post(f"/runs/{langgraph.run_id}/cancel").status == 202
+    langgraph.known[langgraph.run_id]["status"] = "success"
+    for _ in range(3):  # until nothing is due
+        wall.now += 120
+        Schedule(doors["reconcile"]).run()
+    stream.batches()
+
+
+def asks(launch: Door, langgraph: LangGraphDouble, wall: WallClock) -> None:
+    """Launch a run that waits for a person, and is known to."""
+    thread_id = new_id()
+    launched = launch.call(json.dumps({"assistant_id": "agent", "input": {}, "thread_id": thread_id})).body
+    del langgraph.known[launched["run_id"]]
+    langgraph.add(thread_id, run_id=launched["run_id"], next=["work"], tasks=QUESTION)
+    seen = Seen("success", "awaiting_input", None, None, json.dumps(QUESTION[0]["interrupts"]), began=True)
+    placed = Placed(Payload("{}", 2, "0" * 64), None)
+    update = run_states.reconciled(launched["run_id"], seen, placed, wall.now, is_heard=True)
+    assert launch.app.launcher.runs.apply(update) is None
 
 
 def test_g10_calls_and_bytes_are_the_same_with_10_and_with_10_000_other_runs(

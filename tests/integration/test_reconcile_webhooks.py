@@ -233,7 +233,7 @@ def test_g1_a_webhook_in_the_same_moment_as_the_second_look_is_not_counted_as_lo
     told = delivery_of(run_id)
 
     def slower(*args: Any) -> Any:
-        scene.apply(run_states.superseding(*told, item["outcome"], scene.wall.now))
+        scene.apply(run_states.superseding(*told, item, scene.wall.now))
         return made(*args)
 
     monkeypatch.setattr(run_states, "unheard", slower)

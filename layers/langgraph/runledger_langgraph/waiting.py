@@ -38,13 +38,14 @@ def as_it_waits(launcher: Launcher, run: Mapping[str, Any], until: float) -> dic
 
     async def look(client: LangGraphClient) -> dict[str, Any] | MovedOn | Gone:
         try:
-            found, original = await asyncio.gather(
+            found, run = await asyncio.gather(
                 look_waiting(client, thread_id, run_id), client.runs.get(thread_id, run_id)
             )
         except NotFoundError:
             return Gone(rolled_back=False)
+        original: dict[str, Any] = dict(run)
         _ = original["assistant_id"], original["kwargs"]["config"]  # what is not LangGraph's answer has none
-        return found if isinstance(found, MovedOn | Gone) else dict(original)
+        return found if isinstance(found, MovedOn | Gone) else original
 
     found = launcher.ask(until, look)
     if isinstance(found, Gone):
