@@ -427,7 +427,7 @@ MUTATIONS = (
         "return time.time() >= change.written_at + _TRY_SECONDS and _give_up(run, detail)",
         "return False",
     ),
-    Mutation("G8", "what is given up leaves no letter", NOTIFY, "dead_letters.put(run, detail)", "pass"),
+    Mutation("G8", "what is given up leaves no letter", NOTIFY, "dead_letters.leave(run, detail)", "pass"),
     Mutation(
         "G8",
         "a poisoned record stops the others",

@@ -10,12 +10,15 @@ from __future__ import annotations
 
 import time
 import uuid
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from runledger.adapters import aws, settings, telemetry
 from runledger.adapters.bucket import Bucket
+from runledger.adapters.callbacks import Callbacks
 from runledger.adapters.gateway import Answer, Request, serve
 from runledger.adapters.secrets import Secret, api_key, key_ring
+from runledger.adapters.step_functions import Tasks
 from runledger.adapters.tables import Table
 from runledger.core import launch_states
 from runledger.core.answers import not_waiting, parse_answer
@@ -38,11 +41,15 @@ _INLINE_REQUEST_BYTES = 8_192  # larger requests go to the bucket: a launch is w
 _RETRY_SECONDS = 5
 
 _dynamodb, _secretsmanager = aws.client("dynamodb"), aws.client("secretsmanager")
+_runs = Table(_dynamodb, settings.text("RUNS_TABLE"))
+_launches = Table(_dynamodb, settings.text("LAUNCHES_TABLE"))
+_bucket = Bucket(aws.client("s3"), settings.text("PAYLOAD_BUCKET"))
 launcher = Launcher(
     langgraph=LangGraph(settings.text("LANGGRAPH_URL")),
-    runs=Table(_dynamodb, settings.text("RUNS_TABLE")),
-    launches=Table(_dynamodb, settings.text("LAUNCHES_TABLE")),
-    bucket=Bucket(aws.client("s3"), settings.text("PAYLOAD_BUCKET")),
+    runs=_runs,
+    launches=_launches,
+    bucket=_bucket,
+    callbacks=Callbacks(Tasks(), _runs, _launches, _bucket),
     ring=Secret(_secretsmanager, settings.text("KEY_RING_SECRET"), key_ring),
     api_key=Secret(_secretsmanager, settings.text("LANGGRAPH_API_KEY_SECRET"), api_key),
     webhook_url=settings.text("WEBHOOK_URL"),
@@ -57,13 +64,12 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
 
 def launch(http: Request) -> Answer:
     """Start what the request asks for, or find what it has started: 202 with the ids, or a Problem."""
-    body = http.content()
-    request = parse_launch(body)
+    request = parse_launch(http.content())
     launch_id = launch_id_of(http.headers.get("idempotency-key"))
     telemetry.about(launch_id=launch_id)
     for secret in (launcher.ring, launcher.api_key):
         secret.value()  # what can't be read is found out before anything is claimed
-    claim, is_new = _claim(launch_id, request, body.decode())
+    claim, is_new = _claim(launch_id, request)
     until = _until(http)
     if is_new:
         run_id = launcher.start(claim, request, until)
@@ -108,16 +114,16 @@ def _until(http: Request) -> float:
     return launcher.langgraph.until(http.seconds_left() - _RECORD_SECONDS)
 
 
-def _claim(launch_id: str, request: LaunchRequest, text: str) -> tuple[Launch, bool]:
+def _claim(launch_id: str, request: LaunchRequest) -> tuple[Launch, bool]:
     """Put the launch down; return it, or the one that is there already, and whether it is new."""
     key = None
-    if len(text.encode()) > _INLINE_REQUEST_BYTES:
-        key = launcher.bucket.put_request(launch_id, request.digest, text)
+    if len(request.text.encode()) > _INLINE_REQUEST_BYTES:
+        key = launcher.bucket.put_request(launch_id, request.digest, request.text)
     holder = str(uuid.uuid4())
     claim = launch_states.claimed(
         launch_id=launch_id,
         digest=request.digest,
-        request=None if key else text,
+        request=None if key else request.text,
         request_key=key,
         assistant_id=request.assistant_id,
         thread_id=request.thread_id or own_thread_id(launch_id, attempt=1),
@@ -125,6 +131,7 @@ def _claim(launch_id: str, request: LaunchRequest, text: str) -> tuple[Launch, b
         stream=request.stream,
         langgraph_url=launcher.langgraph.url,
         holder=holder,
+        task_token=request.task_token,
         now=time.time(),
     )
     there = Launch.read(launcher.launches.apply(claim) or {**claim.key, **claim.set})
@@ -141,6 +148,8 @@ def _again(claim: Launch, request: LaunchRequest, until: float) -> tuple[Launch,
             "A launch with this Idempotency-Key has another body. Use a new key for a new launch.",
             extra={"launch_id": claim.launch_id},
         )
+    if request.task_token:
+        claim = _called_for(claim, request)
     if claim.state == "started":
         telemetry.count("repeated")
         telemetry.logger.info("repeated")
@@ -152,6 +161,15 @@ def _again(claim: Launch, request: LaunchRequest, until: float) -> tuple[Launch,
         return launcher.go_on(claim, until, request)
     except TakenError:
         raise _in_progress(claim, now) from None
+
+
+def _called_for(claim: Launch, request: LaunchRequest) -> Launch:
+    """Note the newest token of the task that waits, which the launch's end may have come before."""
+    called_for = launch_states.called_for(claim.launch_id, claim.digest, str(request.task_token), time.time())
+    launcher.launches.apply(called_for)
+    if claim.state == "started":
+        launcher.callbacks.settle(claim.launch_id)
+    return replace(claim, calls_back=True)
 
 
 def _in_progress(claim: Launch, now: float) -> Problem:

@@ -1,4 +1,4 @@
-"""The Runs table's stream: seconds after a write, settle a success, and tell the bus what a run came to (G8).
+"""The Runs table's stream: seconds after a write, settle a success, and tell what a run came to (G8).
 
 One step for each record; the write that settles a run comes back as a record of its own, to be told. Nothing hangs on
 it: whatever is not done here, or the whole stream where it is lost, stays due, and reconcile does it minutes later.
@@ -10,11 +10,15 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from runledger.adapters import aws, settings, telemetry
+from runledger.adapters.bucket import Bucket
 from runledger.adapters.bus import Bus
+from runledger.adapters.callbacks import Callbacks
 from runledger.adapters.dead_letters import DeadLetters
 from runledger.adapters.secrets import Secret, api_key
+from runledger.adapters.step_functions import Tasks
 from runledger.adapters.stream import Change, read, to_repeat
 from runledger.adapters.tables import Table
+from runledger.adapters.telling import Telling
 from runledger.core import run_states
 from runledger.core.problems import Problem
 from runledger_langgraph.client import LangGraph
@@ -27,11 +31,14 @@ if TYPE_CHECKING:
 
 _LOOK_SECONDS = 5.0
 _TRY_SECONDS = 60  # how long an event is tried again from here
-_SPARE_SECONDS = 4 * aws.CALL_SECONDS  # for one record: its run, the bus, the run again, or the dead letters
+_SPARE_SECONDS = 9 * aws.CALL_SECONDS  # for one record: its run, the bus, its launch and that one's task, dead letters
 
 _dynamodb = aws.client("dynamodb")
 runs = Table(_dynamodb, settings.text("RUNS_TABLE"))
-bus = Bus(aws.client("events"), settings.text("EVENT_BUS"))
+_launches = Table(_dynamodb, settings.text("LAUNCHES_TABLE"))
+_bucket = Bucket(aws.client("s3"), settings.text("PAYLOAD_BUCKET"))
+_bus = Bus(aws.client("events"), settings.text("EVENT_BUS"))
+telling = Telling(runs, _bus, Callbacks(Tasks(), runs, _launches, _bucket))
 dead_letters = DeadLetters(aws.client("sqs"), settings.text("DEAD_LETTER_QUEUE"))
 secret = Secret(aws.client("secretsmanager"), settings.text("LANGGRAPH_API_KEY_SECRET"), api_key)
 langgraph = LangGraph(settings.text("LANGGRAPH_URL"))
@@ -60,7 +67,7 @@ def _tell(change: Change, context: LambdaContext) -> bool:
     if context.get_remaining_time_in_millis() / 1000 < _SPARE_SECONDS:
         return False
     try:
-        bus.publish(runs, run["run_id"])
+        telling.tell(run["run_id"])
     except Exception as error:  # noqa: BLE001 - a poisoned record never stops the others
         detail = _detail(error)
         telemetry.logger.warning("an event could not be sent", detail=detail)
@@ -71,7 +78,7 @@ def _tell(change: Change, context: LambdaContext) -> bool:
 def _give_up(run: dict[str, Any], detail: str) -> bool:
     """Leave a dead letter; return whether that could be done."""
     try:
-        dead_letters.put(run, detail)
+        dead_letters.leave(run, detail)
     except Problem as problem:
         telemetry.logger.error("a dead letter could not be put down", detail=problem.detail)
         return False

@@ -15,8 +15,11 @@ from reconcile.due_runs import DueRuns
 from runledger.adapters import aws, settings, telemetry
 from runledger.adapters.bucket import Bucket
 from runledger.adapters.bus import Bus
+from runledger.adapters.callbacks import Callbacks
 from runledger.adapters.secrets import Secret, api_key, key_ring
+from runledger.adapters.step_functions import Tasks
 from runledger.adapters.tables import Table
+from runledger.adapters.telling import Telling
 from runledger.core.problems import Problem
 from runledger_langgraph.client import LangGraph
 from runledger_langgraph.launcher import Launcher
@@ -30,17 +33,21 @@ _SPARE_SECONDS = 35  # of the function's time for what is under way when the pas
 _LAUNCHES_SHARE = 0.5  # of a pass at most; the rest is for runs
 
 _dynamodb, _secretsmanager = aws.client("dynamodb"), aws.client("secretsmanager")
+_runs = Table(_dynamodb, settings.text("RUNS_TABLE"))
+_launches = Table(_dynamodb, settings.text("LAUNCHES_TABLE"))
+_bucket = Bucket(aws.client("s3"), settings.text("PAYLOAD_BUCKET"))
 launcher = Launcher(
     langgraph=LangGraph(settings.text("LANGGRAPH_URL")),
-    runs=Table(_dynamodb, settings.text("RUNS_TABLE")),
-    launches=Table(_dynamodb, settings.text("LAUNCHES_TABLE")),
-    bucket=Bucket(aws.client("s3"), settings.text("PAYLOAD_BUCKET")),
+    runs=_runs,
+    launches=_launches,
+    bucket=_bucket,
+    callbacks=Callbacks(Tasks(), _runs, _launches, _bucket),
     ring=Secret(_secretsmanager, settings.text("KEY_RING_SECRET"), key_ring),
     api_key=Secret(_secretsmanager, settings.text("LANGGRAPH_API_KEY_SECRET"), api_key),
     webhook_url=settings.text("WEBHOOK_URL"),
     max_run_seconds=settings.whole_number("MAX_RUN_SECONDS"),
 )
-bus = Bus(aws.client("events"), settings.text("EVENT_BUS"))
+telling = Telling(_runs, Bus(aws.client("events"), settings.text("EVENT_BUS")), launcher.callbacks)
 
 
 def handler(event: dict[str, Any], context: LambdaContext) -> None:  # noqa: ARG001 - the schedule says nothing
@@ -50,7 +57,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> None:  # noqa: ARG
     begins = time.monotonic()
     passes = (
         (DueLaunches(launcher, MAX_CHECK_SECONDS), begins + seconds * _LAUNCHES_SHARE),
-        (DueRuns(launcher, bus, MAX_CHECK_SECONDS, INLINE_PAYLOAD_BYTES), begins + seconds),
+        (DueRuns(launcher, telling, MAX_CHECK_SECONDS, INLINE_PAYLOAD_BYTES), begins + seconds),
     )
     try:
         for due, ends in passes:

@@ -63,7 +63,9 @@ class DueLaunches:
             self.launcher.adopt(launch, until)
         elif watches:
             self.launcher.watch(launch, until)
-        self._make_runs_due(launch, now)
+        self.launcher.callbacks.settle(launch.launch_id)
+        if launch.is_heard or watches or launch.state == "refused":
+            self._make_runs_due(launch, now)
         later = next_check(launch.watches, time.time(), self.max_check_seconds)
         done = launch_states.watched(launch, later) if watches else launch_states.checked(launch.launch_id, was_due)
         self.launcher.launches.apply(done)

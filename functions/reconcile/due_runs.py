@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
     from langgraph_sdk.client import LangGraphClient
 
-    from runledger.adapters.bus import Bus
+    from runledger.adapters.telling import Telling
     from runledger.core.ledger import Placed, Update
     from runledger_langgraph.launcher import Launcher
 
@@ -56,7 +56,7 @@ class DueRuns:
     """One pass over the due runs. Runs that LangGraph does not know are judged at its end, all together."""
 
     launcher: Launcher
-    bus: Bus
+    telling: Telling
     max_check_seconds: int
     inline_bytes: int
     asked: set[str] = field(default_factory=set)  # threads of runs that LangGraph told of
@@ -100,7 +100,7 @@ class DueRuns:
 
     def _tell(self, run_id: str) -> None:
         self.bus_failures += 1
-        self.bus.publish(self.launcher.runs, run_id)
+        self.telling.tell(run_id)
         self.bus_failures = 0
 
     def _miss_webhook(self, item: Item) -> None:

@@ -85,6 +85,8 @@ def updates() -> dict[str, list[Update]]:
             launch_states.started(launch, RUN, NOW, heard=True),
             launch_states.refused(launch, "thread-busy", NOW),
             launch_states.heard(LAUNCH, NOW),
+            launch_states.called_for(LAUNCH, "0" * 64, "t" * 2048, NOW),
+            launch_states.called_back(LAUNCH, "t" * 2048),
             launch_states.checked(LAUNCH, 1),
             launch_states.watched(launch, NOW),
             launch_states.postponed(LAUNCH, NOW),

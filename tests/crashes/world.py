@@ -38,7 +38,7 @@ _CLOCKED = (
     *("launch.app", "webhook.app", "notify.app", "reconcile.due_index", "reconcile.due_launches", "reconcile.due_runs"),
     *("runledger_langgraph.launcher", "runledger_langgraph.waiting"),
     *("runledger_langgraph.answering", "runledger_langgraph.cancelling"),
-    "runledger.adapters.bus",
+    "runledger.adapters.telling",
 )
 _plain = TypeDeserializer().deserialize
 

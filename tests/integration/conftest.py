@@ -40,7 +40,8 @@ _STATEFUL = (
     "runledger_langgraph.waiting",
     "runledger_langgraph.answering",
     "runledger_langgraph.cancelling",
-    "runledger.adapters.bus",
+    "runledger.adapters.callbacks",
+    "runledger.adapters.telling",
     "runledger.adapters.gateway",
     "runledger.adapters.telemetry",
 )

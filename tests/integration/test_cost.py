@@ -45,13 +45,13 @@ CALLS = {
     },
     "POST /runs/{run_id}/cancel": {"GetItem": 1, "UpdateItem": 1, "LangGraph POST /threads/…/runs/…/cancel": 1},
     "a record to be settled": {"UpdateItem": 1, RUN: 1, CHECKPOINT: 1},
-    "a record to be told": {"GetItem": 1, "PutEvents": 1, "UpdateItem": 1},
+    "a record to be told": {"GetItem": 2, "PutEvents": 1, "UpdateItem": 1},
     "GET /runs/{run_id}": {"GetItem": 1},
     "GET /launches/{launch_id}": {"GetItem": 1, "Query": 1},
     "GET /runs?thread_id=…": {"Query": 1},
     "GET /runs?outcome=…": {"Query": 8},
     "a pass of reconcile, with one run due": {"Query": 16, "UpdateItem": 1, RUN: 1, CHECKPOINT: 1},
-    "a pass of reconcile, with one event due": {"Query": 16, "GetItem": 1, "PutEvents": 1, "UpdateItem": 3},
+    "a pass of reconcile, with one event due": {"Query": 16, "GetItem": 2, "PutEvents": 1, "UpdateItem": 3},
 }
 
 

@@ -84,9 +84,9 @@ def test_g10_what_means_nothing_to_others_does_not_reach_the_function(scene: Sce
     assert notify.batches() == []
 
 
-def test_g10_an_event_costs_three_calls_and_a_question_about_a_run_two(scene: Scene, notify: Stream) -> None:
+def test_g10_an_event_costs_four_calls_and_a_question_about_a_run_two(scene: Scene, notify: Stream) -> None:
     made: list[str] = []
-    for client in (client_of(notify.app.runs), client_of(notify.app.bus)):
+    for client in (client_of(notify.app.runs), client_of(notify.app.telling.bus)):
         client.meta.events.register("before-send", lambda event_name, **_: made.append(event_name.split(".")[-1]))
     run_id = scene.launched("success")
     scene.delivered(run_id, "success")
@@ -96,7 +96,7 @@ def test_g10_an_event_costs_three_calls_and_a_question_about_a_run_two(scene: Sc
     made.clear()
     (told,) = notify.batches()
     notify.bring(told)
-    assert (made, scene.steps) == (["GetItem", "PutEvents", "UpdateItem"], [])
+    assert (made, scene.steps) == (["GetItem", "PutEvents", "GetItem", "UpdateItem"], [])
     assert notify.batches() == []
 
 
@@ -130,7 +130,7 @@ def test_g8_what_the_bus_does_not_take_is_repeated_until_it_does(
     scene.delivered(run_id, "error")
     (batch,) = notify.batches()
     scene.wall.now += 59
-    with faults.on(client_of(notify.app.bus), kind):
+    with faults.on(client_of(notify.app.telling.bus), kind):
         assert notify.bring(batch) == [run_id]
     assert (letters(scene), scene.output.counts) == ([], {})
     assert notify.bring(batch) == []

@@ -73,6 +73,7 @@ def test_g2_a_launch_is_claimed_once_and_due_when_its_claim_lapses() -> None:
         "own_thread": True,
         "stream": False,
         "langgraph_url": "https://langgraph.example",
+        "task_token": None,
         "created_at": NOW_TEXT,
         **LEASED,
     }
@@ -138,7 +139,8 @@ def test_g4_a_launch_is_started_out_of_starting_at_this_attempt_and_due_no_more(
     update = launch_states.started(HELD, RUN, NOW)
     assert update.key == {"launch_id": LAUNCH}
     assert update.condition == (
-        "#state IN (:starting, :refused) AND #attempt = :attempt AND attribute_not_exists(#heard_at)"
+        "#state IN (:starting, :refused) AND #attempt = :attempt"
+        " AND attribute_not_exists(#heard_at) AND attribute_not_exists(#task_token)"
     )
     assert update.given == {"starting": "starting", "refused": "refused", "attempt": 1}
     assert update.set == {"state": "started", "run_id": RUN, "updated_at": NOW_TEXT}
@@ -168,7 +170,10 @@ def test_g6_a_launch_that_was_heard_of_is_started_and_stays_due_as_it_is(launch:
 def test_g4_a_launch_is_refused_by_its_holder_alone_unless_something_was_heard_of_it() -> None:
     update = launch_states.refused(HELD, "thread-busy", NOW)
     assert update.key == {"launch_id": LAUNCH}
-    assert update.condition == "#state = :starting AND #holder = :holder AND attribute_not_exists(#heard_at)"
+    assert update.condition == (
+        "#state = :starting AND #holder = :holder AND attribute_not_exists(#heard_at)"
+        " AND attribute_not_exists(#task_token)"
+    )
     assert update.given == {"starting": "starting", "holder": "me"}
     assert update.set == {"state": "refused", "reason": "thread-busy", "updated_at": NOW_TEXT}
     assert set(update.remove) == {"checks", "due_at", "due_shard"}, "the request stays, for it may be tried again"
@@ -176,7 +181,7 @@ def test_g4_a_launch_is_refused_by_its_holder_alone_unless_something_was_heard_o
 
 def test_g2_a_launch_that_nobody_can_be_asked_about_is_refused_though_it_was_heard_of() -> None:
     update = launch_states.refused(HELD, "launch-elsewhere", NOW, heard=True)
-    assert update.condition == "#state = :starting AND #holder = :holder"
+    assert update.condition == "#state = :starting AND #holder = :holder AND attribute_not_exists(#task_token)"
     assert update.set["state"] == "refused"
 
 
@@ -200,6 +205,26 @@ def test_g2_a_refused_launch_whose_earlier_run_may_appear_stays_to_be_watched() 
     update = launch_states.refused(STARTED_OVER, "thread-busy", NOW)
     assert (update.set["due_at"], update.set["due_shard"]) == (SECOND + FIRST_CHECK_SECONDS, SHARD)
     assert set(update.remove) == {"checks"}
+
+
+def test_g8_a_refused_launch_for_which_a_task_waits_stays_due_until_that_was_told() -> None:
+    update = launch_states.refused(replace(HELD, calls_back=True), "thread-busy", NOW)
+    assert update.condition == "#state = :starting AND #holder = :holder AND attribute_not_exists(#heard_at)"
+    assert set(update.remove) == {"checks"}
+
+
+def test_g8_the_newest_token_of_the_same_request_counts_and_makes_its_launch_due() -> None:
+    update = launch_states.called_for(LAUNCH, "d", "token", NOW)
+    assert update.key == {"launch_id": LAUNCH}
+    assert (update.condition, update.given) == ("#digest = :digest", {"digest": "d"})
+    assert update.set == {"task_token": "token", "due_at": SECOND + LEASE_SECONDS, "due_shard": SHARD}
+
+
+def test_g5_a_token_that_was_used_is_dropped_unless_it_is_another_by_now() -> None:
+    update = launch_states.called_back(LAUNCH, "token")
+    assert update.key == {"launch_id": LAUNCH}
+    assert (update.condition, update.given) == ("#task_token = :task_token", {"task_token": "token"})
+    assert update.remove == ("task_token",)
 
 
 def test_g7_a_launch_that_was_heard_of_is_due_now_and_otherwise_as_it_was() -> None:

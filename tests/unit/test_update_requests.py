@@ -70,6 +70,8 @@ TRANSITIONS = {
     "started, heard": launch_states.started(LAUNCHED, RUN, NOW, heard=True),
     "refused": launch_states.refused(LAUNCHED, "thread-busy", NOW),
     "heard": launch_states.heard(LAUNCH, NOW),
+    "called_for": launch_states.called_for(LAUNCH, "d", "token", NOW),
+    "called_back": launch_states.called_back(LAUNCH, "token"),
     "checked": launch_states.checked(LAUNCH, 1),
     "watched": launch_states.watched(LAUNCHED, NOW),
     "launch postponed": launch_states.postponed(LAUNCH, NOW),

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from langgraph_sdk.client import LangGraphClient
 
     from runledger.adapters.bucket import Bucket
+    from runledger.adapters.callbacks import Callbacks
     from runledger.adapters.secrets import Secret
     from runledger.adapters.tables import Table
     from runledger.core.launch_states import Launch
@@ -54,6 +55,7 @@ class Launcher:
     runs: Table
     launches: Table
     bucket: Bucket
+    callbacks: Callbacks
     ring: Secret[KeyRing]
     api_key: Secret[str | None]
     webhook_url: str
@@ -153,7 +155,7 @@ class Launcher:
         )
 
     def _request_of(self, launch: Launch) -> LaunchRequest:
-        text = launch.request or self.bucket.get_request(str(launch.request_key))
+        text = launch.request or self.bucket.fetch(str(launch.request_key))
         return parse_launch(text.encode())
 
     def _take_over(self, launch: Launch) -> Launch:
@@ -207,6 +209,7 @@ class Launcher:
         try:
             update = launch_states.refused(launch, problem.slug, time.time(), heard=nobody_to_ask)
             is_closed = self.launches.apply(update) is None
+            self.callbacks.settle(launch.launch_id)
         except Problem as failed:
             telemetry.logger.error("a refused launch stays due", detail=failed.detail)
             return

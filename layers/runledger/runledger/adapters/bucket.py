@@ -23,7 +23,7 @@ class Bucket:
 
     def __init__(self, client: S3Client, name: str) -> None:
         """`name` is the physical one."""
-        self._client, self._name = client, name
+        self._client, self.name = client, name
 
     def place(self, launch_id: str | None, run_id: str, payload: Payload, inline_bytes: int) -> Placed:
         """Leave a payload of up to `inline_bytes` to the item, put a larger one into the bucket."""
@@ -44,12 +44,12 @@ class Bucket:
         self._put(key, text)
         return key
 
-    def get_request(self, key: str) -> str:
-        """Return the request stored under `key`."""
+    def fetch(self, key: str) -> str:
+        """Return the request or the payload stored under `key`."""
         try:
-            stored = self._client.get_object(Bucket=self._name, Key=key)["Body"].read()
+            stored = self._client.get_object(Bucket=self.name, Key=key)["Body"].read()
         except (BotoCoreError, ClientError) as error:
-            raise unavailable(f"The request can't be read ({type(error).__name__}).") from error
+            raise unavailable(f"The bucket can't be read ({type(error).__name__}).") from error
         return gzip.decompress(stored).decode()
 
     def link(self, key: str) -> str:
@@ -58,13 +58,13 @@ class Bucket:
         It is signed here, without a call. The object's Content-Encoding has a browser unpack it.
         """
         return self._client.generate_presigned_url(
-            "get_object", Params={"Bucket": self._name, "Key": key}, ExpiresIn=LINK_SECONDS
+            "get_object", Params={"Bucket": self.name, "Key": key}, ExpiresIn=LINK_SECONDS
         )
 
     def _put(self, key: str, text: str) -> None:
         try:
             self._client.put_object(
-                Bucket=self._name,
+                Bucket=self.name,
                 Key=key,
                 Body=gzip.compress(text.encode(), compresslevel=6, mtime=0),
                 ContentType="application/json",

@@ -22,7 +22,7 @@ class DeadLetters:
         """`url` is the queue's."""
         self._client, self._url = client, url
 
-    def put(self, run: Mapping[str, Any], reason: str) -> None:
+    def leave(self, run: Mapping[str, Any], reason: str) -> None:
         """Put a run and the outcomes whose events could not be sent into the queue; a 503 Problem where that fails."""
         letter = {
             "run_id": run["run_id"],

@@ -1,17 +1,19 @@
 """Every transition of a launch, with its condition. Whoever writes to the Launches table uses these (G2, G4).
 
-| transition | from                                  | to                                                            |
-|------------|---------------------------------------|---------------------------------------------------------------|
-| claimed    | absent                                | `starting`, with a holder and its lease, due when that lapses |
-| answering  | absent                                | `started`, with the run that answers one without a launch     |
-| taken_over | `starting` or `refused`, as read      | `starting`, with a new holder and lease                       |
-| attempted  | `starting`, held                      | the same, one attempt more, nothing heard or watched of it    |
-| started    | `starting` or `refused`, this attempt | `started`, with the run; due if heard of or to be watched     |
-| refused    | `starting`, held, not heard of (*)    | `refused`, with the reason; due if to be watched              |
-| heard      | any                                   | the same, due now                                             |
-| checked    | any, due as read                      | the same, due no more                                         |
-| watched    | any that is due, watches as read      | the same, one watch more, due later                           |
-| postponed  | any that is due                       | the same, due later                                           |
+| transition  | from                                  | to                                                            |
+|-------------|---------------------------------------|---------------------------------------------------------------|
+| claimed     | absent                                | `starting`, with a holder and its lease, due when that lapses |
+| answering   | absent                                | `started`, with the run that answers one without a launch     |
+| taken_over  | `starting` or `refused`, as read      | `starting`, with a new holder and lease                       |
+| attempted   | `starting`, held                      | the same, one attempt more, nothing heard or watched of it    |
+| started     | `starting` or `refused`, this attempt | `started`, with the run; due if heard of or to be watched     |
+| refused     | `starting`, held, not heard of (*)    | `refused`, with the reason; due if a task or a watch waits    |
+| called_for  | any, of this request                  | the same, with the newest token of a task that waits; due     |
+| called_back | any, with this token                  | the same, without it                                          |
+| heard       | any                                   | the same, due now                                             |
+| checked     | any, due as read                      | the same, due no more                                         |
+| watched     | any that is due, watches as read      | the same, one watch more, due later                           |
+| postponed   | any that is due                       | the same, due later                                           |
 
 (*) or there is nobody who could be asked about it.
 
@@ -53,6 +55,8 @@ class Launch:
     request_key: str | None
     checks: int
     watches: int
+    is_heard: bool
+    calls_back: bool
 
     @classmethod
     def read(cls, item: Mapping[str, Any]) -> Launch:
@@ -74,6 +78,8 @@ class Launch:
             request_key=item.get("request_key"),
             checks=int(item.get("checks", 0)),
             watches=int(item.get("watches", 0)),
+            is_heard="heard_at" in item,
+            calls_back=item.get("task_token") is not None,
         )
 
     def is_held(self, now: float) -> bool:
@@ -104,6 +110,7 @@ def claimed(  # noqa: PLR0913 - the facts of a launch, each by name
     langgraph_url: str,
     holder: str,
     now: float,
+    task_token: str | None = None,
 ) -> Update:
     """Put a launch down before anything is asked of LangGraph, so that nothing can start unseen.
 
@@ -123,6 +130,7 @@ def claimed(  # noqa: PLR0913 - the facts of a launch, each by name
             "own_thread": own_thread,
             "stream": stream,
             "langgraph_url": langgraph_url,
+            "task_token": task_token,
             "created_at": iso(now),
             **_leased(launch_id, holder, now),
         },
@@ -181,13 +189,14 @@ def attempted(launch: Launch, thread_id: str, now: float) -> Update:
 def started(launch: Launch, run_id: str, now: float, *, heard: bool = False) -> Update:
     """LangGraph has answered, or was found to have it: the launch has its run.
 
-    It is due no more, unless something was `heard` of it that could not be recorded, or a second run may appear.
+    It is due no more, unless something was `heard` of it that could not be recorded, a task waits for it, whom nobody
+    could have told yet, or a second run may appear.
     """
     watch = due(launch.launch_id, now + FIRST_CHECK_SECONDS) if launch.may_be_doubled else {}
     return Update(
         key={"launch_id": launch.launch_id},
         condition="#state IN (:starting, :refused) AND #attempt = :attempt"
-        + ("" if heard else " AND attribute_not_exists(#heard_at)"),
+        + ("" if heard else " AND attribute_not_exists(#heard_at) AND attribute_not_exists(#task_token)"),
         given={"starting": "starting", "refused": "refused", "attempt": launch.attempt},
         set={"state": "started", "run_id": run_id, "updated_at": iso(now), **({} if heard else watch)},
         remove=("request", "request_key", "reason", "checks", *(() if heard or watch else NOT_DUE)),
@@ -204,10 +213,34 @@ def refused(launch: Launch, reason: str, now: float, *, heard: bool = False) -> 
     return Update(
         key={"launch_id": launch.launch_id},
         condition="#state = :starting AND #holder = :holder"
-        + ("" if heard else " AND attribute_not_exists(#heard_at)"),
+        + ("" if heard else " AND attribute_not_exists(#heard_at)")
+        + ("" if launch.calls_back else " AND attribute_not_exists(#task_token)"),
         given={"starting": "starting", "holder": launch.holder},
         set={"state": "refused", "reason": reason, "updated_at": iso(now), **watch},
-        remove=("checks", *(() if watch else NOT_DUE)),
+        remove=("checks", *(() if watch or launch.calls_back else NOT_DUE)),
+    )
+
+
+def called_for(launch_id: str, digest: str, task_token: str, now: float) -> Update:
+    """A task waits for the launch, or waits anew after it was retried: the newest token counts.
+
+    The launch may be over already, so it is due.
+    """
+    return Update(
+        key={"launch_id": launch_id},
+        condition="#digest = :digest",
+        given={"digest": digest},
+        set={"task_token": task_token, **due(launch_id, now + LEASE_SECONDS)},
+    )
+
+
+def called_back(launch_id: str, task_token: str) -> Update:
+    """The task was told."""
+    return Update(
+        key={"launch_id": launch_id},
+        condition="#task_token = :task_token",
+        given={"task_token": task_token},
+        remove=("task_token",),
     )
 
 

@@ -7,7 +7,7 @@ import json
 import re
 import uuid
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from runledger.core import strict_json
 from runledger.core.problems import FieldError, Problem, invalid_request
@@ -19,6 +19,7 @@ MAX_AFTER_SECONDS = 30 * 24 * 3600
 _MAX_NAME = 256
 _UUID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}", re.ASCII)
 _MAX_KEY = 255
+_MAX_TOKEN = 2_048  # Step Functions' own limit
 RESERVED = ("launch_id", ANSWERS, ANSWER_DIGEST)
 _LAUNCHES = uuid.UUID("3a0d7a34-8f3b-5a0e-b6a4-0f4a4c1f2b8e")  # namespace of the launches that have an idempotency key
 _ANSWERS = uuid.UUID("c8f6a1d2-95b3-5f1e-8a47-6d0b9e3c7f21")  # namespace of the launches that answer a run without one
@@ -41,8 +42,9 @@ STREAM_MODES = (
 class LaunchRequest:
     """A valid `POST /runs` body.
 
-    `digest` is the same for bodies that differ in white space and order alone. `options` holds what goes to LangGraph
-    as it is: `input` or `command`, `config`, `context`, `checkpoint_id`, `interrupt_before`, `interrupt_after`,
+    `task_token` is that of the Step Functions task that waits; `text` is the body without it. `digest` is the same for
+    bodies that differ in white space, order and `callback` alone. `options` holds what goes to LangGraph as it is:
+    `input` or `command`, `config`, `context`, `checkpoint_id`, `interrupt_before`, `interrupt_after`,
     `multitask_strategy`, `after_seconds`, `durability`, `stream_mode` and `stream_subgraphs`, each where it was given.
     """
 
@@ -53,6 +55,8 @@ class LaunchRequest:
     after_seconds: int
     digest: str
     options: dict[str, Json]
+    text: str = field(default="", repr=False, compare=False)
+    task_token: str | None = field(default=None, repr=False)
 
 
 def own_thread_id(launch_id: str, attempt: int) -> str:
@@ -93,6 +97,7 @@ def parse_launch(body: bytes | None) -> LaunchRequest:
     errors += _across(fields)
     if errors:
         raise invalid_request(*errors)
+    callback = _as_object(fields.pop("callback", None))
     canonical = json.dumps(fields, sort_keys=True, separators=(",", ":"))
     options = {name: value for name, value in fields.items() if name not in _OURS}
     return LaunchRequest(
@@ -103,6 +108,8 @@ def parse_launch(body: bytes | None) -> LaunchRequest:
         after_seconds=int(str(fields.get("after_seconds", 0))),
         digest=hashlib.sha256(canonical.encode()).hexdigest(),
         options=options,
+        text=canonical if callback else (body or b"").decode(),
+        task_token=str(callback["task_token"]) if callback else None,
     )
 
 
@@ -168,6 +175,13 @@ def _command(value: Json) -> str | None:
     return None
 
 
+def _callback(value: Json) -> str | None:
+    token = value.get("task_token") if isinstance(value, dict) and len(value) == 1 else None
+    if isinstance(token, str) and 0 < len(token) <= _MAX_TOKEN:
+        return None
+    return f'must be {{"task_token": …}}, a string of 1 to {_MAX_TOKEN} characters'
+
+
 def _bool(value: Json) -> str | None:
     return None if isinstance(value, bool) else "must be true or false"
 
@@ -214,5 +228,6 @@ _CHECKS: dict[str, _Check] = {
     "multitask_strategy": _one_of("reject", "interrupt", "rollback", "enqueue"),
     "after_seconds": _seconds,
     "durability": _one_of("sync", "async", "exit"),
+    "callback": _callback,
 }
 _OURS = {"assistant_id", "thread_id", "metadata", "stream"}

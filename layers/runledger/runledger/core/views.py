@@ -63,11 +63,16 @@ def is_final(item: Item) -> bool:
     return item["outcome"] in _FINAL
 
 
-def run(item: Item, prefix: str, payload_url: str | None = None) -> str:
-    """Write a run as JSON text; `prefix` is what stands before `/runs` in the paths of this API."""
+def run(item: Item, prefix: str, payload_url: str | None = None, payload_at: tuple[str, str] | None = None) -> str:
+    """Write a run as JSON text; `prefix` is what stands before `/runs` in the paths of this API.
+
+    A payload that stands elsewhere is shown by a link, or by its bucket and key.
+    """
     members = members_of(item, _RUN)
     if payload_url:
         members["payload_url"] = json.dumps(payload_url)
+    if payload_at:
+        members["payload_bucket"], members["payload_key"] = map(json.dumps, payload_at)
     members["links"] = json.dumps(_links(item, prefix))
     return object_of(members)
 

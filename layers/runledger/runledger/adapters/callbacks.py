@@ -1,0 +1,71 @@
+"""Tells the Step Functions task that waits for a launch how it ended; once, and then forgets its token (G5)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from runledger.adapters import telemetry
+from runledger.core import launch_states
+from runledger.core.callbacks import MAX_OUTPUT_BYTES, Report, is_over, refusal_of, report_of
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from runledger.adapters.bucket import Bucket
+    from runledger.adapters.step_functions import Tasks
+    from runledger.adapters.tables import Table
+
+
+@dataclass(frozen=True)
+class Callbacks:
+    """What it takes to find out whether a launch is over, and to tell."""
+
+    tasks: Tasks
+    runs: Table
+    launches: Table
+    bucket: Bucket
+
+    def settle(self, launch_id: str) -> None:
+        """Tell the task of a launch, if there is one and the launch is over or refused.
+
+        A task that was told by somebody who then died is told again, which Step Functions answers with "gone". Raises a
+        503 Problem where it can't be told now.
+        """
+        launch = self.launches.item("launch_id", launch_id)
+        if launch is None or "task_token" not in launch:
+            return
+        report = self._report(launch)
+        if report is None:
+            return
+        if self.tasks.end(launch["task_token"], report):
+            telemetry.count("called_back")
+            telemetry.logger.info("called back", error=report.error or None)
+        else:
+            telemetry.count("not_waited_for")
+            telemetry.logger.warning("nobody waits for this launch any more")
+        self.launches.apply(launch_states.called_back(launch_id, launch["task_token"]))
+
+    def _report(self, launch: Mapping[str, Any]) -> Report | None:
+        if launch["state"] == "refused":
+            return refusal_of(launch)
+        run = self._last_run(launch.get("run_id"))
+        if run is None or not is_over(run):
+            return None
+        return report_of(run, self._payload(run), self.bucket.name)
+
+    def _last_run(self, run_id: str | None) -> dict[str, Any] | None:
+        """Follow a launch's runs from the first to the one that nobody of ours has answered."""
+        run = None
+        while run_id:
+            run = self.runs.item("run_id", run_id)
+            run_id = run.get("answered_by") if run and "answer_digest" in run else None
+        return run
+
+    def _payload(self, run: Mapping[str, Any]) -> str | None:
+        if run["outcome"] != "succeeded" or int(run.get("payload_bytes", 0)) > MAX_OUTPUT_BYTES:
+            return None
+        if "payload_key" in run:
+            return self.bucket.fetch(run["payload_key"])
+        text: str | None = run.get("payload")
+        return text

@@ -1,0 +1,44 @@
+"""Telling the rest of AWS what a run came to: the bus, and the task that waits for its launch (G8)."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from runledger.adapters import telemetry
+from runledger.core import run_states
+from runledger.core.callbacks import is_over
+from runledger.core.events import events_of
+
+if TYPE_CHECKING:
+    from runledger.adapters.bus import Bus
+    from runledger.adapters.callbacks import Callbacks
+    from runledger.adapters.tables import Table
+
+
+@dataclass(frozen=True)
+class Telling:
+    """Who is to be told."""
+
+    runs: Table
+    bus: Bus
+    callbacks: Callbacks
+
+    def tell(self, run_id: str) -> None:
+        """Send the events of a run that have not left yet, and what its launch's task waits for; then note that.
+
+        Whoever fails in between does it again: events have the same ids, and a task is told once. Raises a 503 Problem
+        where somebody can't be told.
+        """
+        item = self.runs.item("run_id", run_id)
+        if item is None or "unpublished" not in item:
+            return
+        events = events_of(item)
+        self.bus.send(events)
+        if "launch_id" in item and is_over(item):
+            self.callbacks.settle(item["launch_id"])
+        self.runs.apply(run_states.published(item, time.time()))
+        for event in events:
+            telemetry.count("published")
+            telemetry.logger.info("published", event=event.detail_type)

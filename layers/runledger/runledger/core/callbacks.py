@@ -1,0 +1,52 @@
+"""What a Step Functions task that waits for a launch is told, once the launch is over or refused."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from runledger.core import views
+from runledger.core.events import detail_type
+from runledger.core.json_text import members_of, object_of
+from runledger.core.run_states import OPEN
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+MAX_OUTPUT_BYTES = 256 * 1024  # of a task's result, Step Functions' own limit
+_CAUSE = ("launch_id", "run_id", "thread_id", "status", "outcome", "error", "answered_by")
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """A task's end: its `output` as JSON text, or an `error`'s name with its cause as JSON text (under 32 KB)."""
+
+    output: str | None
+    error: str = ""
+    cause: str = ""
+
+
+def is_over(run: Mapping[str, Any]) -> bool:
+    """Whether a run has come to its end; one that was answered has, and its answer may go on."""
+    return run["outcome"] not in OPEN
+
+
+def report_of(run: Mapping[str, Any], payload: str | None, bucket: str) -> Report:
+    """Report the run at which a launch is over.
+
+    A success is the run as `GET /runs/{run_id}` shows it. `payload` is its text, or None where it is left in `bucket`;
+    where it makes the output too large it is left out, and `payload_bytes` says so.
+    """
+    outcome = run["outcome"]
+    if outcome != "succeeded":
+        return Report(None, detail_type(outcome).replace(" ", ""), object_of(members_of(run, _CAUSE)))
+    bare = {name: value for name, value in run.items() if name != "payload"}
+    output = views.run({**bare, "payload": payload}, "") if payload is not None else ""
+    if not output or len(output.encode()) > MAX_OUTPUT_BYTES:
+        output = views.run(bare, "", payload_at=(bucket, run["payload_key"]) if "payload_key" in run else None)
+    return Report(output)
+
+
+def refusal_of(launch: Mapping[str, Any]) -> Report:
+    """Report a launch that LangGraph has refused."""
+    return Report(None, "LaunchRefused", object_of(members_of(launch, ("launch_id", "reason"))))
