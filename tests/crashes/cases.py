@@ -33,6 +33,7 @@ class Case:
     stream: bool = False
     thread_id: str | None = None
     metadata: dict[str, Any] = field(default_factory=dict)
+    token: str | None = None  # of the task that waits for the launch
     key: str = field(default_factory=lambda: str(uuid.uuid4()))
     answers: list[str] = field(default_factory=list)  # the run's id, in each answer that the caller got
     event: dict[str, Any] | None = None  # LangGraph's delivery
@@ -47,6 +48,7 @@ class Case:
         """Launch, as the caller does."""
         body = {"assistant_id": "agent", "input": self.task, "stream": self.stream, "metadata": self.metadata}
         body |= {"thread_id": self.thread_id} if self.thread_id else {}
+        body |= {"callback": {"task_token": self.token}} if self.token else {}
         reply = self.world.request("launch", "/runs", json.dumps(body), headers={"idempotency-key": self.key})
         if reply.status == 202:
             self.answers.append(reply.body["run_id"])
@@ -108,6 +110,8 @@ class Case:
         stages = ("awaiting_input", outcome) if outcome == "answered" else (outcome,)
         ids = {f"{run['run_id']}/{stage}" for run in mains for stage in stages}
         ids |= {f"{run['run_id']}/{run['outcome']}" for run in seconds}
+        ids |= {self.token} if self.token else set()
+        wrong += [f"lost: a task waits for {launches}"] * ("task_token" in launches[0])
         if not ids <= self.world.faults.told or any("unpublished" in run for run in runs):
             wrong.append(f"lost: an event of {ids}; told are {self.world.faults.told}")
         return wrong
@@ -204,6 +208,7 @@ class Scenario:
     task: dict[str, Any] = field(default_factory=lambda: {"task": "answer"})
     stream: bool = False
     metadata: dict[str, Any] = field(default_factory=dict)
+    token: str | None = None
     own_thread: bool = True
     insists: Callable[[Case], object] | None = None  # how the caller repeats until it is accepted; else it has died too
     at: str = ""
@@ -214,7 +219,9 @@ class Scenario:
     case: type[Case] = Case
 
     def new(self, world: World) -> Case:
-        return self.case(world, self.task, self.stream, None if self.own_thread else world.new_thread(), self.metadata)
+        return self.case(
+            world, self.task, self.stream, None if self.own_thread else world.new_thread(), self.metadata, self.token
+        )
 
 
 def modes_of(call: str) -> tuple[str, ...]:
@@ -289,6 +296,14 @@ def just_settled(case: Case) -> None:
     just_delivered(case)
     notify(case)
     assert case.item("RunsTable")["unpublished"]
+
+
+def not_its_task(case: Case) -> None:
+    just_settled(case)
+    with case.world.faults.watched("stepfunctions", faults.DOWN):
+        notify(case)
+    assert case.world.faults.was_met
+    case.world.ahead += 130
 
 
 def reconciled(case: Case) -> None:
@@ -430,6 +445,9 @@ SCENARIOS = (
     Scenario("notify settles, the stream is lost", notify, just_delivered, is_shared=True),
     Scenario("notify tells", notify, just_settled, is_shared=True, is_streamed=True),
     Scenario("notify tells, the stream is lost", notify, just_settled, is_shared=True),
+    Scenario("notify tells a task", notify, just_settled, is_shared=True, token="token", at="stepf|Update"),
+    Scenario("reconcile tells a task", reconcile, not_its_task, is_shared=True, token="token", at="stepf|Update"),
+    Scenario("launch for a task", launch, token="token", insists=insist, at="UpdateItem"),
     Scenario("notify tells a question", notify, just_settled, ASK, is_shared=True, outcome="awaiting_input"),
     Scenario("answer", answer, asked, ASK, insists=insist, case=Question),
     Scenario("answer, the caller dies too", answer, asked, ASK, at="runs$", case=Question),

@@ -40,7 +40,7 @@ class Faults:
 
     calls: list[str] = field(default_factory=list)  # of the last watched invocation
     creations: Counter[str] = field(default_factory=Counter)  # runs that LangGraph made, by launch
-    told: set[str] = field(default_factory=set)  # ids of the events that the bus took
+    told: set[str] = field(default_factory=set)  # ids of the events that the bus took, and tokens of tasks
     was_met: bool = False  # whether the call that was to fail was made
     _client: httpx.Client = field(default_factory=httpx.Client)
     _watches: bool = False
@@ -81,6 +81,7 @@ class Faults:
             def do() -> Any:
                 answer = aws(client, operation, parameters)
                 self.told |= {json.loads(entry["Detail"])["id"] for entry in parameters.get("Entries", ())}
+                self.told |= {parameters[name] for name in ("taskToken",) if name in parameters}
                 return answer
 
             mode = self._next(f"{client.meta.service_model.service_name} {operation}")
