@@ -16,14 +16,22 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture(scope="module", autouse=True)
-def cron(ledger: Ledger) -> str:
-    """Create a cron as early as can be, because it runs on the next full minute."""
-    created: Any = ledger.langgraph(
-        lambda client: client.crons.create(
-            "agent", schedule="* * * * *", input={"task": "answer"}, webhook=ledger.shared_webhook
+def crons(ledger: Ledger) -> dict[str, str]:
+    """Create crons as early as can be, because they run on the next full minute: by what becomes of their threads."""
+
+    def create(keeps: Any) -> str:
+        created: Any = ledger.langgraph(
+            lambda client: client.crons.create(
+                "agent",
+                schedule="* * * * *",
+                input={"task": "answer"},
+                webhook=ledger.shared_webhook,
+                on_run_completed=keeps,
+            )
         )
-    )
-    return str(created["cron_id"])
+        return str(created["cron_id"])
+
+    return {keeps: create(keeps) for keeps in ("delete", "keep")}
 
 
 def result_of(ledger: Ledger, item: dict[str, Any]) -> Any:
@@ -122,8 +130,31 @@ def test_g5_token_is_neither_in_the_ledger_nor_in_the_answer(ledger: Ledger) -> 
     assert json.loads(ledger.payload(item))["kwargs"]["webhook"] == f"{ledger.stack.webhook_url}?token="
 
 
-def test_g1_cron_with_a_shared_token_lands(ledger: Ledger, cron: str) -> None:
+def test_the_question_of_a_run_of_another_client_is_answered_by_a_launch(ledger: Ledger) -> None:
+    thread = ledger.langgraph(lambda client: client.threads.create())
+    asked = ledger.langgraph(
+        lambda client: client.runs.create(
+            thread["thread_id"], "agent", input={"task": "ask"}, webhook=ledger.shared_webhook
+        )
+    )
+    assert ledger.told(asked["run_id"])["outcome"] == "awaiting_input"
+    status, reply = ledger.post(f"/runs/{asked['run_id']}/resume", {"resume": "yes"})
+    assert status == 202
+    item = ledger.told(reply["run_id"])
+    assert (item["outcome"], item["launch_id"]) == ("succeeded", reply["launch_id"])
+    assert result_of(ledger, item)["result"] == "A person said: yes"
+    assert ledger.launch_item(reply["launch_id"])["run_id"] == reply["run_id"]
+    first = ledger.told(asked["run_id"])
+    assert (first["outcome"], first["answered_by"]) == ("answered", reply["run_id"])
+    assert "launch_id" not in first
+
+
+@pytest.mark.parametrize(("keeps", "result"), [("delete", False), ("keep", True)])
+def test_g1_cron_with_a_shared_token_lands_and_has_its_result_where_its_thread_is_kept(
+    ledger: Ledger, crons: dict[str, str], keeps: str, *, result: bool
+) -> None:
     """The last test here, so that the minute is over."""
+    cron = crons[keeps]
 
     def of_the_cron() -> dict[str, Any] | None:
         for item in scan(ledger.stack.table("RunsTable")):
@@ -132,8 +163,9 @@ def test_g1_cron_with_a_shared_token_lands(ledger: Ledger, cron: str) -> None:
                 return dict(item)
         return None
 
-    item = eventually(of_the_cron, 90)
+    item = ledger.told(eventually(of_the_cron, 90)["run_id"])
     assert (item["status"], item["outcome"]) == ("success", "succeeded")
+    assert (result_of(ledger, item) is not None) is result
 
 
 def wait_until_running(ledger: Ledger, launched: dict[str, Any]) -> None:

@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from runledger.core import answer_states
-from runledger.core.ledger import LEASE_SECONDS
+from runledger.core import answer_states, run_states
+from runledger.core.deliveries import Delivery, parse_delivery
+from runledger.core.ledger import LEASE_SECONDS, Placed
 from tests.integration.faults import BROKEN
 from tests.integration.langgraph_double import Sent, Told
 from tests.integration.scene import QUESTION
-from tests.integration.support import CHECK, NOW, new_id
+from tests.integration.support import CHECK, NOW, delivery, new_id
 
 if TYPE_CHECKING:
     from tests.integration.faults import Faults
@@ -123,6 +124,31 @@ def test_a_breakpoint_is_gone_on_from_with_an_empty_object(
     (sent,) = created(langgraph)
     assert "command" not in sent.body
     assert sent.body.get("input") is None
+
+
+def test_g2_the_answer_to_a_run_that_was_not_launched_begins_a_launch(
+    launch: Door, scene: Scene, langgraph: LangGraphDouble
+) -> None:
+    """Its webhook needs a token of its own: a shared key would speak for all runs that were not launched."""
+    thread_id = new_id()
+    run_id = langgraph.add(thread_id, next=["work"], tasks=QUESTION)
+    told = parse_delivery(delivery(run_id, None, thread_id=thread_id).encode())
+    assert isinstance(told, Delivery)
+    scene.apply(run_states.delivered(told, Placed(told.payload, None), None, NOW))
+    scene.look(run_id)
+    reply = answer(launch, run_id)
+    assert reply.status == 202
+    (sent,) = created(langgraph)
+    launch_id = reply.body["launch_id"]
+    assert sent.body["metadata"]["launch_id"] == launch_id
+    assert launch_id in sent.body["webhook"]
+    assert scene.run(langgraph.run_id)["launch_id"] == launch_id
+    begun = scene.aws.launch(launch_id)
+    assert begun
+    assert (begun["state"], begun["run_id"], begun["thread_id"]) == ("started", langgraph.run_id, thread_id)
+    assert "due_at" not in begun
+    assert "launch_id" not in scene.run(run_id)
+    assert answer(launch, run_id).body == reply.body
 
 
 @pytest.mark.parametrize("body", [None, "", "[]", "{}", '{"resume": 1, "more": 2}', "nonsense"])

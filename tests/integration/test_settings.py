@@ -38,7 +38,15 @@ NEEDED = {
         "INLINE_PAYLOAD_BYTES",
         "EVENT_BUS",
     ),
-    "notify": ("RUNS_TABLE", "EVENT_BUS", "DEAD_LETTER_QUEUE", "LANGGRAPH_API_KEY_SECRET", "LANGGRAPH_URL"),
+    "notify": (
+        "RUNS_TABLE",
+        "LAUNCHES_TABLE",
+        "PAYLOAD_BUCKET",
+        "EVENT_BUS",
+        "DEAD_LETTER_QUEUE",
+        "LANGGRAPH_API_KEY_SECRET",
+        "LANGGRAPH_URL",
+    ),
     "query": ("RUNS_TABLE", "LAUNCHES_TABLE", "PAYLOAD_BUCKET"),
     "webhook": (
         "RUNS_TABLE",
