@@ -513,6 +513,44 @@ MUTATIONS = (
         "put_down(launcher, known, started_as(found.answer), digest, now)",
         "pass",
     ),
+    # ---- G5, G8: tasks that wait for a launch ----------------------------------------------------------------------
+    Mutation(
+        "G8",
+        "a task is not told with the events",
+        f"{ADAPTERS}/telling.py",
+        'self.callbacks.settle(item["launch_id"])',
+        "pass",
+    ),
+    Mutation("G8", "a question is the end of a launch", f"{CORE}/callbacks.py", "not in OPEN", "is not None"),
+    Mutation(
+        "G8",
+        "a launch whose run ended first forgets its task",
+        f"{CORE}/launch_states.py",
+        '" AND attribute_not_exists(#heard_at) AND attribute_not_exists(#task_token)"',
+        '" AND attribute_not_exists(#heard_at)"',
+    ),
+    Mutation(
+        "G8",
+        "a refusal that could not be told is forgotten",
+        f"{CORE}/launch_states.py",
+        "watch or launch.calls_back else NOT_DUE",
+        "watch else NOT_DUE",
+    ),
+    Mutation(
+        "G8",
+        "a token that comes late waits for ever",
+        LAUNCH,
+        "        launcher.callbacks.settle(claim.launch_id)\n",
+        "        pass\n",
+    ),
+    Mutation("G5", "a task's token stays", f"{CORE}/launch_states.py", 'remove=("task_token",),', "remove=(),"),
+    Mutation(
+        "G5",
+        "a task's token stands in the launch's request",
+        f"{CORE}/launches.py",
+        'text=canonical if callback else (body or b"").decode(),',
+        'text=(body or b"").decode(),',
+    ),
     # ---- G5, G7: tokens --------------------------------------------------------------------------------------------
     Mutation(
         "G5", "the token stays in the payload", f"{CORE}/deliveries.py", 'text = text.replace(spelling, "")', "pass"

@@ -88,7 +88,7 @@ def test_a_failure_has_an_error_and_its_cause(
     assert (cause["run_id"], cause["launch_id"], cause["status"]) == (run_id, launched.body["launch_id"], status)
 
 
-def test_a_question_is_no_end_and_its_answer_is(
+def test_g8_a_question_is_no_end_and_its_answer_is(
     launch: Door, scene: Scene, notify: Stream, task: Task, langgraph: LangGraphDouble
 ) -> None:
     launched = post(launch, task.token)
@@ -167,7 +167,7 @@ def test_a_refused_launch_is_a_failure(launch: Door, scene: Scene, task: Task, l
     assert retried.waits
 
 
-def test_a_refusal_that_could_not_be_told_is_told_by_reconcile(
+def test_g8_a_refusal_that_could_not_be_told_is_told_by_reconcile(
     launch: Door, scene: Scene, task: Task, langgraph: LangGraphDouble, faults: Faults
 ) -> None:
     langgraph.runs = Told(422, {"detail": "no such graph"})
@@ -178,7 +178,7 @@ def test_a_refusal_that_could_not_be_told_is_told_by_reconcile(
     assert task.ended()[0] == "LaunchRefused"
 
 
-def test_the_newest_token_counts_and_the_request_is_the_same(
+def test_g8_the_newest_token_counts_and_the_request_is_the_same(
     launch: Door, scene: Scene, notify: Stream, task: Task
 ) -> None:
     launched = post(launch, task.token)
@@ -193,7 +193,7 @@ def test_the_newest_token_counts_and_the_request_is_the_same(
 
 
 @pytest.mark.parametrize("had_one", [True, False])
-def test_a_token_that_comes_after_the_end_is_told_at_once(
+def test_g8_a_token_that_comes_after_the_end_is_told_at_once(
     launch: Door, scene: Scene, notify: Stream, task: Task, *, had_one: bool
 ) -> None:
     launched = post(launch, task.token if had_one else None)
@@ -207,7 +207,7 @@ def test_a_token_that_comes_after_the_end_is_told_at_once(
     assert "due_at" not in item(scene, launched)
 
 
-def test_a_token_that_comes_while_the_run_goes_on_is_told_in_the_end(
+def test_g8_a_token_that_comes_while_the_run_goes_on_is_told_in_the_end(
     launch: Door, scene: Scene, notify: Stream, task: Task
 ) -> None:
     launched = post(launch, None)
