@@ -121,8 +121,8 @@ MUTATIONS = (
         "G1",
         "the thread's newest state is taken for the run's",
         f"{LANGGRAPH}/checkpoints.py",
-        'body = {"limit": 1, "metadata": {"run_id": run_id}}',
-        'body = {"limit": 1}',
+        '{"metadata": {"run_id": run_id}}',
+        "{}",
     ),
     Mutation(
         "G1",
@@ -164,8 +164,8 @@ MUTATIONS = (
         "G2",
         "every claim succeeds",
         f"{CORE}/launch_states.py",
-        'condition="attribute_not_exists(#launch_id)"',
-        'condition="attribute_not_exists(#nothing)"',
+        'condition="attribute_not_exists(#launch_id)",\n        set={\n            "state": "starting",',
+        'condition="attribute_not_exists(#nothing)",\n        set={\n            "state": "starting",',
     ),
     Mutation("G2", "the digest is skipped", LAUNCH, "if claim.digest != request.digest:", "if False:"),
     Mutation("G2", "the lease is ignored", LAUNCH, "if claim.is_held(now):", "if False:"),
@@ -180,7 +180,7 @@ MUTATIONS = (
         "G2",
         "the last attempt's thread stays",
         f"{LANGGRAPH}/launcher.py",
-        "self._ask(until, lambda client: client.threads.delete(launch.thread_id))",
+        "self.ask(until, lambda client: client.threads.delete(launch.thread_id))",
         "pass",
     ),
     Mutation(
@@ -306,9 +306,9 @@ MUTATIONS = (
     Mutation(
         "G4",
         "a run that is over moves on",
-        f"{CORE}/run_states.py",
-        'condition="#outcome = :awaiting_input"',
-        'condition="#outcome <> :awaiting_input OR #outcome = :awaiting_input"',
+        f"{CORE}/answer_states.py",
+        'condition="#outcome = :awaiting_input",\n        given={"awaiting_input": "awaiting_input"},',
+        'condition="attribute_exists(#outcome)",\n        given={},',
     ),
     Mutation(
         "G4",
@@ -321,7 +321,7 @@ MUTATIONS = (
         "G4",
         "a conflict is not noted",
         f"{CORE}/run_states.py",
-        '"conflict": delivery.outcome if conflicts(delivery.outcome, recorded) else None,',
+        '"conflict": delivery.outcome if conflicts(delivery, item) else None,',
         "",
     ),
     Mutation(
@@ -371,8 +371,8 @@ MUTATIONS = (
         "G6",
         "what was heard of a launch is forgotten when it is started",
         f"{CORE}/launch_states.py",
-        '#attempt = :attempt"\n        + ("" if heard else " AND attribute_not_exists(#heard_at)")',
-        '#attempt = :attempt"',
+        '" AND attribute_not_exists(#heard_at) AND attribute_not_exists(#task_token)"',
+        '" AND attribute_not_exists(#task_token)"',
     ),
     Mutation(
         "G6",
@@ -386,14 +386,14 @@ MUTATIONS = (
         "G3",
         "a payload is shown as a string",
         f"{CORE}/json_text.py",
-        '_TEXTS = ("questions", "payload")',
-        '_TEXTS = ("questions",)',
+        '_TEXTS = ("metadata", "questions", "payload")',
+        '_TEXTS = ("metadata", "questions")',
     ),
     # ---- G8: events leave at least once ----------------------------------------------------------------------------
     Mutation(
-        "G8", "an outcome is not put down to be told", f"{CORE}/run_states.py", "add=_event(delivery.outcome),", ""
+        "G8", "an outcome is not put down to be told", f"{CORE}/run_states.py", "add=event(delivery.outcome),", ""
     ),
-    Mutation("G8", "an event is noted as sent that was not", f"{ADAPTERS}/bus.py", "self._send(events)", "pass"),
+    Mutation("G8", "an event is noted as sent that was not", f"{ADAPTERS}/telling.py", "self.bus.send(events)", "pass"),
     Mutation(
         "G8", "a refused entry counts as sent", f"{ADAPTERS}/bus.py", 'if answer["FailedEntryCount"]:', "if False:"
     ),
