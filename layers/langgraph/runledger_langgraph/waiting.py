@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +13,7 @@ from runledger.core.json_text import metadata_of
 from runledger.core.launches import launch_id_after
 from runledger.core.problems import Problem
 from runledger.core.settling import ANSWER_DIGEST
-from runledger_langgraph.inspection import Gone, MovedOn, look_waiting
+from runledger_langgraph.inspection import Gone, MovedOn, Running, look_waiting
 from runledger_langgraph.launcher import started_as
 
 if TYPE_CHECKING:
@@ -37,15 +36,15 @@ def as_it_waits(launcher: Launcher, run: Mapping[str, Any], until: float) -> dic
     thread_id, run_id = run["thread_id"], run["run_id"]
 
     async def look(client: LangGraphClient) -> dict[str, Any] | MovedOn | Gone:
+        found = await look_waiting(client, thread_id, run_id)
+        if not isinstance(found, Running):
+            return found
         try:
-            found, run = await asyncio.gather(
-                look_waiting(client, thread_id, run_id), client.runs.get(thread_id, run_id)
-            )
+            original: dict[str, Any] = dict(await client.runs.get(thread_id, run_id))
         except NotFoundError:
             return Gone(rolled_back=False)
-        original: dict[str, Any] = dict(run)
         _ = original["assistant_id"], original["kwargs"]["config"]  # what is not LangGraph's answer has none
-        return found if isinstance(found, MovedOn | Gone) else original
+        return original
 
     found = launcher.ask(until, look)
     if isinstance(found, Gone):
