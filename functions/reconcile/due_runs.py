@@ -104,7 +104,7 @@ class DueRuns:
         self.bus_failures = 0
 
     def _miss_webhook(self, item: Item) -> None:
-        if self._update(run_states.unheard(item["run_id"], item["outcome"], time.time())):
+        if self._update(run_states.unheard(item["run_id"], item["outcome"])):
             telemetry.count("recovered")
             telemetry.logger.warning("recovered: the run's webhook never came", outcome=item["outcome"])
 

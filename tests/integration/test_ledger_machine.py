@@ -354,13 +354,13 @@ class RunWriters(Writers):
     def its_events_have_left(self) -> None:
         """Reconcile, perhaps two of them, and whoever else tells of runs."""
         read = {**self.item, "run_id": self.id}
-        self.writes((run_states.published(read, self.now), partial(model.published, read=read)))
+        self.writes((run_states.published(read), partial(model.published, read=read)))
 
     @precondition(lambda self: "webhook_awaited" in self.item)
     @rule()
     def its_webhook_is_given_up(self) -> None:
         outcome = self.item["outcome"]
-        self.writes((run_states.unheard(self.id, outcome, self.now), partial(model.unheard, recorded=outcome)))
+        self.writes((run_states.unheard(self.id, outcome), partial(model.unheard, recorded=outcome)))
 
     @precondition(lambda self: self.item and not 0 < self.item.get("due_at", 0) <= self.now)
     @rule()

@@ -79,6 +79,17 @@ def test_g8_a_failure_is_told_without_asking_langgraph(scene: Scene, notify: Str
     assert scene.steps == []
 
 
+def test_a_run_is_shown_as_it_was_once_its_event_has_left(scene: Scene, notify: Stream) -> None:
+    run_id = scene.launched("error")
+    scene.delivered(run_id, "error")
+    before = scene.run(run_id)
+    scene.wall.now += 60
+    notify.flow()
+    told = scene.run(run_id)
+    assert set(before) - set(told) == {"unpublished", "due_at", "due_shard"}
+    assert told == {name: value for name, value in before.items() if name in told}
+
+
 def test_g10_what_means_nothing_to_others_does_not_reach_the_function(scene: Scene, notify: Stream) -> None:
     scene.launched("success")
     assert notify.batches() == []

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -38,7 +37,7 @@ class Telling:
         self.bus.send(events)
         if "launch_id" in item and is_over(item):
             self.callbacks.settle(item["launch_id"])
-        self.runs.apply(run_states.published(item, time.time()))
+        self.runs.apply(run_states.published(item))
         for event in events:
             telemetry.count("published")
             telemetry.logger.info("published", event=event.detail_type)

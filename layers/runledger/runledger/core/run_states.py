@@ -212,10 +212,11 @@ def settled(run_id: str, seen: Seen, now: float) -> Update:
     )
 
 
-def published(item: Mapping[str, Any], now: float) -> Update:
+def published(item: Mapping[str, Any]) -> Update:
     """Note that the events of a run's `unpublished` outcomes have left; `item` is the run as it was read.
 
-    With that a run that is over is due no more, unless a webhook is awaited or it became due for another reason.
+    With that a run that is over is due no more, unless a webhook is awaited or it became due for another reason. It
+    stays as it was `updated_at`: nothing that a reader is shown has changed, so his ETag is good still.
     """
     is_done = item["outcome"] not in OPEN and not item.get("webhook_awaited")
     return Update(
@@ -225,18 +226,16 @@ def published(item: Mapping[str, Any], now: float) -> Update:
             "seen": frozenset(item["unpublished"]),
             **({"was_due": int(item["due_at"])} if is_done else {}),
         },
-        set={"updated_at": iso(now)},
         remove=("unpublished", *(NOT_DUE if is_done else ())),
     )
 
 
-def unheard(run_id: str, outcome: Outcome, now: float) -> Update:
+def unheard(run_id: str, outcome: Outcome) -> Update:
     """Note that the webhook of a run with this `outcome`, which should have been sent, never came."""
     return Update(
         key={"run_id": run_id},
         condition="#source = :reconcile AND #outcome = :outcome AND attribute_exists(#webhook_awaited)",
         given={"reconcile": "reconcile", "outcome": outcome},
-        set={"updated_at": iso(now)},
         remove=("webhook_awaited",),
     )
 
@@ -247,7 +246,7 @@ def missed(run_id: str, was_due: int, next_check: float, now: float) -> Update:
         key={"run_id": run_id},
         condition="#due_at = :was_due",
         given={"was_due": was_due},
-        set={**due(run_id, next_check), "updated_at": iso(now)},
+        set=due(run_id, next_check),
         once={"missed_since": int(now)},
         add={"misses": 1},
     )
