@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections import Counter
+from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 import pytest
@@ -30,9 +31,14 @@ def found() -> Counter[str]:
 
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    api, door = open_door(free_port("127.0.0.1"))
-    server = LangGraphServer(EXAMPLE, "127.0.0.1", free_port("127.0.0.1"), tmp_path_factory.mktemp("crashes"))
-    with mock_aws(), pytest.MonkeyPatch.context() as patch:
+    with ExitStack() as stack:
+        api, door = open_door(free_port("127.0.0.1"))
+        stack.callback(api.close)
+        server = LangGraphServer(EXAMPLE, "127.0.0.1", free_port("127.0.0.1"), tmp_path_factory.mktemp("crashes"))
+        stack.callback(server.close)
+        stack.callback(_forget)
+        stack.enter_context(mock_aws())
+        patch = stack.enter_context(pytest.MonkeyPatch.context())
         template = Template({"LangGraphUrl": server.url, "WebhookUrl": f"{api.url}/webhook"})
         resources.create(template)
         patch.setenv("AWS_DEFAULT_REGION", "us-east-1")
@@ -43,11 +49,8 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
         faults = Faults()
         faults.install(patch.setattr)
         door.world = World(template, server.url, faults, patch.setattr)
+        stack.callback(door.world.close)
         yield door.world
-        door.world.close()
-    _forget()
-    server.close()
-    api.close()
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import copy
 import importlib
 import json
+import sys
 import threading
 import time
 from collections import defaultdict
@@ -34,12 +35,7 @@ if TYPE_CHECKING:
     from tests.crashes.faults import Faults
 
 FUNCTIONS = ("launch", "webhook", "reconcile", "notify")
-_CLOCKED = (
-    *("launch.app", "webhook.app", "notify.app", "reconcile.due_index", "reconcile.due_launches", "reconcile.due_runs"),
-    *("runledger_langgraph.launcher", "runledger_langgraph.waiting"),
-    *("runledger_langgraph.answering", "runledger_langgraph.cancelling"),
-    "runledger.adapters.telling",
-)
+_OURS = (*FUNCTIONS, "runledger")  # what the names of our modules begin with
 _plain = TypeDeserializer().deserialize
 
 type Item = dict[str, Any]
@@ -71,8 +67,9 @@ class World:
         self._tables = {name: moto[template.names[name]] for name in ("RunsTable", "LaunchesTable")}
         self._apps = {name: importlib.import_module(f"{name}.app") for name in FUNCTIONS}
         clock = SimpleNamespace(time=lambda: time.time() + self.ahead, monotonic=time.monotonic)
-        for name in _CLOCKED:
-            patch(importlib.import_module(name), "time", clock)
+        for name, module in sys.modules.items():
+            if name.startswith(_OURS) and vars(module).get("time") is time:
+                patch(module, "time", clock)
         for name in ("runledger.core.ledger", "reconcile.due_index"):
             patch(importlib.import_module(name), "SHARDS", 2)  # each is one more call of the same kind, in each pass
         telemetry = importlib.import_module("runledger.adapters.telemetry")
