@@ -109,6 +109,7 @@ class Pool:
         self._idle: queue.LifoQueue[Environment] = queue.LifoQueue()
         self._idle.put(self._all[0])
         self._lock = threading.Lock()
+        self._is_closed = False
 
     def invoke(self, event: dict[str, Any]) -> Any:
         """Run the function once."""
@@ -138,12 +139,17 @@ class Pool:
             return self._idle.get_nowait()
         except queue.Empty:
             with self._lock:
+                if self._is_closed:
+                    raise InvocationError("the stack has stopped") from None
                 if len(self._all) < _CONCURRENCY:
                     self._all.append(self._new())
                     return self._all[-1]
         return self._idle.get(timeout=_QUEUE_SECONDS)
 
     def close(self) -> None:
-        """End all processes."""
-        for environment in self._all:
+        """End all processes, and begin no more."""
+        with self._lock:
+            self._is_closed = True
+            environments = list(self._all)
+        for environment in environments:
             environment.close()

@@ -1,7 +1,8 @@
-"""The tables, the bucket, the bus, the queue and the secrets of template.yaml, made by boto3 in moto."""
+"""The tables, the bucket, the bus, the queues and the secrets of template.yaml, made by boto3 in moto."""
 
 from __future__ import annotations
 
+import json
 import secrets
 import string
 from typing import TYPE_CHECKING, Any
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from local.template import Template
 
 # What create_table takes; CloudFormation has the rest set by other calls, which nothing here depends on.
+_QUEUE = ("VisibilityTimeout", "MessageRetentionPeriod")
 _TABLE = ("AttributeDefinitions", "KeySchema", "BillingMode", "GlobalSecondaryIndexes", "StreamSpecification")
 
 
@@ -56,13 +58,29 @@ def create(template: Template, endpoint_url: str | None = None, api_key: str = "
     for name, properties in template.resources("AWS::Events::EventBus").items():
         client("events").create_event_bus(Name=properties["Name"])
         template.names[name] = properties["Name"]
-    for name in template.resources("AWS::SQS::Queue"):
-        template.names[name] = client("sqs").create_queue(QueueName=f"runledger-{name}")["QueueUrl"]
+    _create_queues(template, client("sqs"))
     for name, properties in template.resources("AWS::SecretsManager::Secret").items():
         generated = properties.get("GenerateSecretString")
         text = _generate(generated) if generated else api_key
         created = secretsmanager.create_secret(Name=f"runledger-{name}", SecretString=text)
         template.names[name] = created["ARN"]
+
+
+def queue_arn(sqs: Any, url: str) -> str:
+    """Return the ARN of the queue at `url`."""
+    return str(sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"])
+
+
+def _create_queues(template: Template, sqs: Any) -> None:
+    queues = template.resources("AWS::SQS::Queue")
+    for name, properties in queues.items():
+        wanted = {key: str(properties[key]) for key in _QUEUE if key in properties}
+        template.names[name] = sqs.create_queue(QueueName=f"runledger-{name}", Attributes=wanted)["QueueUrl"]
+    for name, properties in queues.items():
+        if policy := properties.get("RedrivePolicy"):
+            target = template.names[policy["deadLetterTargetArn"].removesuffix(".Arn")]
+            redrive = json.dumps({**policy, "deadLetterTargetArn": queue_arn(sqs, target)})
+            sqs.set_queue_attributes(QueueUrl=template.names[name], Attributes={"RedrivePolicy": redrive})
 
 
 def _generate(spec: dict[str, Any]) -> str:

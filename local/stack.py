@@ -6,7 +6,6 @@ import json
 import os
 import subprocess
 import sys
-import threading
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Self
@@ -15,15 +14,18 @@ from local import resources
 from local.functions import InvocationError, Pool
 from local.http_api import HttpApi
 from local.langgraph_server import EXAMPLE, LangGraphServer
+from local.queue import bring
 from local.servers import end, free_port, is_free, start, wait_for
 from local.stream import follow
 from local.template import ROOT, Template
+from local.triggers import in_background
 
 if TYPE_CHECKING:
+    import threading
     from collections.abc import Callable
     from pathlib import Path
 
-    from local.template import Function, Source
+    from local.template import Function, Messages, Source
 
 FOLDER = ROOT / ".runledger"
 SCHEDULED = json.loads((ROOT / "events" / "reconcile.json").read_text())
@@ -131,9 +133,11 @@ class Stack:
             pools[function.name] = Pool(function, self.environment(function), self.log)
             stack.callback(pools[function.name].close)
             if self.triggers and function.every_seconds:
-                stack.callback(_every(function.every_seconds, pools[function.name]).set)
+                stack.callback(_every(function.every_seconds, pools[function.name]))
+            if self.triggers and function.messages:
+                stack.callback(self._bring(function.messages, pools[function.name]))
             if self.triggers and function.source:
-                stack.callback(self._follow(function.source, pools[function.name]).set)
+                stack.callback(self._follow(function.source, pools[function.name]))
         self.pools = pools
         self._bound = ports
         self.apis: dict[str, HttpApi] = {}
@@ -141,10 +145,14 @@ class Stack:
             self.open_api(api)
             stack.callback(self._close_api, api)
 
-    def _follow(self, source: Source, pool: Pool) -> threading.Event:
+    def _follow(self, source: Source, pool: Pool) -> Callable[[], None]:
         streams, table = self.client("dynamodbstreams"), self.template.names[source.table]
         (stream,) = streams.list_streams(TableName=table)["Streams"]
         return follow(source, streams, stream["StreamArn"], pool.invoke)
+
+    def _bring(self, source: Messages, pool: Pool) -> Callable[[], None]:
+        sqs, url = self.client("sqs"), self.template.names[source.queue]
+        return bring(source, sqs, url, resources.queue_arn(sqs, url), pool.invoke)
 
     def open_api(self, name: str) -> None:
         """Open one HTTP API at its address; also again, after it was closed."""
@@ -184,14 +192,12 @@ class Stack:
         }
 
 
-def _every(seconds: int, pool: Pool) -> threading.Event:
-    """Invoke a scheduled function again and again until the event returned is set."""
-    stopped = threading.Event()
+def _every(seconds: int, pool: Pool) -> Callable[[], None]:
+    """Invoke a scheduled function again and again until what is returned is called."""
 
-    def run() -> None:
+    def run(stopped: threading.Event) -> None:
         while not stopped.wait(seconds):
             with suppress(InvocationError):  # it is in the log; the next period is the retry
                 pool.invoke(SCHEDULED)
 
-    threading.Thread(target=run, daemon=True).start()
-    return stopped
+    return in_background(run)

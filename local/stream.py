@@ -6,15 +6,16 @@ But one batch after the other, and without a failure destination: what is given 
 from __future__ import annotations
 
 import itertools
-import threading
 import time
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
 from local.functions import InvocationError
+from local.triggers import in_background
 
 if TYPE_CHECKING:
+    import threading
     from collections.abc import Callable, Sequence
 
     from local.template import Source
@@ -26,17 +27,17 @@ type Record = dict[str, Any]
 type Invoke = Callable[[dict[str, Any]], Any]
 
 
-def follow(source: Source, client: Any, arn: str, invoke: Invoke) -> threading.Event:
-    """Bring what is written from now on to a function, until the event returned is set.
+def follow(source: Source, client: Any, arn: str, invoke: Invoke) -> Callable[[], None]:
+    """Bring what is written from now on to a function, until what is returned is called.
 
     `client` is boto3's of dynamodbstreams, `arn` the stream's.
     """
-    stopped = threading.Event()
     (shard,) = client.describe_stream(StreamArn=arn)["StreamDescription"]["Shards"]  # moto has one
     where = {"StreamArn": arn, "ShardId": shard["ShardId"], "ShardIteratorType": "LATEST"}
     iterator = client.get_shard_iterator(**where)["ShardIterator"]
 
-    def run(iterator: str) -> None:
+    def run(stopped: threading.Event) -> None:
+        nonlocal iterator
         while not stopped.wait(_POLL_SECONDS):
             try:
                 answer = client.get_records(ShardIterator=iterator)
@@ -46,8 +47,7 @@ def follow(source: Source, client: Any, arn: str, invoke: Invoke) -> threading.E
             for batch in batches(source, answer["Records"]):
                 _bring(source, batch, invoke, stopped)
 
-    threading.Thread(target=run, args=(iterator,), daemon=True).start()
-    return stopped
+    return in_background(run)
 
 
 def batches(source: Source, records: Sequence[Record]) -> list[list[Record]]:

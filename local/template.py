@@ -45,6 +45,15 @@ class Source:
 
 
 @dataclass(frozen=True)
+class Messages:
+    """A queue as a function's source: the queue's logical id, messages in a batch, batches at the same time."""
+
+    queue: str
+    size: int
+    concurrency: int
+
+
+@dataclass(frozen=True)
 class Function:
     """One function as Lambda would run it; `timeout` in seconds, `memory` in MB, `code` are folders on its path."""
 
@@ -57,6 +66,7 @@ class Function:
     routes: tuple[Route, ...]
     every_seconds: int | None
     source: Source | None
+    messages: Messages | None
 
 
 @dataclass
@@ -95,9 +105,9 @@ class Template:
 
     def _function(self, name: str, properties: dict[str, Any], common: dict[str, Any]) -> Function:
         variables = {**common["Environment"]["Variables"], **properties["Environment"]["Variables"]}
-        routes, schedules, streams = (
+        routes, schedules, streams, queues = (
             [e["Properties"] for e in properties.get("Events", {}).values() if e["Type"] == kind]
-            for kind in ("HttpApi", "ScheduleV2", "DynamoDB")
+            for kind in ("HttpApi", "ScheduleV2", "DynamoDB", "SQS")
         )
         layers = [
             self.document["Resources"][layer["Ref"]]["Properties"]["ContentUri"] for layer in properties["Layers"]
@@ -111,8 +121,13 @@ class Template:
             environment={key: str(value) for key, value in self.resolve(variables).items()},
             every_seconds=_seconds(schedules[0]["ScheduleExpression"]) if schedules else None,
             source=_source(streams[0]) if streams else None,
+            messages=self._messages(queues[0]) if queues else None,
             routes=tuple(Route(e["ApiId"]["Ref"], e["Method"].upper(), e["Path"]) for e in routes),
         )
+
+    def _messages(self, event: dict[str, Any]) -> Messages:
+        queue, _ = event["Queue"]["Fn::GetAtt"]
+        return Messages(queue, event["BatchSize"], int(self.resolve(event["ScalingConfig"]["MaximumConcurrency"])))
 
     def resolve(self, value: Any) -> Any:
         """Return `value` with its intrinsic functions worked out, as CloudFormation would."""

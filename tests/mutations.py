@@ -17,7 +17,8 @@ from rich.console import Console
 ROOT = Path(__file__).resolve().parent.parent
 CORE, ADAPTERS = "layers/runledger/runledger/core", "layers/runledger/runledger/adapters"
 LANGGRAPH = "layers/langgraph/runledger_langgraph"
-LAUNCH, WEBHOOK, NOTIFY = (f"functions/{name}/app.py" for name in ("launch", "webhook", "notify"))
+WEBHOOK, NOTIFY = (f"functions/{name}/app.py" for name in ("webhook", "notify"))
+MESSAGES, LAUNCHING = "functions/launch/messages.py", f"{LANGGRAPH}/launching.py"
 RECONCILE = "functions/reconcile"
 TESTS = ("tests/unit", "tests/integration", "tests/contract")
 COPIED = (
@@ -167,8 +168,8 @@ MUTATIONS = (
         'condition="attribute_not_exists(#launch_id)",\n        set={\n            "state": "starting",',
         'condition="attribute_not_exists(#nothing)",\n        set={\n            "state": "starting",',
     ),
-    Mutation("G2", "the digest is skipped", LAUNCH, "if claim.digest != request.digest:", "if False:"),
-    Mutation("G2", "the lease is ignored", LAUNCH, "if claim.is_held(now):", "if False:"),
+    Mutation("G2", "the digest is skipped", LAUNCHING, "if claim.digest != self.request.digest:", "if False:"),
+    Mutation("G2", "the lease is ignored", LAUNCHING, "if claim.is_held(now):", "if False:"),
     Mutation(
         "G2",
         "two take a launch over",
@@ -238,7 +239,7 @@ MUTATIONS = (
     Mutation(
         "G2",
         "one's own claim is taken for another's",
-        LAUNCH,
+        LAUNCHING,
         "return there, there.holder == holder",
         "return there, False and there.holder == holder",
     ),
@@ -427,7 +428,7 @@ MUTATIONS = (
         "return time.time() >= change.written_at + _TRY_SECONDS and _give_up(run, detail)",
         "return False",
     ),
-    Mutation("G8", "what is given up leaves no letter", NOTIFY, "dead_letters.leave(run, detail)", "pass"),
+    Mutation("G8", "what is given up leaves no letter", NOTIFY, "dead_letters.leave(letter_of(run), detail)", "pass"),
     Mutation(
         "G8",
         "a poisoned record stops the others",
@@ -539,17 +540,17 @@ MUTATIONS = (
     Mutation(
         "G8",
         "a token that comes late waits for ever",
-        LAUNCH,
-        "        launcher.callbacks.settle(claim.launch_id)\n",
-        "        pass\n",
+        LAUNCHING,
+        "            self.launcher.callbacks.settle(claim.launch_id)\n",
+        "            pass\n",
     ),
     Mutation("G5", "a task's token stays", f"{CORE}/launch_states.py", 'remove=("task_token",),', "remove=(),"),
     Mutation(
         "G5",
         "a task's token stands in the launch's request",
         f"{CORE}/launches.py",
-        'text=canonical if callback else (body or b"").decode(),',
-        'text=(body or b"").decode(),',
+        "text=canonical if callback or text is None else text,",
+        "text=canonical if text is None else text,",
     ),
     # ---- G5, G7: tokens --------------------------------------------------------------------------------------------
     Mutation(

@@ -1,4 +1,4 @@
-"""POST /runs, /runs/{run_id}/resume, /runs/{run_id}/cancel: what is asked of LangGraph for a caller.
+"""POST /runs, /runs/{run_id}/resume, /runs/{run_id}/cancel, and the launch queue: what is asked of LangGraph.
 
 A launch is put down first, so that a run can't start unseen; then LangGraph is asked; then the run is recorded, whose
 result will come to the webhook. What fails before LangGraph is asked has started nothing. What fails after it leaves
@@ -8,27 +8,26 @@ Idempotency-Key, or by reconcile. An answer to a run that waits is held on that 
 
 from __future__ import annotations
 
-import time
-import uuid
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from launch.messages import Messages
 from runledger.adapters import aws, settings, telemetry
 from runledger.adapters.bucket import Bucket
 from runledger.adapters.callbacks import Callbacks
+from runledger.adapters.dead_letters import DeadLetters
 from runledger.adapters.gateway import Answer, Request, serve
+from runledger.adapters.queue import Queue
 from runledger.adapters.secrets import Secret, api_key, key_ring
 from runledger.adapters.step_functions import Tasks
 from runledger.adapters.tables import Table
-from runledger.core import launch_states
 from runledger.core.answers import not_waiting, parse_answer
-from runledger.core.launch_states import Launch
-from runledger.core.launches import LaunchRequest, launch_id_of, own_thread_id, parse_launch
-from runledger.core.problems import Problem, unknown
+from runledger.core.launches import launch_id_of, parse_launch
+from runledger.core.problems import unknown
 from runledger_langgraph import cancelling
 from runledger_langgraph.answering import Answering
 from runledger_langgraph.client import LangGraph
-from runledger_langgraph.launcher import Launcher, TakenError
+from runledger_langgraph.launcher import Launcher
+from runledger_langgraph.launching import Launching
 from runledger_langgraph.waiting import launch_of
 
 if TYPE_CHECKING:
@@ -37,8 +36,6 @@ if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.typing import LambdaContext
 
 _RECORD_SECONDS = aws.CALL_SECONDS + 0.5  # kept of the function's time to record a run that was started
-_INLINE_REQUEST_BYTES = 8_192  # larger requests go to the bucket: a launch is written twice, and billed by its size
-_RETRY_SECONDS = 5
 
 _dynamodb, _secretsmanager = aws.client("dynamodb"), aws.client("secretsmanager")
 _runs = Table(_dynamodb, settings.text("RUNS_TABLE"))
@@ -55,11 +52,18 @@ launcher = Launcher(
     webhook_url=settings.text("WEBHOOK_URL"),
     max_run_seconds=settings.whole_number("MAX_RUN_SECONDS"),
 )
+messages = Messages(launcher, Queue(settings.text("LAUNCH_QUEUE")), DeadLetters(settings.text("DEAD_LETTER_QUEUE")))
 
 
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
-    """Answer one API Gateway event."""
-    return serve(event, context, lambda http: _ROUTES[http.route](http))
+    """Answer one API Gateway event, or work on messages of the launch queue."""
+    if "Records" not in event:
+        return serve(event, context, lambda http: _ROUTES[http.route](http))
+    telemetry.begin(context)
+    try:
+        return messages.work(event["Records"], lambda: _until(context.get_remaining_time_in_millis() / 1000))
+    finally:
+        telemetry.end()
 
 
 def launch(http: Request) -> Answer:
@@ -67,15 +71,10 @@ def launch(http: Request) -> Answer:
     request = parse_launch(http.content())
     launch_id = launch_id_of(http.headers.get("idempotency-key"))
     telemetry.about(launch_id=launch_id)
-    for secret in (launcher.ring, launcher.api_key):
-        secret.value()  # what can't be read is found out before anything is claimed
-    claim, is_new = _claim(launch_id, request)
-    until = _until(http)
-    if is_new:
-        run_id = launcher.start(claim, request, until)
-    else:
-        claim, run_id = _again(claim, request, until)
-    return _accepted(http, claim, run_id, request)
+    claim, run_id = Launching(launcher, launch_id, request, _until(http.seconds_left())).launch()
+    stream = f"{claim.langgraph_url}/threads/{claim.thread_id}/runs/{run_id}/stream"
+    links = {"stream": stream} if request.stream else {}
+    return _asked(_prefix(http), run_id, launch_id, claim.thread_id, links=links)
 
 
 def resume(http: Request) -> Answer:
@@ -84,14 +83,14 @@ def resume(http: Request) -> Answer:
     if run["outcome"] not in ("awaiting_input", "answered"):
         raise not_waiting(run["outcome"])
     given = parse_answer(http.content(), run.get("questions", "[]"))
-    run_id = Answering(launcher, given, _until(http)).answer(run)
+    run_id = Answering(launcher, given, _until(http.seconds_left())).answer(run)
     return _asked(_prefix(http), run_id, launch_of(run), run["thread_id"])
 
 
 def cancel(http: Request) -> Answer:
     """Ask for the end of a run: 202 with what the ledger says of it, or a Problem."""
     run = _run(http)
-    outcome = cancelling.cancel(launcher, run, _until(http))
+    outcome = cancelling.cancel(launcher, run, _until(http.seconds_left()))
     return _asked(_prefix(http), run["run_id"], run.get("launch_id"), run["thread_id"], outcome)
 
 
@@ -110,83 +109,8 @@ def _prefix(http: Request) -> str:
     return http.path.partition("/runs")[0]
 
 
-def _until(http: Request) -> float:
-    return launcher.langgraph.until(http.seconds_left() - _RECORD_SECONDS)
-
-
-def _claim(launch_id: str, request: LaunchRequest) -> tuple[Launch, bool]:
-    """Put the launch down; return it, or the one that is there already, and whether it is new."""
-    key = None
-    if len(request.text.encode()) > _INLINE_REQUEST_BYTES:
-        key = launcher.bucket.put_request(launch_id, request.digest, request.text)
-    holder = str(uuid.uuid4())
-    claim = launch_states.claimed(
-        launch_id=launch_id,
-        digest=request.digest,
-        request=None if key else request.text,
-        request_key=key,
-        assistant_id=request.assistant_id,
-        thread_id=request.thread_id or own_thread_id(launch_id, attempt=1),
-        own_thread=request.thread_id is None,
-        stream=request.stream,
-        langgraph_url=launcher.langgraph.url,
-        holder=holder,
-        task_token=request.task_token,
-        now=time.time(),
-    )
-    there = Launch.read(launcher.launches.apply(claim) or {**claim.key, **claim.set})
-    return there, there.holder == holder  # also where the answer to a first try was lost
-
-
-def _again(claim: Launch, request: LaunchRequest, until: float) -> tuple[Launch, str]:
-    """Answer a repeated request as the first was answered, or go on where it was left."""
-    if claim.digest != request.digest:
-        raise Problem(
-            409,
-            "idempotency-key-reused",
-            "The Idempotency-Key was used for another request",
-            "A launch with this Idempotency-Key has another body. Use a new key for a new launch.",
-            extra={"launch_id": claim.launch_id},
-        )
-    if request.task_token:
-        claim = _called_for(claim, request)
-    if claim.state == "started":
-        telemetry.count("repeated")
-        telemetry.logger.info("repeated")
-        return claim, str(claim.run_id)
-    now = time.time()
-    if claim.is_held(now):
-        raise _in_progress(claim, now)
-    try:
-        return launcher.go_on(claim, until, request)
-    except TakenError:
-        raise _in_progress(claim, now) from None
-
-
-def _called_for(claim: Launch, request: LaunchRequest) -> Launch:
-    """Note the newest token of the task that waits, which the launch's end may have come before."""
-    called_for = launch_states.called_for(claim.launch_id, claim.digest, str(request.task_token), time.time())
-    launcher.launches.apply(called_for)
-    if claim.state == "started":
-        launcher.callbacks.settle(claim.launch_id)
-    return replace(claim, calls_back=True)
-
-
-def _in_progress(claim: Launch, now: float) -> Problem:
-    return Problem(
-        409,
-        "launch-in-progress",
-        "The launch is in progress",
-        "Another request with this Idempotency-Key is at work. Send the same request again later.",
-        headers={"Retry-After": str(max(1, min(_RETRY_SECONDS, claim.lease_until - int(now))))},
-        extra={"launch_id": claim.launch_id},
-    )
-
-
-def _accepted(http: Request, claim: Launch, run_id: str, request: LaunchRequest) -> Answer:
-    stream = f"{claim.langgraph_url}/threads/{claim.thread_id}/runs/{run_id}/stream"
-    links = {"stream": stream} if request.stream else {}
-    return _asked(_prefix(http), run_id, claim.launch_id, claim.thread_id, links=links)
+def _until(seconds_left: float) -> float:
+    return launcher.langgraph.until(seconds_left - _RECORD_SECONDS)
 
 
 def _asked(  # noqa: PLR0913, PLR0917 - what an answer tells

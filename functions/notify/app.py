@@ -20,6 +20,7 @@ from runledger.adapters.stream import Change, read, to_repeat
 from runledger.adapters.tables import Table
 from runledger.adapters.telling import Telling
 from runledger.core import run_states
+from runledger.core.events import letter_of
 from runledger.core.problems import Problem
 from runledger_langgraph.client import LangGraph
 from runledger_langgraph.inspection import Ended, Look, at_once, look
@@ -39,7 +40,7 @@ _launches = Table(_dynamodb, settings.text("LAUNCHES_TABLE"))
 _bucket = Bucket(aws.client("s3"), settings.text("PAYLOAD_BUCKET"))
 _bus = Bus(aws.client("events"), settings.text("EVENT_BUS"))
 telling = Telling(runs, _bus, Callbacks(Tasks(), runs, _launches, _bucket))
-dead_letters = DeadLetters(aws.client("sqs"), settings.text("DEAD_LETTER_QUEUE"))
+dead_letters = DeadLetters(settings.text("DEAD_LETTER_QUEUE"))
 secret = Secret(aws.client("secretsmanager"), settings.text("LANGGRAPH_API_KEY_SECRET"), api_key)
 langgraph = LangGraph(settings.text("LANGGRAPH_URL"))
 
@@ -78,7 +79,7 @@ def _tell(change: Change, context: LambdaContext) -> bool:
 def _give_up(run: dict[str, Any], detail: str) -> bool:
     """Leave a dead letter; return whether that could be done."""
     try:
-        dead_letters.leave(run, detail)
+        dead_letters.leave(letter_of(run), detail)
     except Problem as problem:
         telemetry.logger.error("a dead letter could not be put down", detail=problem.detail)
         return False

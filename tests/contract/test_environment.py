@@ -29,7 +29,12 @@ if TYPE_CHECKING:
 POWERTOOLS = {"POWERTOOLS_METRICS_NAMESPACE", "POWERTOOLS_SERVICE_NAME", "POWERTOOLS_LOG_LEVEL"}
 
 
-STATES = ("oldest_due", "ApproximateNumberOfMessagesVisible")  # metrics that say how it is, not what happened
+STATES = (
+    "oldest_due",
+    "ApproximateNumberOfMessagesVisible",
+    "ApproximateAgeOfOldestMessage",
+)  # metrics that say how it is, not what happened
+LATE = {"oldest_due": (600, 2), "ApproximateAgeOfOldestMessage": (900, 1)}  # seconds, and how often one after the other
 KINDS = {"count": "Sum", "gauge": "Maximum"}
 WATCHED = {
     "launch": {"failed", "unrecorded"},
@@ -146,4 +151,4 @@ def test_an_alarm_is_raised_by_the_first_of_its_kind_and_told_to_the_topic() -> 
         assert alarm["ComparisonOperator"] == "GreaterThanOrEqualToThreshold"
         assert alarm["Statistic"] == ("Maximum" if name in STATES else "Sum")
         assert alarm["TreatMissingData"] == ("breaching" if name == "oldest_due" else "notBreaching")
-        assert (alarm["Threshold"], alarm["EvaluationPeriods"]) == {"oldest_due": (600, 2)}.get(name, (1, 1))
+        assert (alarm["Threshold"], alarm["EvaluationPeriods"]) == LATE.get(name, (1, 1))

@@ -1,14 +1,15 @@
-"""events/ holds one real event for each trigger: each route of API Gateway, the schedule, and the stream."""
+"""events/ holds one real event for each trigger: each route of API Gateway, the schedule, the stream, and the queue."""
 
 from __future__ import annotations
 
+import hashlib
 import json
 from typing import Any
 from urllib.parse import parse_qsl
 
 import pytest
 
-from local import event
+from local import event, queue
 from local.stream import matches
 from local.template import ROOT
 from runledger.adapters import stream
@@ -16,9 +17,10 @@ from runledger.core.answers import parse_answer
 from runledger.core.deliveries import Delivery, parse_delivery
 from runledger.core.launches import parse_launch
 from runledger.core.listings import parse_listing
+from runledger.core.messages import parse_message
 from tests.contract.source import FUNCTIONS
 
-EVENTS = sorted({path.stem for path in (ROOT / "events").glob("*.json")} - {"notify", "reconcile"})
+EVENTS = sorted({path.stem for path in (ROOT / "events").glob("*.json")} - {"launch-message", "notify", "reconcile"})
 ROUTES = {f"{route.method} {route.path}" for function in FUNCTIONS for route in function.routes}
 ALWAYS = {
     *("version", "routeKey", "rawPath", "rawQueryString", "headers", "requestContext"),
@@ -99,3 +101,15 @@ def test_the_events_about_a_run_are_about_the_run_of_the_webhook_event() -> None
     assert read("cancel")["pathParameters"] == {"run_id": run["run_id"]}
     assert read("get-launch")["pathParameters"] == {"launch_id": run["metadata"]["launch_id"]}
     assert parse_listing(read("list-runs")["rawQueryString"]).value == run["thread_id"]
+
+
+def test_every_queue_has_an_event() -> None:
+    (source,) = [function.messages for function in FUNCTIONS if function.messages]
+    (sent,) = read("launch-message")["Records"]
+    asked_for = {"MessageId": sent["messageId"], "ReceiptHandle": sent["receiptHandle"], "Body": sent["body"]}
+    md5 = hashlib.md5(sent["body"].encode()).hexdigest()
+    told = {**asked_for, "MD5OfBody": md5, "Attributes": sent["attributes"]}
+    assert queue.record(told, sent["eventSourceARN"]) == sent  # what the local stack sends
+    assert sent["eventSourceARN"].endswith(source.queue)
+    key, request = parse_message(sent["body"], sent["messageId"])
+    assert (key, request.assistant_id) == ("nightly-2026-11-22", "agent")

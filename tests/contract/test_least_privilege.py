@@ -40,6 +40,7 @@ ANYWHERE = {  # what has no resource to be named, and why
 }
 STATE_MACHINES = "arn:aws:states:us-east-1:123456789012:stateMachine:*"  # of whoever launches; nobody knows them before
 SERVICES = {
+    "change_message_visibility": "sqs",
     "put_events": "events",
     "get_item": "dynamodb",
     "get_object": "s3",
@@ -51,11 +52,16 @@ SERVICES = {
     "send_task_success": "states",
     "update_item": "dynamodb",
 }
-BY_LAMBDA = {  # what Lambda does in the function's name, to bring it what was written
+STREAM_BY_LAMBDA = {  # what Lambda does in the function's name, to bring it what was written
     "dynamodb:DescribeStream": "RunsTable.StreamArn",
     "dynamodb:GetRecords": "RunsTable.StreamArn",
     "dynamodb:GetShardIterator": "RunsTable.StreamArn",
     "dynamodb:ListStreams": "${RunsTable.Arn}/stream/*",
+}
+QUEUE_BY_LAMBDA = {  # and to bring it messages, and delete them
+    "sqs:DeleteMessage": "LaunchQueue.Arn",
+    "sqs:GetQueueAttributes": "LaunchQueue.Arn",
+    "sqs:ReceiveMessage": "LaunchQueue.Arn",
 }
 INDEXES = {
     "NotifyFunction": set(),
@@ -126,22 +132,43 @@ def _calls_of(function: Function) -> set[str]:
     return {f"{SERVICES[method]}:{_action(method)}" for method in map(_called, client_calls(function))}
 
 
+def _by_lambda(function: Function) -> dict[str, str]:
+    return {**(STREAM_BY_LAMBDA if function.source else {}), **(QUEUE_BY_LAMBDA if function.messages else {})}
+
+
 @pytest.mark.parametrize("function", FUNCTIONS, ids=named)
 def test_g9_a_role_allows_the_calls_of_its_function_and_no_others(function: Function) -> None:
     made = _calls_of(function)
     assert made
     allowed = set.union(*(actions for actions, _ in statements(function)))
-    by_lambda = set(BY_LAMBDA) if function.source else set()
-    assert allowed == made | by_lambda | {"logs:CreateLogStream", "logs:PutLogEvents"}
+    assert allowed == made | set(_by_lambda(function)) | {"logs:CreateLogStream", "logs:PutLogEvents"}
 
 
-@pytest.mark.parametrize("function", [function for function in FUNCTIONS if function.source], ids=named)
-def test_g9_lambda_reads_the_stream_and_puts_what_it_gives_up_where_the_role_allows_it(function: Function) -> None:
-    allowed = [pair for actions, resources in statements(function) for pair in itertools.product(actions, resources)]
-    assert sorted(pair for pair in allowed if pair[0] in BY_LAMBDA) == sorted(BY_LAMBDA.items())
+def _allowed(function: Function) -> list[tuple[str, str]]:
+    return [pair for actions, resources in statements(function) for pair in itertools.product(actions, resources)]
+
+
+@pytest.mark.parametrize("function", [function for function in FUNCTIONS if _by_lambda(function)], ids=named)
+def test_g9_lambda_reads_streams_and_queues_where_the_role_allows_it(function: Function) -> None:
+    done = _by_lambda(function)
+    assert sorted(pair for pair in _allowed(function) if pair[0] in done) == sorted(done.items())
+
+
+def test_g9_lambda_puts_what_it_gives_up_where_the_role_allows_it() -> None:
+    (function,) = [function for function in FUNCTIONS if function.source]
     (event,) = properties(function)["Events"].values()
-    assert ("sqs:SendMessage", event["Properties"]["DestinationConfig"]["OnFailure"]["Destination"]) in allowed
+    target = event["Properties"]["DestinationConfig"]["OnFailure"]["Destination"]
+    assert ("sqs:SendMessage", target) in _allowed(function)
     assert event["Properties"]["Stream"] == "RunsTable.StreamArn"
+
+
+def test_g9_launch_puts_off_its_own_messages_and_sends_dead_letters_alone() -> None:
+    (function,) = [function for function in FUNCTIONS if function.messages]
+    allowed = {pair for pair in _allowed(function) if pair[0].startswith("sqs:") and pair[0] not in QUEUE_BY_LAMBDA}
+    assert allowed == {
+        ("sqs:ChangeMessageVisibility", "LaunchQueue.Arn"),
+        ("sqs:SendMessage", "LaunchDeadLetterQueue.Arn"),
+    }
 
 
 def test_g9_aws_is_called_by_the_clients_of_the_adapters_alone() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import graphlib
+import itertools
 import json
 import os
 import re
@@ -16,8 +17,10 @@ from samtranslator.translator.transform import transform
 
 from local.stream import batches
 from runledger.core.events import is_told
+from runledger.core.ledger import LEASE_SECONDS
+from runledger.core.messages import TRY_SECONDS, wait_seconds
 from runledger.core.outcomes import Outcome
-from tests.contract.source import FUNCTIONS, OPTIONS, named, template
+from tests.contract.source import FUNCTIONS, OPTIONS, TEMPLATE, named, template
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -158,9 +161,41 @@ def test_g8_notify_sees_each_write_that_is_an_event_or_to_be_settled_and_no_othe
     assert seen(outcome={"S": "answered"}, unpublished={"SS": ["answered", "awaiting_input"]})
 
 
+def mapping_of(source: str, *, variant: str = "defaults") -> dict[str, Any]:
+    """Return how Lambda brings a function what comes from a table or queue."""
+    resources = translated(variant)["Resources"].values()
+    found = [r["Properties"] for r in resources if r["Type"] == "AWS::Lambda::EventSourceMapping"]
+    (mapping,) = [mapping for mapping in found if mapping["EventSourceArn"]["Fn::GetAtt"][0] == source]
+    return dict(mapping)
+
+
+def test_g1_a_message_comes_alone_and_comes_again_when_nobody_is_at_work_on_it() -> None:
+    mapping = mapping_of("LaunchQueue")
+    assert mapping["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
+    assert mapping["BatchSize"] == 1
+    assert mapping["ScalingConfig"] == {"MaximumConcurrency": {"Ref": "LaunchQueueConcurrency"}}
+    queue = TEMPLATE.resources("AWS::SQS::Queue")["LaunchQueue"]
+    (launch,) = [function for function in TEMPLATE.functions() if function.messages]
+    assert queue["VisibilityTimeout"] >= 6 * launch.timeout  # AWS's advice
+    assert queue["VisibilityTimeout"] > LEASE_SECONDS
+    waits = itertools.accumulate(wait_seconds("any", receives) for receives in itertools.count(1))
+    receives = 1 + sum(1 for _ in itertools.takewhile(lambda waited: waited < TRY_SECONDS, waits))
+    assert receives < queue["RedrivePolicy"]["maxReceiveCount"] / 2
+    assert queue["RedrivePolicy"]["deadLetterTargetArn"] == "LaunchDeadLetterQueue.Arn"
+
+
+def test_g9_rules_of_this_account_may_send_to_the_launch_queue_and_nobody_else() -> None:
+    (policy,) = TEMPLATE.resources("AWS::SQS::QueuePolicy").values()
+    (statement,) = policy["PolicyDocument"]["Statement"]
+    assert policy["Queues"] == ["LaunchQueue"]
+    assert statement["Principal"] == {"Service": "events.amazonaws.com"}
+    assert statement["Action"] == "sqs:SendMessage"
+    assert statement["Resource"] == "LaunchQueue.Arn"
+    assert statement["Condition"] == {"StringEquals": {"aws:SourceAccount": "123456789012"}}
+
+
 def test_g8_a_record_is_given_up_in_the_end_and_holds_up_a_part_of_its_shard_alone() -> None:
-    resources = translated("defaults")["Resources"].values()
-    (mapping,) = [r["Properties"] for r in resources if r["Type"] == "AWS::Lambda::EventSourceMapping"]
+    mapping = mapping_of("RunsTable")
     assert mapping["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
     assert mapping["BisectBatchOnFunctionError"] is True
     assert 0 < mapping["MaximumRetryAttempts"] <= 100

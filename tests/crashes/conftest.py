@@ -63,11 +63,12 @@ def _forget() -> None:
     """Let the functions be imported with the environment of now."""
     stateful = (
         *FUNCTIONS,
+        "runledger.adapters.queue",
         "runledger.adapters.telling",
         "runledger.adapters.callbacks",
         "runledger.adapters.gateway",
         "runledger.adapters.telemetry",
-        *(f"runledger_langgraph.{name}" for name in ("launcher", "waiting", "answering", "cancelling")),
+        *(f"runledger_langgraph.{name}" for name in ("launcher", "launching", "waiting", "answering", "cancelling")),
     )
     for name in [name for name in sys.modules if name.startswith(stateful)]:
         package, _, module = name.rpartition(".")

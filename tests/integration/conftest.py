@@ -21,7 +21,7 @@ from local.template import Template
 from tests.integration.faults import Faults
 from tests.integration.langgraph_double import LangGraphDouble
 from tests.integration.scene import Scene
-from tests.integration.support import Aws, Door, Output, Schedule, Stream, WallClock
+from tests.integration.support import Aws, Door, Mailbox, Output, Schedule, Stream, WallClock
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 # Powertools writes to the standard output that it met first, and counts in one place for all.
 _STATEFUL = (
     "launch.app",
+    "launch.messages",
     "notify.app",
     "query.app",
     "webhook.app",
@@ -37,10 +38,12 @@ _STATEFUL = (
     "reconcile.due_runs",
     "reconcile.due_index",
     "runledger_langgraph.launcher",
+    "runledger_langgraph.launching",
     "runledger_langgraph.waiting",
     "runledger_langgraph.answering",
     "runledger_langgraph.cancelling",
     "runledger.adapters.callbacks",
+    "runledger.adapters.queue",
     "runledger.adapters.telling",
     "runledger.adapters.gateway",
     "runledger.adapters.telemetry",
@@ -133,6 +136,11 @@ def query(load: Load) -> Door:
 @pytest.fixture
 def launch(load: Load, langgraph: LangGraphDouble) -> Door:
     return load("launch", LangGraphUrl=langgraph.url)
+
+
+@pytest.fixture
+def mailbox(launch: Door, aws: Aws, wall: WallClock) -> Mailbox:
+    return Mailbox(launch, aws, wall)
 
 
 @pytest.fixture

@@ -17,8 +17,9 @@ from urllib.parse import parse_qs
 import boto3
 from boto3.dynamodb.types import TypeDeserializer
 from moto.dynamodb.models import dynamodb_backends
+from moto.sqs.models import sqs_backends
 
-from local import resources
+from local import queue, resources
 from local.stream import batches
 from local.worker import Context
 from runledger.adapters.secrets import Secret, key_ring
@@ -243,6 +244,13 @@ class Aws:
     def is_empty(self) -> bool:
         return not (self.items("RunsTable") or self.items("LaunchesTable") or self.objects())
 
+    def letters(self, function: str) -> list[dict[str, Any]]:
+        """Take the dead letters of a function, each with its reason."""
+        url = self.template.names[f"{function}DeadLetterQueue"]
+        asked = {"QueueUrl": url, "MaxNumberOfMessages": 10, "MessageAttributeNames": ["All"]}
+        found = self.client("sqs").receive_message(**asked).get("Messages", [])
+        return [{"body": m["Body"], "reason": m["MessageAttributes"]["reason"]["StringValue"]} for m in found]
+
     def secret(self, name: str) -> str:
         secret_id = self.template.names[name]
         return str(self.client("secretsmanager").get_secret_value(SecretId=secret_id)["SecretString"])
@@ -388,3 +396,48 @@ def delivery(
 
 def percent_encoded(text: str) -> str:
     return "".join(f"%{byte:02X}" for byte in text.encode())
+
+
+@dataclass
+class Mailbox:
+    """The launch function behind the launch queue."""
+
+    door: Door
+    aws: Aws
+    wall: WallClock
+
+    @property
+    def app(self) -> Any:
+        return self.door.app
+
+    def send(self, body: object) -> dict[str, Any]:
+        """Put a message into the queue and receive it; return it as Lambda would hand it over."""
+        sqs, url = self.aws.client("sqs"), self.aws.template.names["LaunchQueue"]
+        sqs.send_message(QueueUrl=url, MessageBody=body if isinstance(body, str) else json.dumps(body))
+        (message,) = sqs.receive_message(QueueUrl=url, AttributeNames=["All"])["Messages"]
+        record = queue.record(message, resources.queue_arn(sqs, url))
+        record["attributes"]["SentTimestamp"] = str(int(self.wall.now * 1000))
+        return record
+
+    def bring(self, *records: dict[str, Any], seconds: float | None = None) -> list[bool]:
+        """Call the handler as Lambda does, once more for each message; return for each whether it is done with."""
+        for record in records:
+            told = record["attributes"]
+            told["ApproximateReceiveCount"] = str(int(told["ApproximateReceiveCount"]) + record.pop("comes_again", 0))
+            record["comes_again"] = 1
+        function = self.door.function
+        context = Context(seconds or function.timeout, function_name=function.name)
+        answer = self.app.handler({"Records": list(records)}, context)
+        failed = {failure["itemIdentifier"] for failure in answer["batchItemFailures"]}
+        assert failed <= {record["messageId"] for record in records}
+        return [record["messageId"] not in failed for record in records]
+
+    def hidden_for(self, record: dict[str, Any]) -> int:
+        """Return for how many seconds from now on a message is hidden; moto's clock is the real one."""
+        kept = sqs_backends["123456789012"]["us-east-1"].queues["runledger-LaunchQueue"]._messages  # noqa: SLF001
+        (message,) = [message for message in kept if message.id == record["messageId"]]
+        return round(message.visible_at / 1000 - time.time())
+
+    @property
+    def letters(self) -> list[dict[str, Any]]:
+        return self.aws.letters("Launch")

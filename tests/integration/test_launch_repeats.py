@@ -259,7 +259,7 @@ def test_g2_of_two_who_take_a_launch_up_one_goes_on(
     """The other reads the same item, and is faster: in taking over, or after this one stood still for too long."""
     held(launch, langgraph)
     wall.now = NOW + LEASE_SECONDS
-    launches, states = launch.app.launcher.launches, launch.app.launch_states
+    launches, states = launch.app.launcher.launches, launch_states
     make = getattr(states, name)
 
     def slower(*args: Any) -> Any:

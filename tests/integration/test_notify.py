@@ -30,9 +30,7 @@ def client_of(adapter: Any) -> Any:
 
 
 def letters(scene: Scene) -> list[dict[str, Any]]:
-    url = scene.aws.template.names["NotifyDeadLetterQueue"]
-    sent = scene.aws.client("sqs").receive_message(QueueUrl=url, MaxNumberOfMessages=10).get("Messages", [])
-    return [json.loads(message["Body"]) for message in sent]
+    return [json.loads(letter["body"]) | {"reason": letter["reason"]} for letter in scene.aws.letters("Notify")]
 
 
 def poisoned(scene: Scene) -> str:

@@ -24,6 +24,8 @@ NEEDED = {
         "WEBHOOK_URL",
         "MAX_RUN_SECONDS",
         "PAYLOAD_BUCKET",
+        "LAUNCH_QUEUE",
+        "DEAD_LETTER_QUEUE",
     ),
     "reconcile": (
         "RUNS_TABLE",

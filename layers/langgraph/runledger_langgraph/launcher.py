@@ -26,7 +26,7 @@ from runledger_langgraph.refusals import ERRORS, explain, fault
 from runledger_langgraph.runs import NotStartedError, Start, Started, UnknownError, make_thread, start_run
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping
+    from collections.abc import Awaitable, Callable, Collection, Mapping
 
     from langgraph_sdk.client import LangGraphClient
 
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from runledger_langgraph.client import LangGraph
 
 SPARE_SECONDS = 0.5  # how long after `until` an answer may be noticed
-_LASTING = ("langgraph-refused", "body-too-large", "launch-elsewhere")  # about the request, not about the moment
+LASTING = frozenset({"langgraph-refused", "body-too-large", "launch-elsewhere"})  # about the request, not the moment
 
 
 class TakenError(Exception):
@@ -61,11 +61,13 @@ class Launcher:
     webhook_url: str
     max_run_seconds: int
 
-    def start(self, launch: Launch, request: LaunchRequest, until: float, *, is_patient: bool = False) -> str:
+    def start(
+        self, launch: Launch, request: LaunchRequest, until: float, *, lasting: Collection[str] | None = None
+    ) -> str:
         """Ask LangGraph for the run of a launch that is ours by its lease, record it, and return its id.
 
         Raises the Problem that the caller is to hear. An answer that was lost leaves the launch `starting`; a refusal
-        closes it, but if nobody hears of it (`is_patient`) only one that would come again.
+        closes it, but where nobody hears of it only one that would come again: a problem in `lasting`.
         """
         try:
             started = start_run(self.langgraph, self._prepare(launch, request), self.api_key.value(), until)
@@ -79,7 +81,7 @@ class Launcher:
             busy = refused.problem.slug == "thread-busy"
             own = self._in_langgraph(launch, until) if busy or launch.may_be_doubled else []
             if not own:
-                self._refused(launch, refused.problem, is_patient=is_patient)
+                self._refused(launch, refused.problem, lasting)
                 raise refused.problem from None
             started = own[0]
         self._record(launch, started, until, request)
@@ -88,7 +90,12 @@ class Launcher:
         return started.run_id
 
     def go_on(
-        self, launch: Launch, until: float, request: LaunchRequest | None = None, *, is_patient: bool = False
+        self,
+        launch: Launch,
+        until: float,
+        request: LaunchRequest | None = None,
+        *,
+        lasting: Collection[str] | None = None,
     ) -> tuple[Launch, str]:
         """Take over a launch that nobody works on; adopt its run where there is one, else start over.
 
@@ -98,8 +105,8 @@ class Launcher:
         """
         if launch.langgraph_url != self.langgraph.url:
             problem = _elsewhere(launch)
-            if is_patient:
-                self._refused(launch, problem, is_patient=True)
+            if lasting is not None:
+                self._refused(launch, problem, lasting)
             raise problem
         starts_again = launch.is_unstarted and not launch.own_thread
         launch = self._take_over(launch)
@@ -116,7 +123,7 @@ class Launcher:
         if not starts_again:
             launch = self._attempt(launch)
             telemetry.count("started_over")
-        return launch, self.start(launch, request, until, is_patient=is_patient)
+        return launch, self.start(launch, request, until, lasting=lasting)
 
     def adopt(self, launch: Launch, until: float) -> None:
         """Give a refused launch its run, if there is one after all."""
@@ -200,10 +207,10 @@ class Launcher:
             self.api_key.forget()
         return problem
 
-    def _refused(self, launch: Launch, problem: Problem, *, is_patient: bool) -> None:
+    def _refused(self, launch: Launch, problem: Problem, lasting: Collection[str] | None) -> None:
         """Close a launch; where that fails it stays due, and its refusal is what the caller hears."""
         self.told(problem)
-        if is_patient and problem.slug not in _LASTING and not self._is_too_old(launch):
+        if lasting is not None and problem.slug not in lasting and not self._is_too_old(launch):
             return
         nobody_to_ask = problem.slug == "launch-elsewhere"
         try:
@@ -213,7 +220,7 @@ class Launcher:
         except Problem as failed:
             telemetry.logger.error("a refused launch stays due", detail=failed.detail)
             return
-        if is_patient and is_closed:
+        if lasting is not None and is_closed:
             telemetry.count("launch_refused")
             telemetry.logger.error("a launch is given up", reason=problem.slug, detail=problem.detail)
 

@@ -1,36 +1,38 @@
-"""SQS: the queue of what could not be told, for a person to see."""
+"""SQS: the queues of what could not be done, for a person to see."""
 
 from __future__ import annotations
 
-import json
-from typing import TYPE_CHECKING, Any
+from functools import cached_property
+from typing import TYPE_CHECKING
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from runledger.adapters import aws
 from runledger.core.problems import unavailable
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from mypy_boto3_sqs import SQSClient
+
+_MAX_REASON = 1_000  # characters; a letter with all that stands beside it must stay under 1 MiB
 
 
 class DeadLetters:
-    """The dead-letter queue of notify."""
+    """The dead-letter queue of a function."""
 
-    def __init__(self, client: SQSClient, url: str) -> None:
+    def __init__(self, url: str) -> None:
         """`url` is the queue's."""
-        self._client, self._url = client, url
+        self._url = url
 
-    def leave(self, run: Mapping[str, Any], reason: str) -> None:
-        """Put a run and the outcomes whose events could not be sent into the queue; a 503 Problem where that fails."""
-        letter = {
-            "run_id": run["run_id"],
-            "launch_id": run.get("launch_id"),
-            "outcomes": sorted(run["unpublished"]),
-            "reason": reason,
-        }
+    @cached_property
+    def _client(self) -> SQSClient:
+        """Made when there is a letter: most calls leave none."""
+        client: SQSClient = aws.client("sqs")
+        return client
+
+    def leave(self, letter: str, reason: str) -> None:
+        """Put a letter into the queue, the reason as an attribute beside it; a 503 Problem where that fails."""
+        told = {"reason": {"DataType": "String", "StringValue": reason[:_MAX_REASON]}}
         try:
-            self._client.send_message(QueueUrl=self._url, MessageBody=json.dumps(letter))
+            self._client.send_message(QueueUrl=self._url, MessageBody=letter, MessageAttributes=told)  # type: ignore[arg-type]
         except (BotoCoreError, ClientError) as error:
             raise unavailable(f"The dead-letter queue can't be reached ({type(error).__name__}).") from error

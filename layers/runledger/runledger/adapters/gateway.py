@@ -63,7 +63,7 @@ def serve(event: dict[str, Any], context: LambdaContext, handle: Callable[[Reque
         answer = handle(_request(event, context))
         return _response(answer.status, "application/json", answer.body, answer.headers)
     except Problem as problem:
-        _report(problem)
+        telemetry.report(problem)
         return _problem_response(problem)
     except Exception:  # noqa: BLE001 - the one place that keeps a bug from becoming a lost delivery
         telemetry.logger.exception("unforeseen fault")
@@ -84,15 +84,6 @@ def _request(event: dict[str, Any], context: LambdaContext) -> Request:
         is_base64=bool(event.get("isBase64Encoded")),
         seconds_left=lambda: context.get_remaining_time_in_millis() / 1000,
     )
-
-
-def _report(problem: Problem) -> None:
-    if problem.status < 500 or problem.refusal:  # noqa: PLR2004 - the line between the caller's fault and ours
-        telemetry.count_refused(problem.slug)
-        telemetry.logger.warning("refused", status=problem.status, reason=problem.slug, detail=problem.detail)
-    else:
-        telemetry.count("failed")
-        telemetry.logger.error("failed", status=problem.status, reason=problem.slug, detail=problem.detail)
 
 
 def _problem_response(problem: Problem) -> dict[str, Any]:

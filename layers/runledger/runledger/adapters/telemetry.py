@@ -14,6 +14,8 @@ from aws_lambda_powertools.metrics import MetricUnit
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.typing import LambdaContext
 
+    from runledger.core.problems import Problem
+
 logger = Logger()
 metrics = Metrics()
 
@@ -51,6 +53,17 @@ def count_refused(reason: str) -> None:
     with single_metric("refused", MetricUnit.Count, 1) as metric:
         metric.add_dimension("service", logger.service)
         metric.add_dimension("reason", reason)
+
+
+def report(problem: Problem) -> None:
+    """Log and count what ended a request: the caller's fault as `refused` with its reason, ours as `failed`."""
+    is_refusal = problem.status < 500 or problem.refusal  # noqa: PLR2004 - the line between the caller's fault and ours
+    if is_refusal:
+        count_refused(problem.slug)
+    else:
+        count("failed")
+    say, message = (logger.warning, "refused") if is_refusal else (logger.error, "failed")
+    say(message, status=problem.status, reason=problem.slug, detail=problem.detail)
 
 
 def end() -> None:

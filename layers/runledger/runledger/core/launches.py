@@ -16,9 +16,11 @@ from runledger.core.settling import ANSWER_DIGEST, ANSWERS
 from runledger.core.strict_json import Json
 
 MAX_AFTER_SECONDS = 30 * 24 * 3600
+MEMBERS = "assistant_id and input"  # what a body must have at least
 _MAX_NAME = 256
 _UUID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}", re.ASCII)
 _MAX_KEY = 255
+KEY_FORM = f"1 to {_MAX_KEY} printable ASCII characters"
 _MAX_TOKEN = 2_048  # Step Functions' own limit
 RESERVED = ("launch_id", ANSWERS, ANSWER_DIGEST)
 _LAUNCHES = uuid.UUID("3a0d7a34-8f3b-5a0e-b6a4-0f4a4c1f2b8e")  # namespace of the launches that have an idempotency key
@@ -69,23 +71,30 @@ def launch_id_after(run_id: str) -> str:
     return str(uuid.uuid5(_ANSWERS, run_id))
 
 
+def is_key(text: str) -> bool:
+    """Whether a text can be an idempotency key: KEY_FORM."""
+    return 0 < len(text) <= _MAX_KEY and text.isascii() and text.isprintable()
+
+
 def launch_id_of(idempotency_key: str | None) -> str:
     """Name a launch: the same again for the same key, a new name without one."""
     if idempotency_key is None:
         return str(uuid.uuid4())
-    if not (0 < len(idempotency_key) <= _MAX_KEY and idempotency_key.isascii() and idempotency_key.isprintable()):
+    if not is_key(idempotency_key):
         raise Problem(
-            400,
-            "invalid-request",
-            "The request is not valid",
-            f"The header Idempotency-Key must be 1 to {_MAX_KEY} printable ASCII characters.",
+            400, "invalid-request", "The request is not valid", f"The header Idempotency-Key must be {KEY_FORM}."
         )
     return str(uuid.uuid5(_LAUNCHES, idempotency_key))
 
 
 def parse_launch(body: bytes | None) -> LaunchRequest:
     """Check the body of `POST /runs`; raise a Problem that names every bad field."""
-    fields = json_object(body, "assistant_id and input")
+    fields = json_object(body, MEMBERS)
+    return request_of(fields, (body or b"").decode())
+
+
+def request_of(fields: dict[str, Json], text: str | None = None) -> LaunchRequest:
+    """Check the members of a body; `text` is the body where it has nothing but these."""
     errors = [
         FieldError(f"/{strict_json.escape(name)}", f"unknown field; known are {', '.join(sorted(_CHECKS))}")
         for name in fields
@@ -108,7 +117,7 @@ def parse_launch(body: bytes | None) -> LaunchRequest:
         after_seconds=int(str(fields.get("after_seconds", 0))),
         digest=hashlib.sha256(canonical.encode()).hexdigest(),
         options=options,
-        text=canonical if callback else (body or b"").decode(),
+        text=canonical if callback or text is None else text,
         task_token=str(callback["task_token"]) if callback else None,
     )
 
