@@ -6,8 +6,10 @@ import json
 import os
 import subprocess
 import sys
+import urllib.request
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
+from functools import cache
 from typing import TYPE_CHECKING, Any, Self
 
 from local import resources
@@ -28,10 +30,11 @@ if TYPE_CHECKING:
     from local.template import Function, Messages, Source
 
 FOLDER = ROOT / ".runledger"
+_JSON = {"content-type": "application/json"}
 SCHEDULED = json.loads((ROOT / "events" / "reconcile.json").read_text())
 
 
-@dataclass
+@dataclass(eq=False)
 class Stack:
     """The local stack, running inside `with`.
 
@@ -71,10 +74,12 @@ class Stack:
         """Stop everything."""
         self._exit.close()
 
+    @cache  # noqa: B019 - there is one stack, and boto3 takes a while to make them
     def client(self, service: str) -> Any:
         """Return a boto3 client for the stack's AWS."""
         return resources.session().client(service, endpoint_url=self.endpoint_url)  # type: ignore[call-overload]
 
+    @cache  # noqa: B019 - as above
     def table(self, name: str) -> Any:
         """Return the boto3 table with the logical id `name`."""
         return resources.session().resource("dynamodb", endpoint_url=self.endpoint_url).Table(self.template.names[name])
@@ -114,10 +119,13 @@ class Stack:
     def _start_aws(self, stack: ExitStack) -> str:
         port = self._port("AWS")
         command = [sys.executable, "-m", "moto.server", "-H", self.host, "-p", str(port)]
-        server = start(command, cwd=ROOT, stdout=subprocess.DEVNULL)
+        environment = {**os.environ, "MOTO_PORT": str(port)}  # its state machines call its other services
+        server = start(command, cwd=ROOT, stdout=subprocess.DEVNULL, env=environment)
         stack.callback(end, server)
         url = f"http://{self.host}:{port}"
         wait_for(f"{url}/moto-api/", server)
+        settings = json.dumps({"stepfunctions": {"execute_state_machine": True}}).encode()
+        urllib.request.urlopen(urllib.request.Request(f"{url}/moto-api/config", settings, _JSON)).close()
         return url
 
     def _start_functions(self, stack: ExitStack) -> None:
