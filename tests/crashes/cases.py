@@ -44,12 +44,15 @@ class Case:
     def launch_id(self) -> str:
         return launch_id_of(self.key)
 
-    def call(self) -> Reply:
-        """Launch, as the caller does."""
+    def body(self) -> dict[str, Any]:
+        """Return what is asked for."""
         body = {"assistant_id": "agent", "input": self.task, "stream": self.stream, "metadata": self.metadata}
         body |= {"thread_id": self.thread_id} if self.thread_id else {}
-        body |= {"callback": {"task_token": self.token}} if self.token else {}
-        reply = self.world.request("launch", "/runs", json.dumps(body), headers={"idempotency-key": self.key})
+        return body | ({"callback": {"task_token": self.token}} if self.token else {})
+
+    def call(self) -> Reply:
+        """Launch, as the caller does."""
+        reply = self.world.request("launch", "/runs", json.dumps(self.body()), headers={"idempotency-key": self.key})
         if reply.status == 202:
             self.answers.append(reply.body["run_id"])
         return reply
@@ -134,6 +137,40 @@ class Case:
             case "large":
                 return {**self.task, "result": "x" * self.task["bytes"]}
         return self.task
+
+
+class Message(Case):
+    """A launch by a message."""
+
+    record: dict[str, Any] | None = None
+
+    def bring(self) -> bool:
+        """Bring the message once; return whether it is done with."""
+        assert self.record
+        return self.world.bring(self.record)
+
+    def insist(self) -> None:
+        """Bring the message as the queue does, until it is done with."""
+        for _ in range(40):
+            if self.bring():
+                return
+            self.world.ahead += 181
+        raise AssertionError("the message comes again and again")
+
+
+class Poison(Message):
+    """A message that can be no launch."""
+
+    def body(self) -> dict[str, Any]:
+        return {**super().body(), "nonsense": 1}
+
+    def check(self, outcome: str) -> list[str]:
+        """It is a dead letter, and the task that waits was told."""
+        wrong = ["doubled: a launch"] * bool(self.world.items("LaunchesTable"))
+        letters = self.world.letters(self.key)
+        wrong += ["lost: there is no letter"] * (outcome == "a letter" and not letters)
+        wrong += ["lost: a task waits"] * (outcome == "a letter" and self.token not in self.world.faults.told)
+        return wrong + [f"lost: the token stands in {letter}" for letter in letters if "task_token" in letter]
 
 
 class Question(Case):
@@ -237,6 +274,25 @@ def launch(case: Case) -> None:
 
 def insist(case: Case) -> None:
     case.insist()
+
+
+def bring(case: Case) -> None:
+    assert isinstance(case, Message)
+    case.bring()
+
+
+def sent(case: Case) -> None:
+    assert isinstance(case, Message)
+    case.record = case.world.send({**case.body(), "idempotency_key": case.key})
+
+
+def put_off(case: Case) -> None:
+    """LangGraph could not be reached when the message first came."""
+    sent(case)
+    with case.world.faults.watched("POST /threads$", faults.DOWN):
+        bring(case)
+    assert case.world.faults.was_met
+    case.world.ahead += 76
 
 
 def reconcile(case: Case) -> None:
@@ -448,6 +504,10 @@ SCENARIOS = (
     Scenario("notify tells a task", notify, just_settled, is_shared=True, token="token", at="stepf|Update"),
     Scenario("reconcile tells a task", reconcile, not_its_task, is_shared=True, token="token", at="stepf|Update"),
     Scenario("launch for a task", launch, token="token", insists=insist, at="UpdateItem"),
+    Scenario("message", bring, sent, insists=insist, case=Message),
+    Scenario("message, the queue is lost too", bring, sent, case=Message, at="runs$|UpdateItem|sqs"),
+    Scenario("message that was put off", bring, put_off, insists=insist, case=Message, at="threads|runs$|UpdateItem"),
+    Scenario("message that is no launch", bring, sent, token="token", insists=insist, outcome="a letter", case=Poison),
     Scenario("notify tells a question", notify, just_settled, ASK, is_shared=True, outcome="awaiting_input"),
     Scenario("answer", answer, asked, ASK, insists=insist, case=Question),
     Scenario("answer, the caller dies too", answer, asked, ASK, at="runs$", case=Question),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import sys
 from collections import Counter
 from contextlib import ExitStack
@@ -42,10 +43,11 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
         template = Template({"LangGraphUrl": server.url, "WebhookUrl": f"{api.url}/webhook"})
         resources.create(template)
         patch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+        _forget()
         for function in template.functions():
             for name, value in function.environment.items():
                 patch.setenv(name, value)
-        _forget()
+            importlib.import_module(function.handler.removesuffix(".handler"))
         faults = Faults()
         faults.install(patch.setattr)
         door.world = World(template, server.url, faults, patch.setattr)

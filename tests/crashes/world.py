@@ -21,7 +21,9 @@ from typing import TYPE_CHECKING, Any
 import httpx
 from boto3.dynamodb.types import TypeDeserializer
 from moto.dynamodb.models import dynamodb_backends
+from moto.sqs.models import sqs_backends
 
+from local import queue, resources
 from local.http_api import HttpApi
 from local.stream import batches
 from local.template import Route, Template
@@ -101,6 +103,29 @@ class World:
         except KilledError:
             return Reply(500, {}, {})
         return Reply(answer["statusCode"], json.loads(answer["body"]), answer["headers"])
+
+    def send(self, body: object) -> dict[str, Any]:
+        """Put a message into the launch queue and receive it, as Lambda would hand it over."""
+        sqs, url = resources.session().client("sqs"), self.template.names["LaunchQueue"]
+        sqs.send_message(QueueUrl=url, MessageBody=json.dumps(body))
+        messages: list[Any] = sqs.receive_message(QueueUrl=url, AttributeNames=["All"])["Messages"]
+        return queue.record(messages[0], resources.queue_arn(sqs, url))
+
+    def bring(self, record: dict[str, Any]) -> bool:
+        """Bring a message to the launch function; return whether it is done with, else it comes again."""
+        told = record["attributes"]
+        try:
+            answer = self.invoke("launch", {"Records": [copy.deepcopy(record)]})
+        except KilledError:
+            return False
+        finally:
+            told["ApproximateReceiveCount"] = str(int(told["ApproximateReceiveCount"]) + 1)
+        return not answer["batchItemFailures"]
+
+    def letters(self, key: str) -> list[str]:
+        """Return the dead letters of a message."""
+        kept = sqs_backends["123456789012"]["us-east-1"].queues["runledger-LaunchDeadLetterQueue"]._messages  # noqa: SLF001
+        return [letter.body for letter in kept if key in letter.body]
 
     def reconcile(self) -> None:
         """Let reconcile run once."""
