@@ -34,13 +34,14 @@ event: .venv/.done ## Print a webhook event that the running stack takes, for sa
 
 test: .venv/.done $(TOOLS)/langgraph/.done $(TOOLS)/runtime/.done build ## Run every test
 	@mkdir -p .runledger
-	@echo "the crash points are tried meanwhile, see .runledger/crashes.log"
-	@$(RUN) pytest tests/crashes >.runledger/crashes.log 2>&1 & crashes=$$!; \
-	trap 'kill $$crashes 2>/dev/null' EXIT; \
-	$(RUN) pytest --ignore tests/crashes; \
-	wait $$crashes || { tail -n 200 .runledger/crashes.log; exit 1; }; \
+	@echo "the crash points and the integration tests go on meanwhile, see .runledger/tests.log"
+	@set -m; \
+	{ $(RUN) pytest tests/crashes && $(RUN) pytest tests/integration; } >.runledger/tests.log 2>&1 </dev/null & others=$$!; \
+	trap 'kill -- -$$others 2>/dev/null' EXIT; \
+	$(RUN) pytest --ignore tests/crashes --ignore tests/integration; \
+	wait $$others || { tail -n 200 .runledger/tests.log; exit 1; }; \
 	trap - EXIT; \
-	tail -n 4 .runledger/crashes.log
+	grep -E '(lost|passed)' .runledger/tests.log
 
 crashes: .venv/.done $(TOOLS)/langgraph/.done ## Try every crash point (some five minutes): 0 lost, 0 doubled
 	$(RUN) pytest tests/crashes

@@ -65,9 +65,26 @@ class Demo:
         """POST /runs with a key of the kind's own."""
         return _post(f"{self.stack.apis['Api'].url}/runs", body, {"idempotency-key": kind.name})
 
+    def send(self, kind: Kind) -> None:
+        """Launch a run by a message of the launch queue; note the run once the ledger has it."""
+        queue = self.stack.template.names["LaunchQueue"]
+        body = {"assistant_id": "agent", "idempotency_key": kind.name, **kind.request}
+        self.stack.client("sqs").send_message(QueueUrl=queue, MessageBody=json.dumps(body))
+        metadata, ends = json.dumps(kind.request["metadata"]), time.monotonic() + _LAND_SECONDS
+        while kind.name not in self.runs and time.monotonic() < ends:
+            for run in self.items().values():
+                if run.get("metadata") == metadata:
+                    self.runs[kind.name] = run
+            time.sleep(0.1)
+        self.check(f"{kind.name}: launched", kind.name in self.runs)
+        console.print(f"[bold blue]message[/]  {kind.name:<37} [dim]run[/] {logs.short(self._run_id(kind.name))}")
+
+    def _run_id(self, name: str) -> str:
+        return str(self.runs.get(name, {}).get("run_id", ""))
+
     def ask(self, name: str, what: str, body: dict[str, Any]) -> dict[str, Any]:
         """Resume or cancel a run, and show that; return the answer."""
-        run_id = self.runs.get(name, {}).get("run_id", "")
+        run_id = self._run_id(name)
         console.print(f"[bold blue]{what:<8}[/] {name:<37} [dim]run[/] {logs.short(run_id)}")
         status, answer = _post(f"{self.stack.apis['Api'].url}/runs/{run_id}/{what}", body)
         self.check(f"{name}: {what}", status == 202, f"{status} {answer}")  # noqa: PLR2004
@@ -95,8 +112,9 @@ KINDS = (
     Kind("superseded", {"input": {"task": "slow", "seconds": 60}}, "rolled_back"),
 )
 SUCCESSOR = Kind("its successor", {"input": {"task": "answer"}, "multitask_strategy": "rollback"}, "succeeded")
+MESSAGE = Kind("by a message", {"input": {"task": "answer"}, "metadata": {"from": "a queue"}}, "succeeded")
 ANSWER = Kind("its answer", {"resume": "yes"}, "succeeded")
-_ALL = (*KINDS, SUCCESSOR, ANSWER)
+_ALL = (*KINDS, MESSAGE, SUCCESSOR, ANSWER)
 
 
 def main() -> int:
@@ -128,12 +146,13 @@ def _run(demo: Demo) -> None:
     console.rule("launches, deliveries as they land, and what the bus is told")
     for kind in KINDS:
         demo.launch(kind)
+    demo.send(MESSAGE)
     superseded = demo.runs.get("superseded", {})
     _wait_until_running(demo, ("cancelled", "superseded"))
     demo.launch(SUCCESSOR, thread_id=superseded.get("thread_id"))
     for name in ("cancelled", "never began"):
         demo.ask(name, "cancel", {})
-    _wait_until_told(demo, tuple(kind for kind in (*KINDS, SUCCESSOR) if kind.sends_webhook))
+    _wait_until_told(demo, tuple(kind for kind in (*KINDS, MESSAGE, SUCCESSOR) if kind.sends_webhook))
     demo.runs[ANSWER.name] = demo.ask("asks, is answered", "resume", ANSWER.request)
     _wait_until_told(demo, (ANSWER,))
     _check_doors(demo, demo.items())

@@ -552,6 +552,60 @@ MUTATIONS = (
         "text=canonical if callback or text is None else text,",
         "text=canonical if text is None else text,",
     ),
+    # ---- the launch queue ------------------------------------------------------------------------------------------
+    Mutation(
+        "G1",
+        "a message that failed is deleted",
+        MESSAGES,
+        "        return False\n\n    def _bury",
+        "        return True\n\n    def _bury",
+    ),
+    Mutation("G1", "a message that is no launch leaves no letter", MESSAGES, "self.dead_letters.leave", "str"),
+    Mutation(
+        "G1",
+        "one poisoned message stops the others",
+        MESSAGES,
+        "            return self._failed(message, launch_id, internal())",
+        "            raise",
+    ),
+    Mutation(
+        "G1",
+        "a message that could not be put down is forgotten in the end",
+        MESSAGES,
+        'if launch_id and self.launcher.launches.item("launch_id", launch_id):',
+        "if launch_id:",
+    ),
+    Mutation(
+        "G1",
+        "reconcile works on the launch of a message that waits",
+        MESSAGES,
+        "self.launcher.launches.apply(launch_states.postponed(launch_id, later))",
+        "pass",
+    ),
+    Mutation(
+        "G2",
+        "a message is another launch each time",
+        f"{CORE}/messages.py",
+        "fields.pop(_KEY, message_id)",
+        "str(id(fields))",
+    ),
+    Mutation(
+        "G2", "the letter of a message forgets its key", f"{CORE}/messages.py", "{_KEY: message_id, **fields}", "fields"
+    ),
+    Mutation(
+        "G5",
+        "the letter of a message keeps the task's token",
+        f"{CORE}/messages.py",
+        'fields.pop("callback", None)',
+        'fields.get("callback")',
+    ),
+    Mutation(
+        "G9",
+        "anybody's rules send a message to the launch queue",
+        "template.yaml",
+        "            Condition: {StringEquals: {aws:SourceAccount: !Ref AWS::AccountId}}\n\n  LaunchRole",
+        "\n  LaunchRole",
+    ),
     # ---- G5, G7: tokens --------------------------------------------------------------------------------------------
     Mutation(
         "G5", "the token stays in the payload", f"{CORE}/deliveries.py", 'text = text.replace(spelling, "")', "pass"

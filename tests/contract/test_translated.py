@@ -14,8 +14,10 @@ from typing import TYPE_CHECKING, Any, get_args
 import pytest
 from cfnlint.api import lint
 from samtranslator.translator.transform import transform
+from samtranslator.yaml_helper import yaml_parse
 
 from local.stream import batches
+from local.template import ROOT
 from runledger.core.events import is_told
 from runledger.core.ledger import LEASE_SECONDS
 from runledger.core.messages import TRY_SECONDS, wait_seconds
@@ -24,6 +26,7 @@ from tests.contract.source import FUNCTIONS, OPTIONS, TEMPLATE, named, template
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from local.template import Function
 
@@ -56,6 +59,18 @@ def translated(case: str) -> dict[str, Any]:
 @pytest.mark.parametrize("case", CASES)
 def test_the_translation_lints_clean(case: str) -> None:
     found = lint(json.dumps(translated(case)), regions=["us-east-1"])
+    assert [f"{match.rule.id} {match.message} at {match.path}" for match in found] == []
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "events" / "samples").glob("*.yaml")), ids=lambda path: path.stem)
+def test_the_samples_lint_clean_too(path: Path) -> None:
+    document = json.loads(json.dumps(yaml_parse(path.read_text())))
+    assert document["Parameters"].keys() <= TEMPLATE.document["Outputs"].keys()
+    if "Transform" in document:
+        with pytest.MonkeyPatch.context() as environment:
+            environment.setenv("AWS_DEFAULT_REGION", "us-east-1")
+            document = transform(document, {}, NoManagedPolicies())
+    found = lint(json.dumps(document), regions=["us-east-1"])
     assert [f"{match.rule.id} {match.message} at {match.path}" for match in found] == []
 
 

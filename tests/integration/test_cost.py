@@ -18,8 +18,9 @@ from runledger.core import run_states
 from runledger.core.deliveries import Payload
 from runledger.core.ledger import Placed
 from runledger.core.settling import Seen
+from tests.integration import capacity
 from tests.integration.scene import QUESTION
-from tests.integration.support import NOW, Door, Schedule, Stream, delivery, new_id
+from tests.integration.support import NOW, Door, Mailbox, Schedule, Stream, delivery, new_id
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -35,6 +36,7 @@ THREAD = new_id()  # of all the other runs
 RUN, CHECKPOINT = "LangGraph GET /threads/…/runs/…", "LangGraph POST /threads/…/history"
 CALLS = {
     "POST /runs": {"UpdateItem": 3, "LangGraph POST /threads/…/runs": 1},
+    "a message of the launch queue": {"UpdateItem": 3, "LangGraph POST /threads/…/runs": 1},
     "POST /webhook": {"UpdateItem": 1},
     "POST /runs/{run_id}/resume": {
         "GetItem": 1,
@@ -54,17 +56,39 @@ CALLS = {
     "a pass of reconcile, with one event due": {"Query": 16, "GetItem": 2, "PutEvents": 1, "UpdateItem": 3},
 }
 
+COUNTED = ("bytes", "units", "half units")  # what is no call
+UNITS = {  # of DynamoDB, written and read; indexes take most of what is written
+    "POST /runs": (9, 0.0),
+    "a message of the launch queue": (9, 0.0),
+    "POST /webhook": (9, 0.0),
+    "POST /runs/{run_id}/resume": (15, 1.0),
+    "POST /runs/{run_id}/cancel": (3, 1.0),
+    "a record to be settled": (7, 0.0),
+    "a record to be told": (3, 2.0),
+    "GET /runs/{run_id}": (0, 1.0),
+    "GET /launches/{launch_id}": (0, 1.5),
+    "GET /runs?thread_id=…": (0, 0.5),
+    "GET /runs?outcome=…": (0, 4.0),
+    "a pass of reconcile, with one run due": (8, 8.0),
+    "a pass of reconcile, with one event due": (8, 10.0),
+}
+
 
 class Meter:
-    """Counts the calls that are made while it runs, and the bytes that they send and read."""
+    """Counts the calls that are made while it runs, the bytes that they send and read, and the units they consume."""
 
-    def __init__(self, monkeypatch: pytest.MonkeyPatch, langgraph: LangGraphDouble) -> None:
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, langgraph: LangGraphDouble, aws: Aws) -> None:
+        self._tables = {
+            aws.template.names[name]: properties
+            for name, properties in aws.template.resources("AWS::DynamoDB::Table").items()
+        }
         self.bills: dict[str, dict[str, int]] = {}
         self._langgraph = langgraph
         self._bill: Counter[str] | None = None
         call = BaseClient._make_api_call  # type: ignore[attr-defined]  # noqa: SLF001 - all calls pass here
 
         def counted(client: Any, operation: str, parameters: Any) -> Any:
+            before = self._item(parameters)
             bill = self._bill if client.meta.endpoint_url.endswith(".amazonaws.com") else None  # else another stack's
             if bill is not None:
                 bill[operation] += 1
@@ -72,9 +96,29 @@ class Meter:
             answer = call(client, operation, parameters)
             if bill is not None:
                 bill["bytes read"] += _size({name: part for name, part in answer.items() if name != "ResponseMetadata"})
+                self._consume(bill, operation, parameters, answer, before)
             return answer
 
         monkeypatch.setattr(BaseClient, "_make_api_call", counted)
+
+    def _item(self, parameters: Any) -> dict[str, Any] | None:
+        """Return the item that a call names, in DynamoDB's JSON."""
+        if "Key" not in parameters or parameters.get("TableName") not in self._tables:
+            return None
+        ((_, key),) = parameters["Key"].items()
+        table = dynamodb_backends["123456789012"]["us-east-1"].tables[parameters["TableName"]]
+        item = table.items.get(DynamoType(key))
+        return dict(item.to_json()["Attributes"]) if isinstance(item, Item) else None
+
+    def _consume(self, bill: Counter[str], operation: str, parameters: Any, answer: Any, before: Any) -> None:
+        match operation:
+            case "UpdateItem":
+                properties = self._tables[parameters["TableName"]]
+                bill["units written"] += capacity.written(before, self._item(parameters), properties)
+            case "GetItem":
+                bill["half units read"] += int(2 * capacity.read([answer.get("Item", {})], newest=True))
+            case "Query":
+                bill["half units read"] += int(2 * capacity.read(answer["Items"], newest=False))
 
     @contextmanager
     def on(self, what: str) -> Iterator[None]:
@@ -150,6 +194,11 @@ def story(doors: dict[str, Door], stream: Stream, langgraph: LangGraphDouble, wa
     with meter.on("POST /runs/{run_id}/cancel"):
         assert launch.post(f"/runs/{langgraph.run_id}/cancel").status == 202
     langgraph.known[langgraph.run_id]["status"] = "success"
+    mailbox = Mailbox(launch, stream.aws, wall)
+    message = mailbox.send(body)
+    with meter.on("a message of the launch queue"):
+        assert mailbox.bring(message) == [True]
+    langgraph.known[langgraph.run_id]["status"] = "success"
     for _ in range(3):  # until nothing is due
         wall.now += 120
         Schedule(doors["reconcile"]).run()
@@ -168,10 +217,10 @@ def asks(launch: Door, langgraph: LangGraphDouble, wall: WallClock) -> None:
     assert launch.app.launcher.runs.apply(update) is None
 
 
-def test_g10_calls_and_bytes_are_the_same_with_10_and_with_10_000_other_runs(
+def test_g10_calls_bytes_and_capacity_are_the_same_with_10_and_with_10_000_other_runs(
     doors: dict[str, Door], aws: Aws, langgraph: LangGraphDouble, wall: WallClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    stream, meter = Stream(doors["notify"], aws, wall), Meter(monkeypatch, langgraph)
+    stream, meter = Stream(doors["notify"], aws, wall), Meter(monkeypatch, langgraph, aws)
     for door in doors.values():
         owner = getattr(door.app, "launcher", door.app)
         for secret in [kept for kept in vars(owner).values() if isinstance(kept, Secret)]:
@@ -188,5 +237,7 @@ def test_g10_calls_and_bytes_are_the_same_with_10_and_with_10_000_other_runs(
     assert many[page].pop("bytes read") < 8 * (LIMIT + 1) * SUMMARY_BYTES
     assert few[page].pop("bytes read") > 0
     assert few == many
-    calls = {what: {name: n for name, n in bill.items() if "bytes" not in name} for what, bill in many.items()}
+    calls = {what: {name: n for name, n in bill.items() if not name.startswith(COUNTED)} for what, bill in many.items()}
     assert calls == CALLS
+    units = {what: (bill.get("units written", 0), bill.get("half units read", 0) / 2) for what, bill in many.items()}
+    assert units == UNITS

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from local import event
+from local import event, resources
 from local.servers import free_port
 from local.stack import Stack
 from local.template import ROOT
@@ -110,6 +110,13 @@ def test_launch_invoked_in_a_container_starts_a_run_that_lands(stack: Stack, fla
     body = json.loads(answer["body"])
     item = landed(stack, body["run_id"])
     assert (item["launch_id"], item["status"]) == (body["launch_id"], "success")
+
+
+def test_launch_invoked_in_a_container_takes_a_message(stack: Stack, flags: list[str]) -> None:
+    answer = invoke(flags, "LaunchFunction", (ROOT / "events" / "launch-message.json").read_text())
+    assert answer == {"batchItemFailures": []}
+    (run,) = [run for run in resources.scan(stack.table("RunsTable")) if run.get("metadata") == '{"tenant": "a"}']
+    assert landed(stack, run["run_id"])["status"] == "success"
 
 
 def test_webhook_invoked_in_a_container_records_the_event(stack: Stack, flags: list[str]) -> None:
