@@ -8,13 +8,8 @@ from typing import Any
 
 import pytest
 
-from runledger.core.launches import (
-    MAX_AFTER_SECONDS,
-    STREAM_MODES,
-    LaunchRequest,
-    launch_id_of,
-    own_thread_id,
-)
+from runledger.core.launch_fields import MAX_AFTER_SECONDS, STREAM_MODES
+from runledger.core.launches import LaunchRequest, launch_id_of, own_thread_id
 from runledger.core.launches import parse_launch as parse
 from runledger.core.problems import Problem
 from runledger.core.requests import MAX_BODY_BYTES
