@@ -7,7 +7,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from jsonschema import Draft202012Validator
-from referencing import Registry, Resource
+from referencing import Registry
 from referencing.jsonschema import DRAFT202012
 
 from local.openapi.document import FILE
@@ -21,7 +21,7 @@ OPERATIONS: dict[str, dict[str, Any]] = {
     for path, methods in DOCUMENT["paths"].items()
     for method, operation in methods.items()
 }
-_REGISTRY: Registry[Any] = Registry().with_resource("urn:openapi", Resource(DOCUMENT, DRAFT202012))
+_REGISTRY: Registry[Any] = Registry().with_resource("urn:openapi", DRAFT202012.create_resource(DOCUMENT))
 
 
 def complaints(route: str, status: int, headers: Mapping[str, str], text: str) -> list[str]:
