@@ -75,6 +75,13 @@ def test_g2_a_digest_tells_requests_apart_but_not_how_they_are_written() -> None
         assert parse(other.encode()).digest != parse(text.encode()).digest
 
 
+def test_a_delay_is_the_same_however_its_number_is_written() -> None:
+    """LangGraph takes an integer, and the same launch sent again by another client is the same."""
+    asked = launch(after_seconds=60.0)
+    assert asked == launch(after_seconds=60)
+    assert type(asked.options["after_seconds"]) is int
+
+
 @pytest.mark.parametrize("key", ["a", "x" * 255, "with space", "!~"])
 def test_g2_a_key_names_one_launch_always_and_no_key_a_new_one(key: str) -> None:
     assert launch_id_of(key) == launch_id_of(key) != launch_id_of(key[1:] + "z")
@@ -139,7 +146,7 @@ def test_each_stream_mode_is_taken(mode: object) -> None:
         (LEAST, "interrupt_before", NAMED_NODES),
         (LEAST, "interrupt_after", NAMED_NODES),
         (LEAST, "multitask_strategy", ["", "Reject", None, 1, ["reject"], {}]),
-        (LEAST, "after_seconds", [-1, MAX_AFTER_SECONDS + 1, 2**63, 1.0, 0.5, True, False, "1", None, []]),
+        (LEAST, "after_seconds", [-1, MAX_AFTER_SECONDS + 1, 2**63, 1.5, 0.5, True, False, "1", None, []]),
         (LEAST, "durability", ["", "Sync", None, 1, ["sync"], {}]),
         (RESUME, "command", [None, {}, [], "resume", {"resume": 1, "send": 2}, {"resume": None}, {"goto": None}]),
     ],

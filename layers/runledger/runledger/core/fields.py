@@ -49,10 +49,18 @@ def whole_number(most: int, note: str) -> Field:
     """Take an integer from 0 to `most`; `note` says what that is."""
 
     def check(value: Json) -> str | None:
-        ok = type(value) is int and 0 <= value <= most
+        number = whole(value)
+        ok = number is not None and 0 <= number <= most
         return None if ok else f"must be a whole number from 0 to {most} ({note})"
 
     return Field(check, {"type": "integer", "minimum": 0, "maximum": most})
+
+
+def whole(value: Json) -> int | None:
+    """Return the integer that a value is: JSON has one kind of numbers, in which 60.0 is 60. None for any other."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or not value.is_integer():
+        return None
+    return int(value)
 
 
 def _any(_: Json) -> None:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from runledger.core import strict_json
-from runledger.core.fields import Field, Schema
+from runledger.core.fields import Field, Schema, whole
 from runledger.core.launch_fields import FIELDS
 from runledger.core.problems import FieldError, Problem, invalid_request
 from runledger.core.requests import json_object
@@ -88,6 +88,8 @@ def parse_launch(body: bytes | None) -> LaunchRequest:
     errors += _across(fields)
     if errors:
         raise invalid_request(*errors)
+    if "after_seconds" in fields:
+        fields["after_seconds"] = whole(fields["after_seconds"])
     callback = _as_object(fields.pop("callback", None))
     canonical = json.dumps(fields, sort_keys=True, separators=(",", ":"))
     options = {name: value for name, value in fields.items() if name not in _OURS}
