@@ -12,7 +12,7 @@ SAM := env SAM_CLI_TELEMETRY=0 PATH="$(CURDIR)/.venv/bin:$$PATH" $(TOOLS)/sam/bi
 ARCHITECTURE := $(if $(filter arm64 aarch64,$(shell uname -m)),arm64,x86_64)
 export LANGGRAPH_CONFIG LANGGRAPH_URL LANGGRAPH_API_KEY BIND API_PORT WEBHOOK_PORT LANGGRAPH_PORT AWS_PORT
 
-.PHONY: help up down ledger event demo test crashes mutations check format build lock clean
+.PHONY: help up down ledger event demo test crashes openapi mutations check format build lock clean
 
 help: ## Show this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 10
@@ -45,6 +45,9 @@ test: .venv/.done $(TOOLS)/langgraph/.done $(TOOLS)/runtime/.done build ## Run e
 
 crashes: .venv/.done $(TOOLS)/langgraph/.done ## Try every crash point (some five minutes): 0 lost, 0 doubled
 	$(RUN) pytest tests/crashes
+
+openapi: .venv/.done ## Write events/schemas/openapi.json anew
+	@PYTHONPATH=layers/runledger $(RUN) local.openapi
 
 mutations: .venv/.done ## Break each guarantee on purpose and see a test fail (long; ONLY=G2 for some)
 	$(RUN) tests.mutations $(ONLY)

@@ -91,13 +91,11 @@ def cancel(http: Request) -> Answer:
     """Ask for the end of a run: 202 with what the ledger says of it, or a Problem."""
     run = _run(http)
     outcome = cancelling.cancel(launcher, run, _until(http.seconds_left()))
-    return _asked(_prefix(http), run["run_id"], run.get("launch_id"), run["thread_id"], outcome)
+    return _asked(_prefix(http), run["run_id"], run.get("launch_id"), run.get("thread_id"), outcome)
 
 
 def _run(http: Request) -> dict[str, Any]:
-    run_id = http.parameters["run_id"].lower()
-    telemetry.about(run_id=run_id)
-    run = launcher.runs.item("run_id", run_id)
+    run = launcher.runs.item("run_id", http.identifier("run_id"))
     if run is None:
         raise unknown("run with this id")
     telemetry.about(launch_id=run.get("launch_id"))
@@ -117,7 +115,7 @@ def _asked(  # noqa: PLR0913, PLR0917 - what an answer tells
     prefix: str,
     run_id: str,
     launch_id: str | None,
-    thread_id: str,
+    thread_id: str | None,
     outcome: str = "pending",
     links: Mapping[str, str] | None = None,
 ) -> Answer:
@@ -126,7 +124,7 @@ def _asked(  # noqa: PLR0913, PLR0917 - what an answer tells
     body = {
         **({"launch_id": launch_id} if launch_id else {}),
         "run_id": run_id,
-        "thread_id": thread_id,
+        **({"thread_id": thread_id} if thread_id else {}),
         "outcome": outcome,
         "links": {"run": run, **launched, **(links or {})},
     }

@@ -7,12 +7,11 @@ index, a page of one outcome from its 8 shards at once. Only `Prefer: wait=N` re
 from __future__ import annotations
 
 import hashlib
-import re
 import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
-from runledger.adapters import aws, settings, telemetry
+from runledger.adapters import aws, settings
 from runledger.adapters.bucket import Bucket
 from runledger.adapters.gateway import Answer, Request, serve
 from runledger.adapters.tables import Table
@@ -32,7 +31,6 @@ _AWAITED = ("pending", "settling")  # outcomes that a caller who waits waits out
 _LOOK_SECONDS = 1.0
 _LINK_WINDOW_SECONDS = 120  # how long an answer with a link counts as unchanged: its link is good for 300
 _MAX_LAUNCH_RUNS = 100
-_UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII)
 
 _dynamodb = aws.client("dynamodb")
 runs = Table(_dynamodb, settings.text("RUNS_TABLE"))
@@ -52,7 +50,7 @@ def show(http: Request) -> Answer:
 
 
 def _run(http: Request) -> Answer:
-    run_id = _id(http, "run_id", "run")
+    run_id = http.identifier("run_id")
     waits = wait_seconds(http.headers)
     item = _awaited(run_id, waits or 0)
     prefix = http.path.rpartition("/runs/")[0]
@@ -88,21 +86,12 @@ def _runs(http: Request) -> Answer:
 
 
 def _launch(http: Request) -> Answer:
-    launch_id = _id(http, "launch_id", "launch")
+    launch_id = http.identifier("launch_id")
     item = launches.item("launch_id", launch_id)
     if item is None:
         raise unknown("launch with this id")
     prefix = http.path.rpartition("/launches/")[0]
     return _answer(http, views.launch(item, runs.newest_of_launch(launch_id, _MAX_LAUNCH_RUNS), prefix))
-
-
-def _id(http: Request, name: str, what: str) -> str:
-    """Return the id in the path, in the ledger's spelling. What is no UUID names nothing."""
-    value = http.parameters[name].lower()
-    if not _UUID.fullmatch(value):
-        raise unknown(f"{what} with this id, which is no UUID")
-    telemetry.about(**{name: value})
-    return value
 
 
 def _answer(

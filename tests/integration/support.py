@@ -25,6 +25,7 @@ from local.worker import Context
 from runledger.adapters.secrets import Secret, key_ring
 from runledger.core import launch_states, tokens
 from runledger.core.launches import own_thread_id
+from tests.contract.surface import complaints
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -95,7 +96,7 @@ class Door:
             context.get_remaining_time_in_millis = lambda: int(next(left) * 1000)
         answer = self.app.handler(event, context)
         assert answer["headers"]["Cache-Control"] == "no-store"
-        return Reply(answer["statusCode"], answer["headers"], answer["body"])
+        return _described(event, Reply(answer["statusCode"], answer["headers"], answer["body"]))
 
     def get(self, url: str, headers: dict[str, str] | None = None) -> Reply:
         """Call the handler for the route that the URL is of, as the gateway does."""
@@ -113,7 +114,13 @@ class Door:
         event = http_event(method, route.path, body, query, headers, is_base64=False)
         event |= {"rawPath": path, **({"pathParameters": found.groupdict()} if found.groupdict() else {})}
         answer = self.app.handler(event, Context(self.function.timeout, function_name=self.function.name))
-        return Reply(answer["statusCode"], answer["headers"], answer.get("body", ""))
+        return _described(event, Reply(answer["statusCode"], answer["headers"], answer.get("body", "")))
+
+
+def _described(event: dict[str, Any], reply: Reply) -> Reply:
+    """Return the reply, which must be as the OpenAPI document says of its route."""
+    assert not complaints(event["routeKey"], reply.status, reply.headers, reply.text), reply
+    return reply
 
 
 @dataclass

@@ -172,3 +172,22 @@ def test_g6_langgraph_out_of_order_is_502_and_changes_nothing(
     reply = cancel(launch, run_id)
     assert (reply.status, reply.problem) == (502, "langgraph-fault")
     assert scene.run(run_id) == before
+
+
+def test_a_run_whose_thread_nobody_told_is_answered_without_it(launch: Door, scene: Scene) -> None:
+    """Deliveries can be trimmed; such a run has been cancelled in LangGraph itself."""
+    run_id = new_id()
+    scene.delivered(run_id, "interrupted", thread_id=None)
+    reply = cancel(launch, run_id)
+    assert (reply.status, reply.body["outcome"]) == (202, "cancelled")
+    assert "thread_id" not in reply.body
+
+
+@pytest.mark.parametrize("run_id", [new_id(), "x", "%", "x" * 3000])
+@pytest.mark.parametrize("action", ["cancel", "resume"])
+def test_what_names_no_run_is_404(launch: Door, output: Output, action: str, run_id: str) -> None:
+    """Also what DynamoDB would refuse as a key, which is no fault of the ledger."""
+    reply = launch.post(f"/runs/{run_id}/{action}", "{}")
+    assert (reply.status, reply.problem) == (404, "unknown")
+    assert ("no UUID" in reply.body["detail"]) == (len(run_id) != 36), "nobody is asked about what can be no key"
+    assert output.counts == {"refused": 1, "refused:unknown": 1}

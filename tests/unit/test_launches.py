@@ -8,13 +8,8 @@ from typing import Any
 
 import pytest
 
-from runledger.core.launches import (
-    MAX_AFTER_SECONDS,
-    STREAM_MODES,
-    LaunchRequest,
-    launch_id_of,
-    own_thread_id,
-)
+from runledger.core.launch_fields import MAX_AFTER_SECONDS, STREAM_MODES
+from runledger.core.launches import LaunchRequest, launch_id_of, own_thread_id
 from runledger.core.launches import parse_launch as parse
 from runledger.core.problems import Problem
 from runledger.core.requests import MAX_BODY_BYTES
@@ -78,6 +73,13 @@ def test_g2_a_digest_tells_requests_apart_but_not_how_they_are_written() -> None
     assert parse(text.encode()).digest == parse(same.encode()).digest
     for other in (text.replace("1.0", "1"), text.replace("null", "0"), text.replace('"a"', '"b"')):
         assert parse(other.encode()).digest != parse(text.encode()).digest
+
+
+def test_a_delay_is_the_same_however_its_number_is_written() -> None:
+    """LangGraph takes an integer, and the same launch sent again by another client is the same."""
+    asked = launch(after_seconds=60.0)
+    assert asked == launch(after_seconds=60)
+    assert type(asked.options["after_seconds"]) is int
 
 
 @pytest.mark.parametrize("key", ["a", "x" * 255, "with space", "!~"])
@@ -144,7 +146,7 @@ def test_each_stream_mode_is_taken(mode: object) -> None:
         (LEAST, "interrupt_before", NAMED_NODES),
         (LEAST, "interrupt_after", NAMED_NODES),
         (LEAST, "multitask_strategy", ["", "Reject", None, 1, ["reject"], {}]),
-        (LEAST, "after_seconds", [-1, MAX_AFTER_SECONDS + 1, 2**63, 1.0, 0.5, True, False, "1", None, []]),
+        (LEAST, "after_seconds", [-1, MAX_AFTER_SECONDS + 1, 2**63, 1.5, 0.5, True, False, "1", None, []]),
         (LEAST, "durability", ["", "Sync", None, 1, ["sync"], {}]),
         (RESUME, "command", [None, {}, [], "resume", {"resume": 1, "send": 2}, {"resume": None}, {"goto": None}]),
     ],

@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from runledger.adapters import telemetry
-from runledger.core.problems import FieldError, Problem, internal, invalid_request
+from runledger.core.fields import UUID
+from runledger.core.problems import FieldError, Problem, internal, invalid_request, unknown
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -41,6 +42,14 @@ class Request:
             return (self.body or "").encode()
         except ValueError:
             raise invalid_request(FieldError("", "neither UTF-8 text nor valid base64")) from None
+
+    def identifier(self, name: str) -> str:
+        """Return the id in the path, in the ledger's spelling; a 404 Problem for what is no UUID and names nothing."""
+        value = self.parameters[name].lower()
+        if UUID.check(value):
+            raise unknown(f"{name.removesuffix('_id')} with this id, which is no UUID")
+        telemetry.about(**{name: value})
+        return value
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,11 +8,20 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from runledger.core import strict_json
+from runledger.core.fields import ANYTHING, Schema
 from runledger.core.problems import FieldError, Problem, invalid_request
 from runledger.core.requests import json_object
 
 if TYPE_CHECKING:
     from runledger.core.strict_json import Json
+
+FIELDS = {"resume": ANYTHING}
+# Whether `resume` must or must not be there, and with which members, is for the run's questions to say.
+BODY: Schema = {
+    "type": "object",
+    "properties": {name: known.schema for name, known in FIELDS.items()},
+    "additionalProperties": False,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,9 +45,9 @@ def parse_answer(body: bytes | None, questions: str) -> Answer:
     fields = json_object(body, '"resume", or {} at a breakpoint')
     asked: list[dict[str, Any]] = json.loads(questions)
     errors = [
-        FieldError(f"/{strict_json.escape(name)}", "unknown field; known is resume")
+        FieldError(f"/{strict_json.escape(name)}", f"unknown field; known is {', '.join(FIELDS)}")
         for name in fields
-        if name != "resume"
+        if name not in FIELDS
     ]
     if not asked and "resume" in fields:
         errors.append(FieldError("/resume", "given, but the run stopped at a breakpoint, which asks nothing; send {}"))

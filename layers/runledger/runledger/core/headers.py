@@ -8,9 +8,14 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from runledger.core.fields import Schema
+
 MAX_WAIT_SECONDS = 25  # the gateway ends a request after 30
 _WAIT = re.compile(r'(?:^|,)\s*wait\s*=\s*"?(\d{1,9})"?\s*(?=[,;]|$)', re.ASCII | re.IGNORECASE)
 _TAG = re.compile(r'(?:W/)?("[^"]*")')
+# Either is ignored where it says nothing that is understood here, so every text will do.
+PREFER: Schema = {"type": "string"}
+IF_NONE_MATCH: Schema = {"type": "string"}
 
 
 def wait_seconds(headers: Mapping[str, str]) -> int | None:

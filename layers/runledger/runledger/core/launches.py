@@ -4,40 +4,27 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
 import uuid
-from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from runledger.core import strict_json
+from runledger.core.fields import Field, Schema, whole
+from runledger.core.launch_fields import FIELDS
 from runledger.core.problems import FieldError, Problem, invalid_request
 from runledger.core.requests import json_object
 from runledger.core.settling import ANSWER_DIGEST, ANSWERS
-from runledger.core.strict_json import Json
 
-MAX_AFTER_SECONDS = 30 * 24 * 3600
+if TYPE_CHECKING:
+    from runledger.core.strict_json import Json
+
 MEMBERS = "assistant_id and input"  # what a body must have at least
-_MAX_NAME = 256
-_UUID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}", re.ASCII)
 _MAX_KEY = 255
-KEY_FORM = f"1 to {_MAX_KEY} printable ASCII characters"
-_MAX_TOKEN = 2_048  # Step Functions' own limit
 RESERVED = ("launch_id", ANSWERS, ANSWER_DIGEST)
 _LAUNCHES = uuid.UUID("3a0d7a34-8f3b-5a0e-b6a4-0f4a4c1f2b8e")  # namespace of the launches that have an idempotency key
 _ANSWERS = uuid.UUID("c8f6a1d2-95b3-5f1e-8a47-6d0b9e3c7f21")  # namespace of the launches that answer a run without one
 _THREADS = uuid.UUID("7b0c3f0e-5f0c-5c63-9d0f-2f1f6f3a9b52")  # namespace of the threads that Runledger names itself
-
-STREAM_MODES = (
-    "values",
-    "updates",
-    "messages",
-    "messages-tuple",
-    "events",
-    "debug",
-    "custom",
-    "checkpoints",
-    "tasks",
-)
+_OURS = {"assistant_id", "thread_id", "metadata", "stream"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,20 +58,21 @@ def launch_id_after(run_id: str) -> str:
     return str(uuid.uuid5(_ANSWERS, run_id))
 
 
-def is_key(text: str) -> bool:
-    """Whether a text can be an idempotency key: KEY_FORM."""
-    return 0 < len(text) <= _MAX_KEY and text.isascii() and text.isprintable()
-
-
 def launch_id_of(idempotency_key: str | None) -> str:
     """Name a launch: the same again for the same key, a new name without one."""
     if idempotency_key is None:
         return str(uuid.uuid4())
-    if not is_key(idempotency_key):
-        raise Problem(
-            400, "invalid-request", "The request is not valid", f"The header Idempotency-Key must be {KEY_FORM}."
-        )
+    if complaint := IDEMPOTENCY_KEY.check(idempotency_key):
+        raise Problem(400, "invalid-request", "The request is not valid", f"The header Idempotency-Key {complaint}.")
     return str(uuid.uuid5(_LAUNCHES, idempotency_key))
+
+
+def _key(value: Json) -> str | None:
+    ok = isinstance(value, str) and 0 < len(value) <= _MAX_KEY and value.isascii() and value.isprintable()
+    return None if ok else f"must be 1 to {_MAX_KEY} printable ASCII characters"
+
+
+IDEMPOTENCY_KEY = Field(_key, {"type": "string", "pattern": "^[ -~]+$", "maxLength": _MAX_KEY})
 
 
 def parse_launch(body: bytes | None) -> LaunchRequest:
@@ -96,16 +84,18 @@ def parse_launch(body: bytes | None) -> LaunchRequest:
 def request_of(fields: dict[str, Json], text: str | None = None) -> LaunchRequest:
     """Check the members of a body; `text` is the body where it has nothing but these."""
     errors = [
-        FieldError(f"/{strict_json.escape(name)}", f"unknown field; known are {', '.join(sorted(_CHECKS))}")
+        FieldError(f"/{strict_json.escape(name)}", f"unknown field; known are {', '.join(sorted(FIELDS))}")
         for name in fields
-        if name not in _CHECKS
+        if name not in FIELDS
     ]
-    for name, check in _CHECKS.items():
-        if name in fields and (complaint := check(fields[name])):
+    for name, known in FIELDS.items():
+        if name in fields and (complaint := known.check(fields[name])):
             errors.append(FieldError(f"/{name}", complaint))
     errors += _across(fields)
     if errors:
         raise invalid_request(*errors)
+    if "after_seconds" in fields:
+        fields["after_seconds"] = whole(fields["after_seconds"])
     callback = _as_object(fields.pop("callback", None))
     canonical = json.dumps(fields, sort_keys=True, separators=(",", ":"))
     options = {name: value for name, value in fields.items() if name not in _OURS}
@@ -153,90 +143,24 @@ def _as_object(value: Json) -> dict[str, Json]:
     return value if isinstance(value, dict) else {}
 
 
-type _Check = Callable[[Json], str | None]  # returns what is wrong, with the way out, or None
-
-
-def _any(_: Json) -> None:
-    return None
-
-
-def _name(value: Json) -> str | None:
-    ok = isinstance(value, str) and 0 < len(value) <= _MAX_NAME
-    return None if ok else f"must be a string of 1 to {_MAX_NAME} characters"
-
-
-def _uuid(value: Json) -> str | None:
-    ok = isinstance(value, str) and _UUID.fullmatch(value)
-    return None if ok else "must be a UUID such as 6f1c7c0e-3c4b-4a53-9a57-0d3f8f1f6a10"
-
-
-def _map(value: Json) -> str | None:
-    return None if isinstance(value, dict) else "must be an object"
-
-
-def _command(value: Json) -> str | None:
-    if not isinstance(value, dict) or not value:
-        return "must be an object with resume, update or goto"
-    if unknown := sorted(set(value) - {"resume", "update", "goto"}):
-        return f"has the unknown member {unknown[0]}; known are goto, resume, update"
-    if empty := sorted(name for name, member in value.items() if member is None):
-        return f"{empty[0]} is null, which LangGraph's SDK leaves out; send another value"
-    return None
-
-
-def _callback(value: Json) -> str | None:
-    token = value.get("task_token") if isinstance(value, dict) and len(value) == 1 else None
-    if isinstance(token, str) and 0 < len(token) <= _MAX_TOKEN:
-        return None
-    return f'must be {{"task_token": …}}, a string of 1 to {_MAX_TOKEN} characters'
-
-
-def _bool(value: Json) -> str | None:
-    return None if isinstance(value, bool) else "must be true or false"
-
-
-def _seconds(value: Json) -> str | None:
-    ok = type(value) is int and 0 <= value <= MAX_AFTER_SECONDS
-    return None if ok else f"must be a whole number from 0 to {MAX_AFTER_SECONDS} (30 days)"
-
-
-def _nodes(value: Json) -> str | None:
-    if value == "*" or (isinstance(value, list) and value and all(isinstance(node, str) and node for node in value)):
-        return None
-    return 'must be "*" or a list of node names'
-
-
-def _one_of(*words: str) -> _Check:
-    def check(value: Json) -> str | None:
-        return None if value in words else f"must be one of {', '.join(words)}"
-
-    return check
-
-
-def _modes(value: Json) -> str | None:
-    modes = value if isinstance(value, list) else [value]
-    if modes and all(mode in STREAM_MODES for mode in modes):
-        return None
-    return f"must be one or a list of {', '.join(STREAM_MODES)}"
-
-
-_CHECKS: dict[str, _Check] = {
-    "assistant_id": _name,
-    "thread_id": _uuid,
-    "input": _any,
-    "command": _command,
-    "config": _map,
-    "context": _map,
-    "metadata": _map,
-    "stream": _bool,
-    "stream_mode": _modes,
-    "stream_subgraphs": _bool,
-    "checkpoint_id": _uuid,
-    "interrupt_before": _nodes,
-    "interrupt_after": _nodes,
-    "multitask_strategy": _one_of("reject", "interrupt", "rollback", "enqueue"),
-    "after_seconds": _seconds,
-    "durability": _one_of("sync", "async", "exit"),
-    "callback": _callback,
+# The rules of `_across` as a schema.
+_ACROSS: Schema = {
+    "required": ["assistant_id"],
+    "oneOf": [{"required": ["input"]}, {"required": ["command"]}],
+    "dependentRequired": {"command": ["thread_id"], "checkpoint_id": ["thread_id"]},
+    "allOf": [
+        {"properties": {"metadata": {"properties": dict.fromkeys(RESERVED, False)}}},
+        {
+            "anyOf": [
+                {"required": ["stream"], "properties": {"stream": {"const": True}}},
+                {"properties": {"stream_mode": False, "stream_subgraphs": False}},
+            ]
+        },
+    ],
 }
-_OURS = {"assistant_id", "thread_id", "metadata", "stream"}
+BODY: Schema = {
+    "type": "object",
+    "properties": {name: known.schema for name, known in FIELDS.items()},
+    "additionalProperties": False,
+    **_ACROSS,
+}

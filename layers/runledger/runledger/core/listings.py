@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, get_args
 from urllib.parse import parse_qsl
 
+from runledger.core.fields import ANYTHING, Field, one_of
 from runledger.core.ledger import SHARDS
 from runledger.core.outcomes import Outcome
 from runledger.core.problems import FieldError, invalid_request
@@ -24,11 +25,12 @@ from runledger.core.problems import FieldError, invalid_request
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from runledger.core.strict_json import Json
+
 DEFAULT_LIMIT, MAX_LIMIT = 20, 100
 _LIMIT = re.compile(r"[1-9]\d?|100", re.ASCII)
 _MAX_NAME = 256
-_OUTCOMES: tuple[str, ...] = get_args(Outcome)
-_PARAMETERS = ("thread_id", "outcome", "limit", "cursor")
+OUTCOMES: tuple[str, ...] = get_args(Outcome)
 _UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII)
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z", re.ASCII)
 
@@ -63,27 +65,45 @@ class Listing:
         return _partitions(self.by, self.value)
 
 
+def _name(value: Json) -> str | None:
+    return None if 0 < len(str(value)) <= _MAX_NAME else f"must have 1 to {_MAX_NAME} characters"
+
+
+def _limit(value: Json) -> str | None:
+    return None if _LIMIT.fullmatch(str(value)) else f"must be a whole number from 1 to {MAX_LIMIT}"
+
+
+# Checked are texts; the schemas are of what these texts say. That just one of the first two is to be sent, none of them
+# twice and nothing else, is beyond OpenAPI; what a cursor holds is checked against the query that it is sent with.
+PARAMETERS: dict[str, Field] = {
+    "thread_id": Field(_name, {"type": "string", "minLength": 1, "maxLength": _MAX_NAME}),
+    "outcome": one_of(*OUTCOMES),
+    "limit": Field(_limit, {"type": "integer", "minimum": 1, "maximum": MAX_LIMIT, "default": DEFAULT_LIMIT}),
+    "cursor": Field(ANYTHING.check, {"type": "string"}),
+}
+
+
 def parse_listing(query: str) -> Listing:
     """Check the raw query string of `GET /runs`; raise a Problem that names every bad parameter."""
     pairs = parse_qsl(query, keep_blank_values=True)
     given = dict(pairs)
-    errors = [_wrong(name, f"unknown; known are {', '.join(_PARAMETERS)}") for name in given if name not in _PARAMETERS]
+    errors = [_wrong(name, f"unknown; known are {', '.join(PARAMETERS)}") for name in given if name not in PARAMETERS]
     errors += [_wrong(name, "given more than once") for name in given if [n for n, _ in pairs].count(name) > 1]
     if ("thread_id" in given) == ("outcome" in given):
         errors.append(_wrong("thread_id", "send either thread_id or outcome"))
-    if "thread_id" in given and not 0 < len(given["thread_id"]) <= _MAX_NAME:
-        errors.append(_wrong("thread_id", f"must have 1 to {_MAX_NAME} characters"))
-    if "outcome" in given and given["outcome"] not in _OUTCOMES:
-        errors.append(_wrong("outcome", f"must be one of {', '.join(_OUTCOMES)}"))
-    limit = given.get("limit", str(DEFAULT_LIMIT))
-    if not _LIMIT.fullmatch(limit):
-        errors.append(_wrong("limit", f"must be a whole number from 1 to {MAX_LIMIT}"))
+    errors += [
+        _wrong(name, complaint)
+        for name, known in PARAMETERS.items()
+        if name in given and (complaint := known.check(given[name]))
+    ]
     if errors:
         raise invalid_request(*errors)
     by = "thread_id" if "thread_id" in given else "outcome"
     value = given[by].lower() if _UUID.fullmatch(given[by].lower()) else given[by]
     newest, after = _read(given["cursor"], by, value) if "cursor" in given else (None, None)
-    return Listing(by, value, int(limit), newest, after or (None,) * len(_partitions(by, value)))
+    return Listing(
+        by, value, int(given.get("limit", DEFAULT_LIMIT)), newest, after or (None,) * len(_partitions(by, value))
+    )
 
 
 def page(listing: Listing, found: Sequence[Sequence[Summary]]) -> tuple[list[Summary], str | None]:

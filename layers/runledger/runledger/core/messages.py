@@ -11,7 +11,7 @@ import zlib
 from typing import TYPE_CHECKING
 
 from runledger.core.json_text import Number, text_of
-from runledger.core.launches import KEY_FORM, MEMBERS, is_key, request_of
+from runledger.core.launches import IDEMPOTENCY_KEY, MEMBERS, request_of
 from runledger.core.ledger import LEASE_SECONDS
 from runledger.core.problems import FieldError, invalid_request
 from runledger.core.requests import json_object
@@ -39,9 +39,9 @@ def parse_message(text: str, message_id: str) -> tuple[str, LaunchRequest]:
     """Check a message's body; return its idempotency key and what it asks for, or raise a Problem."""
     fields = json_object(text.encode(errors="surrogatepass"), MEMBERS)
     key = fields.pop(_KEY, message_id)
-    if not isinstance(key, str) or not is_key(key):
-        raise invalid_request(FieldError(f"/{_KEY}", f"must be a string of {KEY_FORM}"))
-    return key, request_of(fields)
+    if complaint := IDEMPOTENCY_KEY.check(key):
+        raise invalid_request(FieldError(f"/{_KEY}", complaint))
+    return str(key), request_of(fields)
 
 
 def wait_seconds(message_id: str, receives: int) -> int:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
 _FINAL = ("succeeded", "failed", "timed_out", "cancelled", "rolled_back", "answered", "abandoned")
-_SUMMARY = (
+SUMMARY = (
     "run_id",
     "launch_id",
     "thread_id",
@@ -29,7 +29,7 @@ _SUMMARY = (
     "payload_bytes",
     "doubled",
 )
-_RUN = (
+RUN = (
     "run_id",
     "launch_id",
     "thread_id",
@@ -53,7 +53,7 @@ _RUN = (
     "payload_sha256",
     "payload",
 )
-_LAUNCH = ("launch_id", "state", "reason", "run_id", "thread_id", "assistant_id", "created_at", "updated_at")
+LAUNCH = ("launch_id", "state", "reason", "run_id", "thread_id", "assistant_id", "created_at", "updated_at")
 
 type Item = Mapping[str, Any]
 
@@ -68,7 +68,7 @@ def run(item: Item, prefix: str, payload_url: str | None = None, payload_at: tup
 
     A payload that stands elsewhere is shown by a link, or by its bucket and key.
     """
-    members = members_of(item, _RUN)
+    members = members_of(item, RUN)
     if payload_url:
         members["payload_url"] = json.dumps(payload_url)
     if payload_at:
@@ -90,7 +90,7 @@ def launch(item: Item, runs: Sequence[Item], prefix: str) -> str:
     """
     newest = next((one for one in runs if not one.get("doubled")), None)
     outcome = newest["outcome"] if newest else "refused" if item["state"] == "refused" else "pending"
-    members = {**members_of(item, _LAUNCH), "outcome": json.dumps(outcome), "runs": _array(runs, prefix)}
+    members = {**members_of(item, LAUNCH), "outcome": json.dumps(outcome), "runs": _array(runs, prefix)}
     return object_of(members)
 
 
@@ -100,7 +100,7 @@ def _array(items: Iterable[Item], prefix: str) -> str:
 
 def _summary(item: Item, prefix: str) -> str:
     links = {"run": f"{prefix}/runs/{item['run_id']}"}
-    return object_of({**members_of(item, _SUMMARY), "links": json.dumps(links)})
+    return object_of({**members_of(item, SUMMARY), "links": json.dumps(links)})
 
 
 def _links(item: Item, prefix: str) -> dict[str, str]:

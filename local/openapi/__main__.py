@@ -1,0 +1,8 @@
+"""`make openapi`: write the document to where it is kept."""
+
+from __future__ import annotations
+
+from local.openapi.document import FILE, text
+
+FILE.write_text(text())
+print(f"written to {FILE.name}")
