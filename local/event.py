@@ -22,7 +22,8 @@ def webhook(stack: dict[str, Any]) -> str:
     client = resources.session().client("secretsmanager", endpoint_url=stack["aws_endpoint_url"])
     secret = client.get_secret_value(SecretId=stack["resources"]["KeyRingSecret"])["SecretString"]
     launch_id = json.loads(json.loads(text)["body"])["metadata"]["launch_id"]
-    return text.replace(PLACEHOLDER, sign(KeyRing.parse(secret), launch_id, int(time.time()) + _GOOD_SECONDS))
+    now = time.time()
+    return text.replace(PLACEHOLDER, sign(KeyRing.parse(secret), launch_id, int(now) + _GOOD_SECONDS, now))
 
 
 def main() -> int:

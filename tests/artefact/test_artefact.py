@@ -124,7 +124,7 @@ def test_g6_webhook_refuses_a_forged_token(aws: str, tmp_path: Path) -> None:
     template = stack(aws)
     text = event.FILE.read_text()
     launch_id = json.loads(json.loads(text)["body"])["metadata"]["launch_id"]
-    forged = sign(KeyRing("k0", {"k0": b"x" * 64}, {}), launch_id, int(time.time()) + 60)
+    forged = sign(KeyRing("k0", {"k0": b"x" * 64}, {}), launch_id, int(time.time()) + 60, time.time())
     with run(function(template, "WebhookFunction"), aws, tmp_path) as webhook:
         answer = webhook.invoke(text.replace(event.PLACEHOLDER, forged))
     assert (answer["statusCode"], json.loads(answer["body"])["type"]) == (401, "urn:runledger:token-forged")
