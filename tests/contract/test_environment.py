@@ -36,6 +36,7 @@ WATCHED = {
     "webhook": {"failed", "dropped", "contradicted", "conflict"},
     "notify": {"failed"},
     "query": {"failed"},
+    "rotate": {"failed"},
     "reconcile": {
         "failed",
         "stuck",

@@ -326,7 +326,7 @@ class Output:
                 assert metrics["Namespace"] == "Runledger/local"
                 (dimensions,) = metrics["Dimensions"]
                 assert set(dimensions) <= {"service", "reason"}
-                assert line["service"] in ("launch", "webhook", "reconcile", "notify", "query")
+                assert line["service"] in ("launch", "webhook", "reconcile", "notify", "query", "rotate")
                 for metric in metrics["Metrics"]:
                     if metric["Unit"] != "Count":
                         continue
