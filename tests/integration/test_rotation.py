@@ -338,6 +338,17 @@ def test_g7_a_rotation_that_takes_minutes_is_given_up(rotation: Rotation, wall: 
     assert names(rotation.ring) == ["k0", f"k{int(wall.now)}"]
 
 
+def test_g7_a_command_ends_a_rotation_under_way(rotation: Rotation, two: KeyRing) -> None:
+    """Else RotateSecret would take it up again, as one that goes on."""
+    token = rotation.begin()
+    rotation.step("createSecret", token)
+    rotation.call({"revoke": OLD})
+    assert OLD in two.signing
+    assert rotation.labelled("AWSPENDING") == []
+    assert "no longer" in rotation.fails("testSecret", token)
+    assert OLD not in rotation.ring.signing
+
+
 def test_g7_a_pending_version_that_a_command_met_stays_without_effect(rotation: Rotation, two: KeyRing) -> None:
     """The label comes back where createSecret was about to put its ring."""
     token = rotation.begin()
@@ -444,6 +455,17 @@ def test_a_command_that_is_wrong_is_told_where_and_changes_nothing(
     assert output.counts == {"refused": 1, "refused:invalid-request": 1}
     if "unknown" in answer["detail"] or "no such key" in answer["detail"]:
         assert answer["detail"].endswith(f"it has k0, {OLD}, shared-crons")
+
+
+def test_g5_neither_a_rotation_nor_a_command_tells_a_key(rotation: Rotation, output: Output, faults: Faults) -> None:
+    rotation.rotate()
+    rotation.call({"share": "crons"})
+    rotation.call({"revoke": NEW})
+    with faults.on(rotation.client, kinds.BROKEN, skip=3):
+        rotation.fails("createSecret", rotation.begin())
+    for key in (keys := rotation.every_key()):
+        assert_nowhere(key, output.text, *rotation.told)
+    assert len(keys) >= 3
 
 
 def test_g5_what_stands_where_a_name_is_to_be_is_told_to_nobody(rotation: Rotation, output: Output) -> None:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 FINISH_SECONDS = 300  # how old a new key may be when it gets into the ring: half the time until it signs
 MARGIN_SECONDS = 24 * 3600  # for clocks that differ, and for requests under way
+_AHEAD_SECONDS = 60  # what keys made within one second, or by clocks that differ, can be ahead
 MAX_BYTES = 65_536  # Secrets Manager's own limit for a secret
 _SPARE_BYTES = 1_024  # always left for the key that takes the place of a revoked one
 _SHARED_BYTES = 8_192  # left by rotations for shared keys
@@ -41,9 +42,13 @@ def rotated(ring: KeyRing, kid: str, key: str, max_run_seconds: int) -> KeyRing:
 
 
 def fresh_kid(ring: KeyRing, now: float) -> str:
-    """Name a key that is made now; a later second where the ring has one of this second already."""
-    at = int(now)
-    while f"k{at}" in ring.signing:
+    """Name a key that is made now, later than every other: no name of a revoked key that signed comes again.
+
+    But for a kid from far ahead, which a person or a wrong clock has made.
+    """
+    taken = {created_at(kid) for kid in ring.signing}
+    at = max(int(now), *(when + 1 for when in taken if when < now + _AHEAD_SECONDS), 0)
+    while at in taken:
         at += 1
     return f"k{at}"
 
