@@ -737,7 +737,11 @@ MUTATIONS = (
         'f"{name} must be {rule}"',
     ),
     Mutation(
-        "G9", "any secret's rotation invokes the function", "template.yaml", "      SourceArn: !Ref KeyRingSecret\n", ""
+        "G9",
+        "any account's rotation invokes the function",
+        "template.yaml",
+        "      SourceAccount: !Ref AWS::AccountId",
+        "",
     ),
 )
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from runledger.adapters import telemetry
 from runledger.adapters.versions import CURRENT, PENDING, MovedOnError, make_key
-from runledger.core.problems import FieldError, invalid_request
+from runledger.core.problems import FieldError, Problem, invalid_request
 from runledger.core.rotation import KeyRingFullError, UnknownNameError, names, revoked, shared_with
 from runledger.core.tokens import is_key_name
 
@@ -64,7 +64,7 @@ def _share(ring: KeyRing, name: str) -> KeyRing:
 
 
 def _apply(versions: Versions, change: Callable[[KeyRing], KeyRing]) -> KeyRing:
-    """Change the current ring, whichever that is by then, and end a rotation under way, which would undo it."""
+    """Change the current ring, whichever that is by then."""
     for _ in range(_TRIES):
         current = versions.current()
         ring = change(current.ring)
@@ -72,8 +72,16 @@ def _apply(versions: Versions, change: Callable[[KeyRing], KeyRing]) -> KeyRing:
             versions.replace(current, ring)
         except MovedOnError:
             continue
+        _end_rotation(versions)
+        return ring
+    raise MovedOnError
+
+
+def _end_rotation(versions: Versions) -> None:
+    """End a rotation under way, which would undo the change; its last step would see it too."""
+    try:
         for version_id, labels in (versions.labels() or {}).items():
             if PENDING in labels and CURRENT not in labels:
                 versions.release(version_id)
-        return ring
-    raise MovedOnError
+    except Problem as problem:  # the change is done
+        telemetry.logger.warning("a rotation under way is left to end by itself", detail=problem.detail)

@@ -29,6 +29,8 @@ class StepRefusedError(Exception):
 
 def step(event: dict[str, Any], versions: Versions, max_run_seconds: int) -> None:
     """Take one step. Raises StepRefusedError, KeyRingFullError, or a Problem of Secrets Manager's."""
+    if missing := sorted({"SecretId", "ClientRequestToken"} - event.keys()):
+        raise StepRefusedError(f"the event has no {missing[0]}")
     name, version_id = event["Step"], event["ClientRequestToken"]
     if event["SecretId"] != versions.secret_id:
         raise StepRefusedError("this function rotates another secret, the key ring of its own stack")
@@ -42,7 +44,7 @@ def step(event: dict[str, Any], versions: Versions, max_run_seconds: int) -> Non
         _test(versions, version_id, max_run_seconds)
     elif name == "finishSecret":
         _finish(versions, version_id, max_run_seconds)
-    # setSecret: there is no other place where the keys have to be put
+    # setSecret: the keys are nowhere else
 
 
 def _is_done(versions: Versions, version_id: str) -> bool:

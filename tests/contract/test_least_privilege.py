@@ -245,15 +245,13 @@ def test_the_vpc_is_for_those_who_call_langgraph(function: Function) -> None:
     assert "VpcConfig" not in properties(function)
 
 
-def test_g9_only_the_rotation_of_this_stacks_key_ring_invokes_the_function_that_changes_it() -> None:
-    """And nobody else may write the secret."""
+def test_g9_only_this_accounts_secrets_manager_invokes_the_function_that_alone_may_write_the_key_ring() -> None:
     (permission,) = TEMPLATE.resources("AWS::Lambda::Permission").values()
     assert permission == {
         "Action": "lambda:InvokeFunction",
         "FunctionName": "RotateFunction.Arn",
         "Principal": "secretsmanager.amazonaws.com",
         "SourceAccount": "123456789012",
-        "SourceArn": "KeyRingSecret",
     }
     writers = {
         (function.name, resource)

@@ -56,7 +56,7 @@ def fresh_kid(ring: KeyRing, now: float) -> str:
 def is_rotation(before: KeyRing, after: KeyRing, now: float, max_run_seconds: int) -> bool:
     """Whether `after` is `before` rotated, by a key that is new still: so `after` undoes nothing that was done since.
 
-    A key that were older would sign sooner after it got into the ring than every receiver's copy has it.
+    An older key would sign before every receiver's copy of the ring has it.
     """
     added = after.signing.keys() - before.signing.keys()
     if len(added) != 1:
