@@ -86,10 +86,10 @@ def test_g7_200_runs_in_flight_across_three_rotations_are_all_recorded(stack: St
         signers.append({kid(stack, batch[0]), kid(stack, batch[-1])})
         launched += batch
         assert number == ROTATIONS or not count("delivered", lines), "this machine is too slow: raise START_SECONDS"
+    assert_recorded(stack, launched, lines)
     keys = list(ring(stack).signing)
     assert len(keys) == ROTATIONS + 1
     assert signers == [{key} for key in keys]
-    assert_recorded(stack, launched, lines)
 
 
 def test_g7_rotations_in_a_row_under_traffic_refuse_nothing_and_the_new_keys_wait(
