@@ -29,8 +29,8 @@ down: .venv/.done ## Stop the stack that `make up` started
 ledger: .venv/.done ## Show the running stack's runs
 	@$(RUN) local.ledger
 
-event: .venv/.done ## Print a webhook event that the running stack takes, for sam local invoke
-	@PYTHONPATH=layers/runledger $(RUN) local.event
+event: .venv/.done ## Print an event that the running stack takes, for sam local invoke (a webhook; or EVENT=rotate)
+	@PYTHONPATH=layers/runledger $(RUN) local.event $(EVENT)
 
 test: .venv/.done $(TOOLS)/langgraph/.done $(TOOLS)/runtime/.done build ## Run every test
 	@mkdir -p .runledger

@@ -1,4 +1,7 @@
-"""`make event`: events/webhook.json with a token that the running stack takes, for `sam local invoke`."""
+"""`make event`: an event that the running stack takes, for `sam local invoke`.
+
+events/webhook.json with a good token, or, with `EVENT=rotate`, events/rotate.json for a rotation that has begun.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +15,7 @@ from local.template import ROOT
 from runledger.core.tokens import KeyRing, sign
 
 FILE = ROOT / "events" / "webhook.json"
+_ROTATE = ROOT / "events" / "rotate.json"
 PLACEHOLDER = "put-a-token-here"
 _GOOD_SECONDS = 3600
 
@@ -19,21 +23,41 @@ _GOOD_SECONDS = 3600
 def webhook(stack: dict[str, Any]) -> str:
     """Return the event's text; `stack` is what a running stack says of itself."""
     text = FILE.read_text()
-    client = resources.session().client("secretsmanager", endpoint_url=stack["aws_endpoint_url"])
+    client = _secrets_manager(stack)
     secret = client.get_secret_value(SecretId=stack["resources"]["KeyRingSecret"])["SecretString"]
     launch_id = json.loads(json.loads(text)["body"])["metadata"]["launch_id"]
-    return text.replace(PLACEHOLDER, sign(KeyRing.parse(secret), launch_id, int(time.time()) + _GOOD_SECONDS))
+    now = time.time()
+    return text.replace(PLACEHOLDER, sign(KeyRing.parse(secret), launch_id, int(now) + _GOOD_SECONDS, now))
+
+
+def rotate(stack: dict[str, Any]) -> str:
+    """Return the text of the first step's event; the rotation is begun unless one goes on."""
+    client, secret_id = _secrets_manager(stack), stack["resources"]["KeyRingSecret"]
+    labels = client.describe_secret(SecretId=secret_id)["VersionIdsToStages"]
+    pending = [token for token, on in labels.items() if "AWSPENDING" in on and "AWSCURRENT" not in on]
+    token = pending[0] if pending else client.rotate_secret(SecretId=secret_id)["VersionId"]
+    return json.dumps({**json.loads(_ROTATE.read_text()), "SecretId": secret_id, "ClientRequestToken": token})
+
+
+def _secrets_manager(stack: dict[str, Any]) -> Any:
+    return resources.session().client("secretsmanager", endpoint_url=stack["aws_endpoint_url"])
 
 
 def main() -> int:
     """Print the event; return the exit status."""
+    wanted = sys.argv[1] if len(sys.argv) > 1 else "webhook"
+    if wanted not in EVENTS:
+        sys.stderr.write(f"EVENT: there is {' and '.join(EVENTS)}, not {wanted}; the others are in events/.\n")
+        return 1
     stack = running.read()
     if stack is None:
         sys.stderr.write("No stack runs here; start one with make up.\n")
         return 1
-    sys.stdout.write(webhook(stack))
+    sys.stdout.write(EVENTS[wanted](stack))
     return 0
 
+
+EVENTS = {"webhook": webhook, "rotate": rotate}
 
 if __name__ == "__main__":
     sys.exit(main())

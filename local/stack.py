@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import TYPE_CHECKING, Any, Self
 
-from local import resources
+from local import resources, secrets_manager
 from local.functions import InvocationError, Pool
 from local.http_api import HttpApi
 from local.langgraph_server import EXAMPLE, LangGraphServer
@@ -89,6 +89,16 @@ class Stack:
         self.make_due()
         self.pools["ReconcileFunction"].invoke(SCHEDULED)
 
+    def rotate(self) -> None:
+        """Rotate the key ring, as Secrets Manager does on its schedule or when it is asked to."""
+        invoke = self.pools["RotateFunction"].invoke
+        secrets_manager.rotate(self.client("secretsmanager"), self.template.names["KeyRingSecret"], invoke)
+
+    def let_pass(self, seconds: int) -> None:
+        """Put the functions' clocks ahead; nobody else's."""
+        for pool in self.pools.values():
+            pool.ahead += seconds
+
     def make_due(self) -> None:
         """Make due at once whatever is to be looked at some time."""
         for name in ("RunsTable", "LaunchesTable"):
@@ -118,7 +128,7 @@ class Stack:
 
     def _start_aws(self, stack: ExitStack) -> str:
         port = self._port("AWS")
-        command = [sys.executable, "-m", "moto.server", "-H", self.host, "-p", str(port)]
+        command = [sys.executable, "-m", "local.secrets_manager", "-H", self.host, "-p", str(port)]
         environment = {**os.environ, "MOTO_PORT": str(port)}  # its state machines call its other services
         server = start(command, cwd=ROOT, stdout=subprocess.DEVNULL, env=environment)
         stack.callback(end, server)

@@ -19,7 +19,7 @@ CORE, ADAPTERS = "layers/runledger/runledger/core", "layers/runledger/runledger/
 LANGGRAPH = "layers/langgraph/runledger_langgraph"
 WEBHOOK, NOTIFY = (f"functions/{name}/app.py" for name in ("webhook", "notify"))
 MESSAGES, LAUNCHING = "functions/launch/messages.py", f"{LANGGRAPH}/launching.py"
-RECONCILE = "functions/reconcile"
+RECONCILE, ROTATE = "functions/reconcile", "functions/rotate"
 TESTS = ("tests/unit", "tests/integration", "tests/contract")
 COPIED = (
     "functions",
@@ -644,6 +644,159 @@ MUTATIONS = (
         WEBHOOK,
         "raise _key_not_known_yet() from None",
         'raise _refused("unknown-key") from None',
+    ),
+    # ---- G5, G7, G9: rotation of the key ring ----------------------------------------------------------------------
+    Mutation(
+        "G7",
+        "a new key signs at once",
+        f"{CORE}/tokens.py",
+        "if created_at(kid) + SIGNS_AFTER_SECONDS <= now]",
+        "if created_at(kid) <= now]",
+    ),
+    Mutation(
+        "G7",
+        "tokens are signed by what `current` names",
+        f"{CORE}/tokens.py",
+        "kid = ring.signer(now)",
+        "kid = ring.current",
+    ),
+    Mutation(
+        "G7",
+        "a key is dropped when the next one signs",
+        f"{CORE}/rotation.py",
+        "at - MAX_AFTER_SECONDS - max_run_seconds - MARGIN_SECONDS)",
+        "at)",
+    ),
+    Mutation(
+        "G7",
+        "a key is dropped while a delayed run has its token",
+        f"{CORE}/rotation.py",
+        "at - MAX_AFTER_SECONDS - max_run_seconds",
+        "at - max_run_seconds",
+    ),
+    Mutation(
+        "G7",
+        "a key is thought to sign no more when the next one comes",
+        f"{CORE}/rotation.py",
+        "[created_at(newer) + SIGNS_AFTER_SECONDS for newer",
+        "[created_at(newer) for newer",
+    ),
+    Mutation(
+        "G7",
+        "a rotation ends however late",
+        f"{CORE}/rotation.py",
+        "return again == after and now <= created_at(kid) + FINISH_SECONDS",
+        "return again == after",
+    ),
+    Mutation(
+        "G7", "a rotation undoes what was done meanwhile", f"{CORE}/rotation.py", "return again == after and", "return"
+    ),
+    Mutation(
+        "G7",
+        "a rotation drops shared keys",
+        f"{CORE}/rotation.py",
+        "ring.shared, ring.current, at)",
+        "{}, ring.current, at)",
+    ),
+    Mutation(
+        "G7",
+        "the ring grows until it can't be written",
+        f"{CORE}/rotation.py",
+        "return _fitting(new, MAX_BYTES - _SHARED_BYTES)",
+        "return new",
+    ),
+    Mutation(
+        "G7",
+        "a revoked key stays",
+        f"{CORE}/rotation.py",
+        "for kid, held in ring.signing.items() if kid != name}",
+        "for kid, held in ring.signing.items()}",
+    ),
+    Mutation(
+        "G7",
+        "no new key follows one that is revoked",
+        f"{CORE}/rotation.py",
+        "signing[fresh_kid(ring, now)] = key.encode()",
+        "pass",
+    ),
+    Mutation(
+        "G7",
+        "who was too late says that it is done",
+        f"{ADAPTERS}/versions.py",
+        "if now not in (version_id, old.version_id):",
+        "if False:",
+    ),
+    Mutation(
+        "G7",
+        "a lost answer makes a rotation fail that is done",
+        f"{ADAPTERS}/versions.py",
+        "if now not in (version_id, old.version_id):",
+        "if now != old.version_id:",
+    ),
+    Mutation(
+        "G7",
+        "a command that was too late is not done again",
+        f"{ROTATE}/commands.py",
+        "        except MovedOnError:\n            continue\n",
+        "        except MovedOnError:\n            pass\n",
+    ),
+    Mutation(
+        "G7",
+        "a command leaves a rotation under way that it has made void",
+        f"{ROTATE}/commands.py",
+        "if PENDING in labels and CURRENT not in labels:",
+        "if False:",
+    ),
+    Mutation(
+        "G7",
+        "a rotation that is given up stands in the way of the next",
+        f"{ROTATE}/steps.py",
+        "    versions.release(version_id)\n    return StepRefusedError",
+        "    return StepRefusedError",
+    ),
+    Mutation(
+        "G7",
+        "createSecret makes another key when it is repeated",
+        f"{ROTATE}/steps.py",
+        "if versions.content(version_id) is None:",
+        "if True:",
+    ),
+    Mutation(
+        "G7",
+        "a rotation that is done keeps its label",
+        f"{ROTATE}/steps.py",
+        "if is_done and PENDING in labels[version_id]:",
+        "if False:",
+    ),
+    Mutation(
+        "G7", "testSecret tests nothing", f"{ROTATE}/steps.py", "if granted != tokens.Grant(launch_id):", "if False:"
+    ),
+    Mutation(
+        "G7", "any secret is rotated", f"{ROTATE}/steps.py", 'if event["SecretId"] != versions.secret_id:', "if False:"
+    ),
+    Mutation(
+        "G7",
+        "the schedule ignores its parameter",
+        "template.yaml",
+        "    Condition: HasKeyRotation\n",
+        "    Condition: HasVpc\n",
+    ),
+    Mutation(
+        "G5", "a command answers with the ring", f"{ROTATE}/commands.py", '"keys": names(ring)}', '"keys": ring.text()}'
+    ),
+    Mutation(
+        "G5",
+        "a command quotes what may be a key",
+        f"{ROTATE}/commands.py",
+        'f"must be {rule}"',
+        'f"{name} must be {rule}"',
+    ),
+    Mutation(
+        "G9",
+        "any account's rotation invokes the function",
+        "template.yaml",
+        "      SourceAccount: !Ref AWS::AccountId",
+        "",
     ),
 )
 

@@ -14,7 +14,7 @@ import pytest
 import yaml
 from moto.moto_server.threaded_moto_server import ThreadedMotoServer
 
-from local import event, resources
+from local import event, resources, secrets_manager
 from local.langgraph_server import EXAMPLE, LangGraphServer
 from local.servers import free_port
 from local.template import ROOT
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.skipif(missing() is not None, reason=missing() or "")
 
 EVENTS = ROOT / "events"
-ALL = [f"{name}Function" for name in ("Launch", "Webhook", "Notify", "Query", "Reconcile")]
+ALL = [f"{name}Function" for name in ("Launch", "Webhook", "Notify", "Query", "Reconcile", "Rotate")]
 READS = ("get-run", "list-runs", "get-launch")
 NOWHERE = "http://127.0.0.1:9"  # AWS, where the function ends before it is asked
 RUN = "01a201d6-a0d4-71ed-b1cb-bd7f037d2e51"
@@ -38,6 +38,7 @@ RUN = "01a201d6-a0d4-71ed-b1cb-bd7f037d2e51"
 
 @pytest.fixture
 def aws() -> Iterator[str]:
+    secrets_manager.mend()
     server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
     server.start()
     _, port = server.get_host_and_port()
@@ -124,7 +125,7 @@ def test_g6_webhook_refuses_a_forged_token(aws: str, tmp_path: Path) -> None:
     template = stack(aws)
     text = event.FILE.read_text()
     launch_id = json.loads(json.loads(text)["body"])["metadata"]["launch_id"]
-    forged = sign(KeyRing("k0", {"k0": b"x" * 64}, {}), launch_id, int(time.time()) + 60)
+    forged = sign(KeyRing("k0", {"k0": b"x" * 64}, {}), launch_id, int(time.time()) + 60, time.time())
     with run(function(template, "WebhookFunction"), aws, tmp_path) as webhook:
         answer = webhook.invoke(text.replace(event.PLACEHOLDER, forged))
     assert (answer["statusCode"], json.loads(answer["body"])["type"]) == (401, "urn:runledger:token-forged")
@@ -164,14 +165,37 @@ def test_g1_g8_a_launched_run_whose_webhook_goes_nowhere_is_recorded_by_reconcil
     assert "token=" not in reconcile.log, "G5"
 
 
+def test_g7_rotate_adds_a_key_and_revokes_it(aws: str, tmp_path: Path) -> None:
+    template = stack(aws)
+    client, secret_id = (
+        resources.session().client("secretsmanager", endpoint_url=aws),
+        template.names["KeyRingSecret"],
+    )
+
+    def ring() -> KeyRing:
+        return KeyRing.parse(client.get_secret_value(SecretId=secret_id)["SecretString"])
+
+    first = json.loads(event.rotate({"aws_endpoint_url": aws, "resources": template.names}))
+    with run(function(template, "RotateFunction"), aws, tmp_path) as rotate:
+        for step in ("createSecret", "setSecret", "testSecret", "finishSecret"):
+            assert rotate.invoke(json.dumps({**first, "Step": step})) is None, rotate.log
+        (old, new), keys = ring().signing, ring().signing.values()
+        assert rotate.invoke(json.dumps({"revoke": new})) == {"revoked": new, "signer": old, "keys": [old]}
+        failed = rotate.invoke(json.dumps(first))
+    assert list(ring().signing) == [old]
+    assert (failed["errorType"], "no longer" in failed["errorMessage"]) == ("FailedError", True), failed
+    assert not [key for key in keys if key.decode() in rotate.log], "G5"
+
+
 @pytest.mark.parametrize("name", ALL)
 def test_a_missing_setting_fails_the_start_by_name(tmp_path: Path, name: str) -> None:
     whole = function(built_template(), name)
-    left = replace(whole, environment={k: v for k, v in whole.environment.items() if k != "RUNS_TABLE"})
+    setting = "KEY_RING_SECRET" if name == "RotateFunction" else "RUNS_TABLE"
+    left = replace(whole, environment={k: v for k, v in whole.environment.items() if k != setting})
     with run(left, NOWHERE, tmp_path) as emulator:
         answer = emulator.invoke("{}")
     assert answer["errorType"] == "SettingError", answer
-    assert "RUNS_TABLE" in answer["errorMessage"]
+    assert setting in answer["errorMessage"]
 
 
 @pytest.mark.parametrize(

@@ -41,6 +41,7 @@ WATCHED = {
     "webhook": {"failed", "dropped", "contradicted", "conflict"},
     "notify": {"failed"},
     "query": {"failed"},
+    "rotate": {"failed"},
     "reconcile": {
         "failed",
         "stuck",

@@ -1,9 +1,10 @@
-"""events/ holds one real event for each trigger: each route of API Gateway, the schedule, the stream, and the queue."""
+"""events/ holds one real event for each trigger: API Gateway's routes, schedule, stream, queue and rotation."""
 
 from __future__ import annotations
 
 import hashlib
 import json
+import uuid
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -20,7 +21,8 @@ from runledger.core.listings import parse_listing
 from runledger.core.messages import parse_message
 from tests.contract.source import FUNCTIONS
 
-EVENTS = sorted({path.stem for path in (ROOT / "events").glob("*.json")} - {"launch-message", "notify", "reconcile"})
+NOT_HTTP = {"launch-message", "notify", "reconcile", "rotate"}
+EVENTS = sorted({path.stem for path in (ROOT / "events").glob("*.json")} - NOT_HTTP)
 ROUTES = {f"{route.method} {route.path}" for function in FUNCTIONS for route in function.routes}
 ALWAYS = {
     *("version", "routeKey", "rawPath", "rawQueryString", "headers", "requestContext"),
@@ -70,6 +72,15 @@ def test_every_stream_has_an_event() -> None:
     assert isinstance(delivery, Delivery)
     assert (change.run["run_id"], change.run["payload"]) == (delivery.run_id, delivery.payload.text)
     assert change.run["outcome"] == "settling"
+
+
+def test_the_rotation_has_an_event() -> None:
+    """Its first step, as Secrets Manager sends it; `make event EVENT=rotate` fills in the running stack's secret."""
+    sent = read("rotate")
+    assert set(sent) == {"Step", "SecretId", "ClientRequestToken"}
+    assert sent["Step"] == "createSecret"
+    assert sent["SecretId"].startswith("arn:aws:secretsmanager:us-east-1:123456789012:secret:KeyRingSecret-")
+    assert str(uuid.UUID(sent["ClientRequestToken"])) == sent["ClientRequestToken"]
 
 
 @pytest.mark.parametrize(("name", "streamed"), [("launch", False), ("launch-stream", True)])

@@ -41,16 +41,19 @@ ANYWHERE = {  # what has no resource to be named, and why
 STATE_MACHINES = "arn:aws:states:us-east-1:123456789012:stateMachine:*"  # of whoever launches; nobody knows them before
 SERVICES = {
     "change_message_visibility": "sqs",
+    "describe_secret": "secretsmanager",
     "put_events": "events",
     "get_item": "dynamodb",
     "get_object": "s3",
     "get_secret_value": "secretsmanager",
     "put_object": "s3",
+    "put_secret_value": "secretsmanager",
     "query": "dynamodb",
     "send_message": "sqs",
     "send_task_failure": "states",
     "send_task_success": "states",
     "update_item": "dynamodb",
+    "update_secret_version_stage": "secretsmanager",
 }
 STREAM_BY_LAMBDA = {  # what Lambda does in the function's name, to bring it what was written
     "dynamodb:DescribeStream": "RunsTable.StreamArn",
@@ -68,6 +71,7 @@ INDEXES = {
     "QueryFunction": {f"${{RunsTable.Arn}}/index/{name}" for name in ("by-launch", "by-thread", "by-outcome")},
     "LaunchFunction": {"${RunsTable.Arn}/index/by-launch"},
     "WebhookFunction": set(),
+    "RotateFunction": set(),
     "ReconcileFunction": {
         "${RunsTable.Arn}/index/by-launch",
         "${RunsTable.Arn}/index/due",
@@ -79,6 +83,7 @@ OBJECTS = {
     "QueryFunction": {"s3:GetObject": {"runs/"}},
     "LaunchFunction": {"s3:PutObject": {"launches/"}, "s3:GetObject": {"launches/", "runs/"}},
     "WebhookFunction": {"s3:PutObject": {"runs/"}},
+    "RotateFunction": {},
     "ReconcileFunction": {"s3:PutObject": {"runs/"}, "s3:GetObject": {"launches/", "runs/"}},
 }
 LOGGED = {
@@ -265,6 +270,24 @@ def test_the_vpc_is_for_those_who_call_langgraph(function: Function) -> None:
     allowed = set.union(*(actions for actions, _ in statements(function, **OPTIONS)))
     assert ("ec2:CreateNetworkInterface" in allowed) == calls_langgraph
     assert "VpcConfig" not in properties(function)
+
+
+def test_g9_only_this_accounts_secrets_manager_invokes_the_function_that_alone_may_write_the_key_ring() -> None:
+    (permission,) = TEMPLATE.resources("AWS::Lambda::Permission").values()
+    assert permission == {
+        "Action": "lambda:InvokeFunction",
+        "FunctionName": "RotateFunction.Arn",
+        "Principal": "secretsmanager.amazonaws.com",
+        "SourceAccount": "123456789012",
+    }
+    writers = {
+        (function.name, resource)
+        for function in FUNCTIONS
+        for actions, resources in statements(function)
+        if {"secretsmanager:PutSecretValue", "secretsmanager:UpdateSecretVersionStage"} & actions
+        for resource in resources
+    }
+    assert writers == {("RotateFunction", "KeyRingSecret")}
 
 
 def test_every_log_group_forgets_in_time() -> None:

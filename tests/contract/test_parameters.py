@@ -54,6 +54,7 @@ def test_no_number_is_negative(name: str) -> None:
         ("AlarmTopicArn", "arn:aws-us-gov:sns:us-gov-west-1:123456789012:On_call-1"),
         ("MaxRunSeconds", "60"),
         ("InlinePayloadBytes", "0"),
+        ("KeyRotationDays", "0"),
         *OPTIONS.items(),
     ],
 )
@@ -86,6 +87,7 @@ def test_a_good_value_is_taken(name: str, value: str) -> None:
         ("LogRetentionDays", "8"),
         ("MaxRunSeconds", "59"),
         ("InlinePayloadBytes", "409600"),
+        ("KeyRotationDays", "366"),
     ],
 )
 def test_a_bad_value_is_refused(name: str, value: str) -> None:

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from local.template import Function
 
-CASES = {"defaults": {}, "everything": OPTIONS}
+CASES = {"defaults": {}, "everything": OPTIONS, "never rotated": {"KeyRotationDays": "0"}}
 PACKAGED = "s3://packaged-by-sam/code.zip"
 
 
@@ -218,3 +218,30 @@ def test_g8_a_record_is_given_up_in_the_end_and_holds_up_a_part_of_its_shard_alo
     assert mapping["ParallelizationFactor"] > 1
     assert mapping["EventSourceArn"] == {"Fn::GetAtt": ["RunsTable", "StreamArn"]}
     assert mapping["DestinationConfig"]["OnFailure"]["Destination"] == {"Fn::GetAtt": ["NotifyDeadLetterQueue", "Arn"]}
+
+
+def test_g7_the_key_ring_is_rotated_by_its_function_on_a_schedule() -> None:
+    resources = translated("defaults")["Resources"]
+    (schedule,) = [r for r in resources.values() if r["Type"] == "AWS::SecretsManager::RotationSchedule"]
+    assert schedule["Properties"] == {
+        "SecretId": {"Ref": "KeyRingSecret"},
+        "RotationLambdaARN": {"Fn::GetAtt": ["RotateFunction", "Arn"]},
+        "RotateImmediatelyOnUpdate": False,
+        "RotationRules": {"AutomaticallyAfterDays": {"Ref": "KeyRotationDays"}},
+    }
+    waits_for = resources[schedule["DependsOn"]]
+    assert (waits_for["Type"], waits_for["Properties"]["FunctionName"]) == (
+        "AWS::Lambda::Permission",
+        {"Fn::GetAtt": ["RotateFunction", "Arn"]},
+    )
+
+
+@pytest.mark.parametrize(("days", "is_rotated"), [("0", False), ("1", True), ("30", True)])
+def test_g7_no_days_are_no_schedule(days: str, *, is_rotated: bool) -> None:
+    resource = template().document["Resources"]["KeyRotationSchedule"]
+    assert template(KeyRotationDays=days).resolve({"Condition": resource["Condition"]}) is is_rotated
+
+
+def test_g7_a_key_is_kept_as_long_as_launch_and_reconcile_sign_tokens_for() -> None:
+    given = {f.name: f.environment.get("MAX_RUN_SECONDS") for f in template(MaxRunSeconds="4711").functions()}
+    assert given["RotateFunction"] == given["LaunchFunction"] == given["ReconcileFunction"] == "4711"

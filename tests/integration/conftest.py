@@ -16,7 +16,7 @@ from aws_lambda_powertools import Metrics
 from moto import mock_aws  # before any boto3 client is made, else its calls go to AWS
 from samtranslator.yaml_helper import yaml_parse
 
-from local import resources, template
+from local import resources, secrets_manager, template
 from local.template import Template
 from tests.integration.faults import Faults
 from tests.integration.langgraph_double import LangGraphDouble
@@ -33,6 +33,9 @@ _STATEFUL = (
     "notify.app",
     "query.app",
     "webhook.app",
+    "rotate.app",
+    "rotate.commands",
+    "rotate.steps",
     "reconcile.app",
     "reconcile.due_launches",
     "reconcile.due_runs",
@@ -48,6 +51,7 @@ _STATEFUL = (
     "runledger.adapters.gateway",
     "runledger.adapters.telemetry",
 )
+secrets_manager.mend()
 _parse = functools.cache(yaml_parse)
 _session = SimpleNamespace(client=functools.cache(resources.session().client))
 
@@ -178,7 +182,7 @@ def _forget() -> None:
         package, _, module = name.rpartition(".")
         if sys.modules.pop(name, None):
             delattr(sys.modules[package], module)
-    for service in ("launch", "webhook", "reconcile", "notify", "query"):
+    for service in ("launch", "webhook", "reconcile", "notify", "query", "rotate"):
         logging.Logger.manager.loggerDict.pop(service, None)
     Metrics().clear_metrics()
 

@@ -271,7 +271,8 @@ class Aws:
     def token(self, launch_id: str, expiry: int = LATER, kid: str | None = None) -> str:
         """Sign a token with the ring in the secret."""
         ring = tokens.KeyRing.parse(self.secret("KeyRingSecret"))
-        return tokens.sign(tokens.KeyRing(kid or ring.current, ring.signing, ring.shared), launch_id, expiry)
+        kid = kid or ring.current
+        return tokens.sign(tokens.KeyRing(kid, {kid: ring.signing[kid]}, {}), launch_id, expiry, NOW)
 
 
 class WallClock:
@@ -340,7 +341,7 @@ class Output:
                 assert metrics["Namespace"] == "Runledger/local"
                 (dimensions,) = metrics["Dimensions"]
                 assert set(dimensions) <= {"service", "reason"}
-                assert line["service"] in ("launch", "webhook", "reconcile", "notify", "query")
+                assert line["service"] in ("launch", "webhook", "reconcile", "notify", "query", "rotate")
                 for metric in metrics["Metrics"]:
                     if metric["Unit"] != "Count":
                         continue

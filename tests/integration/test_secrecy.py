@@ -103,7 +103,7 @@ def test_g5_a_refused_token_is_told_to_nobody(webhook: Door, aws: Aws, output: O
 
 def test_g5_an_unknown_key_is_told_to_nobody(webhook: Door, aws: Aws, output: Output) -> None:
     stand_still(webhook, aws)
-    token = tokens.sign(tokens.KeyRing("k9", {"k9": b"n" * 64}, {}), new_id(), LATER)
+    token = tokens.sign(tokens.KeyRing("k9", {"k9": b"n" * 64}, {}), new_id(), LATER, NOW)
     assert_no_secret(aws, output, token, webhook.call("{}", f"token={token}").text)
 
 

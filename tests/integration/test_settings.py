@@ -58,6 +58,7 @@ NEEDED = {
         "INLINE_PAYLOAD_BYTES",
         "ACCEPT_SHARED_TOKENS",
     ),
+    "rotate": ("KEY_RING_SECRET", "MAX_RUN_SECONDS"),
 }
 
 
@@ -77,6 +78,7 @@ def test_a_missing_setting_stops_the_function_by_its_name(
         ("launch", "MAX_RUN_SECONDS", "-1"),
         ("launch", "MAX_RUN_SECONDS", "1.5"),
         ("reconcile", "MAX_CHECK_SECONDS", "900s"),
+        ("rotate", "MAX_RUN_SECONDS", "7 days"),
         ("webhook", "INLINE_PAYLOAD_BYTES", "32 KB"),
         ("webhook", "ACCEPT_SHARED_TOKENS", "yes"),
         ("webhook", "ACCEPT_SHARED_TOKENS", "True"),

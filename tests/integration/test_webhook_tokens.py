@@ -58,7 +58,7 @@ def test_a_bad_token_is_refused_and_nothing_is_written(
     spelt = query.format(
         good=good,
         forged=forged(good),
-        foreign=tokens.sign(OTHER_KEYS, launch_id, LATER),
+        foreign=tokens.sign(OTHER_KEYS, launch_id, LATER, NOW),
         expired=expired,
         expires_now=aws.token(launch_id, int(NOW)),
         prolonged=expired.replace(f".{int(NOW) - 1}.", f".{LATER}."),
@@ -110,7 +110,7 @@ def test_an_unknown_key_is_looked_up_once_then_refused(webhook: Door, aws: Aws, 
         "before-send.secrets-manager.GetSecretValue", lambda **_: reads.append(clock.now)
     )
     launch_id = new_id()
-    token = tokens.sign(tokens.KeyRing("k9", {"k9": b"n" * 64}, {}), launch_id, LATER)
+    token = tokens.sign(tokens.KeyRing("k9", {"k9": b"n" * 64}, {}), launch_id, LATER, NOW)
     clock.now = REREAD_SECONDS - 0.1
     early = webhook.call(delivery(new_id(), launch_id), f"token={token}")
     assert (early.status, early.problem, early.headers["Retry-After"]) == (

@@ -18,6 +18,7 @@ from local import event, resources
 from local.servers import free_port
 from local.stack import Stack
 from local.template import ROOT
+from runledger.core.tokens import KeyRing
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -155,6 +156,14 @@ def test_notify_invoked_in_a_container_settles_and_tells(stack: Stack, flags: li
         assert invoke(flags, "NotifyFunction", json.dumps(sent)) == {"batchItemFailures": []}
         assert landed(stack, launched["run_id"])["outcome"] == "succeeded"
     assert "unpublished" not in landed(stack, launched["run_id"])
+
+
+def test_rotate_invoked_in_a_container_takes_the_first_step(stack: Stack, flags: list[str]) -> None:
+    sent = event.rotate(stack.describe())
+    assert invoke(flags, "RotateFunction", sent) is None
+    version = {"SecretId": stack.template.names["KeyRingSecret"], "VersionId": json.loads(sent)["ClientRequestToken"]}
+    filled = stack.client("secretsmanager").get_secret_value(**version)["SecretString"]
+    assert len(KeyRing.parse(filled).signing) == 2
 
 
 @pytest.fixture

@@ -6,7 +6,8 @@ import json
 
 import pytest
 
-from runledger.core.tokens import KeyRing, KeyRingUnusableError
+from runledger.adapters.secrets import CACHE_SECONDS
+from runledger.core.tokens import SIGNS_AFTER_SECONDS, KeyRing, KeyRingUnusableError
 
 KEY, OTHER = "A" * 64, "b-_9" * 8
 
@@ -90,3 +91,39 @@ def test_g5_a_rings_repr_shows_no_key() -> None:
     assert KEY not in f"{ring} {ring!r}"
     assert OTHER not in f"{ring} {ring!r}"
     assert "k0" in repr(ring)
+
+
+def ring_of(current: str, *kids: str) -> KeyRing:
+    return KeyRing(current, {kid: KEY.encode() for kid in kids}, {})
+
+
+@pytest.mark.parametrize(
+    ("ring", "signer"),
+    [
+        (ring_of("k0", "k0"), "k0"),
+        (ring_of("k0", "k0", "k1000"), "k0"),
+        (ring_of("k0", "k400", "k0"), "k400"),  # whatever `current` says
+        (ring_of("k400", "k0", "k401"), "k0"),
+        (ring_of("k0", "k0", "k300", "k400", "k401"), "k400"),
+        (ring_of("k400", "k90", "k400"), "k400"),  # as numbers, not as text
+        (ring_of("k500", "k401", "k500"), "k500"),  # none is old enough
+        (ring_of("k401", "k401", "k500"), "k401"),
+    ],
+)
+def test_g7_the_newest_key_signs_that_is_ten_minutes_old(ring: KeyRing, signer: str) -> None:
+    assert ring.signer(1000.0) == signer
+
+
+def test_g7_a_key_begins_to_sign_at_the_moment_that_it_is_ten_minutes_old() -> None:
+    ring = ring_of("k0", "k0", "k400")
+    assert (ring.signer(999.999), ring.signer(1000)) == ("k0", "k400")
+
+
+def test_g7_a_key_waits_twice_as_long_as_any_copy_of_the_ring_is_kept() -> None:
+    assert SIGNS_AFTER_SECONDS == 2 * CACHE_SECONDS
+
+
+def test_a_ring_is_read_as_it_was_written_oldest_key_first() -> None:
+    ring = KeyRing("k17", {"k17": OTHER.encode(), "k9": KEY.encode()}, {"shared-a": KEY.encode()})
+    assert KeyRing.parse(ring.text()) == ring
+    assert list(json.loads(ring.text())) == ["current", "k9", "k17", "shared-a"]

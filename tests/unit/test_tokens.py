@@ -18,7 +18,7 @@ OLD, NEW, SHARED = "o" * 64, "n" * 64, "shared_key-0123456789-0123456789"
 KEYS = {"k0": OLD, "k1795000000": NEW, "shared-crons": SHARED, "shared-scripts": "s" * 32}
 RING = KeyRing.parse(json.dumps({"current": "k1795000000", **KEYS}))
 BEFORE = KeyRing.parse(json.dumps({"current": "k0", "k0": OLD}))
-TOKEN = sign(RING, LAUNCH, EXPIRY)
+TOKEN = sign(RING, LAUNCH, EXPIRY, NOW)
 ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-."
 
 
@@ -30,7 +30,7 @@ def refusal(token: str, *, now: float = NOW, accept_shared: bool = False) -> Tok
 
 @given(st.uuids().map(str), st.integers(min_value=0, max_value=999_999_999_999), st.floats(0, 0.999))
 def test_a_signed_token_speaks_for_its_launch_until_it_expires(launch_id: str, expiry: int, before: float) -> None:
-    token = sign(RING, launch_id, expiry)
+    token = sign(RING, launch_id, expiry, NOW)
     assert verify(token, RING, expiry - 1 + before, accept_shared=False) == Grant(launch_id)
     assert refusal(token, now=expiry).reason == "expired"
 
@@ -43,7 +43,7 @@ def test_a_token_fits_a_query_as_it_is() -> None:
 
 def test_g5_a_token_holds_no_key() -> None:
     assert NEW not in TOKEN
-    assert OLD not in sign(BEFORE, LAUNCH, EXPIRY)
+    assert OLD not in sign(BEFORE, LAUNCH, EXPIRY, NOW)
 
 
 @pytest.mark.parametrize("index", range(len(TOKEN)))
@@ -57,12 +57,12 @@ def test_g6_a_token_with_any_one_character_changed_is_refused(index: int) -> Non
 
 @given(st.integers(0, len(TOKEN)), st.text(ALPHABET, max_size=4), st.integers(0, len(TOKEN)), st.uuids().map(str))
 def test_g6_no_splice_of_two_tokens_speaks_for_another_launch(start: int, between: str, end: int, launch: str) -> None:
-    spliced = TOKEN[:start] + between + sign(RING, launch, EXPIRY + 1)[end:]
+    spliced = TOKEN[:start] + between + sign(RING, launch, EXPIRY + 1, NOW)[end:]
     try:
         granted = verify(spliced, RING, NOW, accept_shared=False)
     except (TokenRefusedError, UnknownKeyError):
         return
-    assert spliced == sign(RING, granted.launch_id or "", EXPIRY + (granted.launch_id == launch))
+    assert spliced == sign(RING, granted.launch_id or "", EXPIRY + (granted.launch_id == launch), NOW)
 
 
 @pytest.mark.parametrize("accept_shared", [False, True])
@@ -79,9 +79,9 @@ def test_g6_a_truncated_token_is_malformed(*, accept_shared: bool) -> None:
         TOKEN.replace(str(EXPIRY), str(EXPIRY + 1)),
         TOKEN.replace(str(EXPIRY), f"0{EXPIRY}"),
         TOKEN.replace("k1795000000", "k0"),
-        TOKEN[:-43] + sign(RING, OTHER_LAUNCH, EXPIRY)[-43:],
-        TOKEN[:-43] + sign(RING, LAUNCH, EXPIRY + 1)[-43:],
-        TOKEN[:-43] + sign(BEFORE, LAUNCH, EXPIRY)[-43:],
+        TOKEN[:-43] + sign(RING, OTHER_LAUNCH, EXPIRY, NOW)[-43:],
+        TOKEN[:-43] + sign(RING, LAUNCH, EXPIRY + 1, NOW)[-43:],
+        TOKEN[:-43] + sign(BEFORE, LAUNCH, EXPIRY, NOW)[-43:],
         TOKEN[:-43] + "A" * 43,
     ],
     ids=["launch", "expiry", "expiry with a zero", "kid", "launch's mac", "expiry's mac", "kid's mac", "no mac"],
@@ -134,9 +134,15 @@ def test_g7_a_genuine_but_expired_token_names_its_launch(late: float) -> None:
 
 
 def test_g7_a_token_of_an_older_key_is_good_while_the_ring_has_the_key() -> None:
-    older = sign(BEFORE, LAUNCH, EXPIRY)
+    older = sign(BEFORE, LAUNCH, EXPIRY, NOW)
     assert older.startswith("k0.")
     assert verify(older, RING, NOW, accept_shared=False) == Grant(LAUNCH)
+
+
+def test_g7_a_token_is_signed_by_the_key_that_is_old_enough_when_it_is_signed() -> None:
+    before, after = (sign(RING, LAUNCH, EXPIRY, 1_795_000_000 + age) for age in (599, 600))
+    assert (before.partition(".")[0], after.partition(".")[0]) == ("k0", "k1795000000")
+    assert verify(before, RING, NOW, accept_shared=False) == verify(after, RING, NOW, accept_shared=False)
 
 
 @pytest.mark.parametrize("now", [NOW, EXPIRY + 1])

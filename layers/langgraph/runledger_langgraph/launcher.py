@@ -147,8 +147,8 @@ class Launcher:
 
     def webhook(self, launch_id: str, after_seconds: int = 0) -> dict[str, str]:
         """Return where a run that starts in `after_seconds` is to deliver, with its launch's token, and that token."""
-        expiry = int(time.time()) + after_seconds + self.max_run_seconds
-        token = tokens.sign(self.ring.value(), launch_id, expiry)
+        now = time.time()
+        token = tokens.sign(self.ring.value(), launch_id, int(now) + after_seconds + self.max_run_seconds, now)
         return {"webhook": f"{self.webhook_url}?token={token}", "token": token}
 
     def _prepare(self, launch: Launch, request: LaunchRequest) -> Start:

@@ -16,8 +16,11 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
+# A new key signs nothing for twice the time for which receivers keep a copy of the ring (CACHE_SECONDS in
+# adapters/secrets.py): once for a rotation to finish, once for the copies that were read just before that.
+SIGNS_AFTER_SECONDS = 600
 _KID = r"k\d{1,12}"  # the digits are the key's creation time in epoch seconds; 0 for the one that the template made
 _LAUNCH_TOKEN = re.compile(
     rf"(?P<signed>(?P<kid>{_KID})\.(?P<launch_id>[0-9a-f]{{8}}(?:-[0-9a-f]{{4}}){{3}}-[0-9a-f]{{12}})"
@@ -26,6 +29,7 @@ _LAUNCH_TOKEN = re.compile(
 )
 _KEY = re.compile(r"[A-Za-z0-9_-]{32,128}", re.ASCII)
 _SHARED_NAME = re.compile(r"shared-[a-z0-9-]{1,32}", re.ASCII)
+_NAME = re.compile(rf"{_KID}|{_SHARED_NAME.pattern}", re.ASCII)
 
 
 class KeyRingUnusableError(Exception):
@@ -48,7 +52,7 @@ class UnknownKeyError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class KeyRing:
-    """The signing keys by kid, the kid that signs now, and the shared keys by name."""
+    """The signing keys by kid, the kid that signs where none is old enough, and the shared keys by name."""
 
     current: str
     signing: Mapping[str, bytes] = field(repr=False)
@@ -77,6 +81,36 @@ class KeyRing:
             raise KeyRingUnusableError("'current' does not name one of its keys")
         return cls(current, signing, shared)
 
+    def text(self) -> str:
+        """Return the secret that `parse` reads, oldest key first."""
+        keys = {name: key.decode() for held in (self.signing, self.shared) for name, key in held.items()}
+        names = [*by_age(self.signing), *sorted(self.shared)]
+        return json.dumps({"current": self.current, **{name: keys[name] for name in names}})
+
+    def signer(self, now: float) -> str:
+        """Return the kid that signs at `now`: the newest key that is old enough for every receiver to have it.
+
+        From the kids alone, so that whoever has a copy of the ring, however old, changes to a new key at the same
+        moment. Where no key is old enough, as in a ring whose older keys were revoked, the one that `current` names.
+        """
+        known = [kid for kid in by_age(self.signing) if created_at(kid) + SIGNS_AFTER_SECONDS <= now]
+        return known[-1] if known else self.current
+
+
+def created_at(kid: str) -> int:
+    """Return when a key was made, in epoch seconds."""
+    return int(kid.removeprefix("k"))
+
+
+def by_age(kids: Iterable[str]) -> list[str]:
+    """Return kids, oldest first."""
+    return sorted(kids, key=lambda kid: (created_at(kid), kid))
+
+
+def is_key_name(text: str) -> bool:
+    """Whether `text` can be the name of a key, a kid or a shared key's: what can't may be a key in the wrong place."""
+    return _NAME.fullmatch(text) is not None
+
 
 @dataclass(frozen=True, slots=True)
 class Grant:
@@ -85,10 +119,11 @@ class Grant:
     launch_id: str | None
 
 
-def sign(ring: KeyRing, launch_id: str, expiry: int) -> str:
-    """Make the token for `launch_id`, good until `expiry` (epoch seconds)."""
-    signed = f"{ring.current}.{launch_id}.{expiry}"
-    return f"{signed}.{_mac(ring.signing[ring.current], signed)}"
+def sign(ring: KeyRing, launch_id: str, expiry: int, now: float) -> str:
+    """Make the token for `launch_id`, good until `expiry`, with the key that signs at `now` (epoch seconds)."""
+    kid = ring.signer(now)
+    signed = f"{kid}.{launch_id}.{expiry}"
+    return f"{signed}.{_mac(ring.signing[kid], signed)}"
 
 
 def verify(token: str, ring: KeyRing, now: float, *, accept_shared: bool) -> Grant:

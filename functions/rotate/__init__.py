@@ -1,0 +1,1 @@
+"""Renews the keys that sign webhook tokens."""
