@@ -552,6 +552,8 @@ MUTATIONS = (
         "text=canonical if callback or text is None else text,",
         "text=canonical if text is None else text,",
     ),
+    # ---- the doors -------------------------------------------------------------------------------------------------
+    Mutation("G5", "whoever sends is heard", WEBHOOK, "if not is_within(http.source, SOURCES):", "if False:"),
     # ---- the launch queue ------------------------------------------------------------------------------------------
     Mutation(
         "G1",

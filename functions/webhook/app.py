@@ -1,7 +1,8 @@
 """POST /webhook?token=…: LangGraph tells how a run ended.
 
-Token first, then the body, then the ledger in one conditional write. A 4xx is only for what is proven bad, because
-LangGraph never repeats it; everything else that fails is a 5xx, which it does repeat (G6).
+Who sends it first, for a stack may be told whom to hear; then the token, then the body, then the ledger in one
+conditional write. A 4xx is only for what is proven bad, because LangGraph never repeats it; everything else that fails
+is a 5xx, which it does repeat (G6).
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from runledger.core import launch_states, run_states, tokens
 from runledger.core.deliveries import Delivery, NotADeliveryError, Trimmed, parse_delivery
 from runledger.core.outcomes import is_known
 from runledger.core.problems import FieldError, Problem, invalid_request, unavailable
+from runledger.core.sources import is_within
 from runledger.core.tokens import Grant, TokenRefusedError, UnknownKeyError
 
 if TYPE_CHECKING:
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
 
     from runledger.core.ledger import Placed
 
+SOURCES = settings.networks("WEBHOOK_SOURCE_CIDRS")
 ACCEPT_SHARED_TOKENS = settings.flag("ACCEPT_SHARED_TOKENS")
 INLINE_PAYLOAD_BYTES = settings.whole_number("INLINE_PAYLOAD_BYTES")
 
@@ -43,6 +46,8 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
 
 def receive(http: Request) -> Answer:
     """Record one delivery: 200 when it is in the ledger, 202 when LangGraph must be asked instead, or a Problem."""
+    if not is_within(http.source, SOURCES):
+        raise _elsewhere()
     token, spelt = _token(http.query)
     grant = _verify(token)
     telemetry.about(launch_id=grant.launch_id)
@@ -55,6 +60,15 @@ def receive(http: Request) -> Answer:
     if isinstance(delivery, Trimmed):
         return _ask_instead(grant)
     return _record(delivery, grant, http)
+
+
+def _elsewhere() -> Problem:
+    return Problem(
+        403,
+        "source-refused",
+        "The source is not accepted",
+        "The sender is in none of the networks of WebhookSourceCidrs.",
+    )
 
 
 def _token(query: str) -> tuple[str, str]:

@@ -20,6 +20,7 @@ PROBLEMS: dict[int, dict[str, str]] = {  # by status and slug, what is the matte
         "token-expired": "the token has expired",
         "token-unknown-key": "the key that signed the token is not in the ring",
     },
+    403: {"source-refused": "the sender is in none of the networks that the stack hears"},
     404: {"unknown": "not in the ledger; what is no UUID names nothing"},
     409: {
         "idempotency-key-reused": "the Idempotency-Key was used with another body",

@@ -135,7 +135,15 @@ OPERATIONS = {
             "202": done("it does not say which run, or how it ended: LangGraph will be asked", "NotRecorded"),
         },
         (
-            *("invalid-request", "other-launch", "token-missing", "token-several", "token-malformed", "token-forged"),
+            *(
+                "source-refused",
+                "invalid-request",
+                "other-launch",
+                "token-missing",
+                "token-several",
+                "token-malformed",
+                "token-forged",
+            ),
             *("token-expired", "token-unknown-key", "key-ring-unusable", *_READ),
         ),
         body=requests.delivery_body(),

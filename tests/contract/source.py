@@ -19,6 +19,8 @@ OPTIONS = {  # every optional parameter, given
     "SecurityGroupIds": "sg-0123456789abcdef0",
     "SubnetIds": "subnet-0123456789abcdef0,subnet-0123456789abcdef1",
     "Tracing": "Active",
+    "WebhookReservedConcurrency": "50",
+    "WebhookSourceCidrs": "203.0.113.0/24,2001:db8::/32",
     "WebhookUrl": "https://hooks.example.org/webhook",
 }
 

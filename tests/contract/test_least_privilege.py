@@ -321,6 +321,12 @@ def test_the_routes_are_those_of_the_design() -> None:
     }
 
 
+@pytest.mark.parametrize(("given", "kept"), [("0", None), ("50", "50")])
+def test_the_webhook_keeps_executions_for_itself_where_it_is_told_to(given: str, kept: str | None) -> None:
+    functions = template(WebhookReservedConcurrency=given).resources("AWS::Serverless::Function")
+    assert functions["WebhookFunction"].get("ReservedConcurrentExecutions") == kept
+
+
 @pytest.mark.parametrize("api", ["Api", "WebhookApi"])
 def test_both_doors_are_throttled(api: str) -> None:
     settings = TEMPLATE.resources("AWS::Serverless::HttpApi")[api]["DefaultRouteSettings"]

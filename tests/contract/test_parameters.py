@@ -26,7 +26,8 @@ def takes(name: str, value: str) -> bool:
             return False
     if "AllowedValues" in spec and value not in map(str, spec["AllowedValues"]):
         return False
-    return re.search(spec.get("AllowedPattern", ""), value) is not None
+    each = value.split(",") if spec["Type"] == "CommaDelimitedList" else [value]
+    return all(re.search(spec.get("AllowedPattern", ""), one) for one in each)
 
 
 @pytest.mark.parametrize("name", [name for name, spec in PARAMETERS.items() if "Default" in spec])
@@ -82,6 +83,8 @@ def test_a_good_value_is_taken(name: str, value: str) -> None:
         ("AlarmTopicArn", "alarms"),
         ("AlarmTopicArn", "arn:aws:sqs:us-east-1:123456789012:alarms"),
         ("AcceptSharedTokens", "yes"),
+        ("WebhookSourceCidrs", "203.0.113.7"),
+        ("WebhookSourceCidrs", "example.org/24"),
         ("Tracing", "Disabled"),
         ("Architecture", "arm"),
         ("LogRetentionDays", "8"),

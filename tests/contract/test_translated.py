@@ -8,6 +8,7 @@ import itertools
 import json
 import os
 import re
+import textwrap
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, get_args
 
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from local.template import Function
+    from local.template import Function, Template
 
 CASES = {"defaults": {}, "everything": OPTIONS, "never rotated": {"KeyRotationDays": "0"}}
 PACKAGED = "s3://packaged-by-sam/code.zip"
@@ -43,7 +44,10 @@ class NoManagedPolicies:
 
 @functools.cache
 def translated(case: str) -> dict[str, Any]:
-    source = template(**CASES[case])
+    return translate(template(**CASES[case]))
+
+
+def translate(source: Template) -> dict[str, Any]:
     source.document["Globals"]["Function"]["CodeUri"] = PACKAGED
     for resource in source.document["Resources"].values():
         if resource["Type"] == "AWS::Serverless::LayerVersion":
@@ -116,6 +120,22 @@ def operation(api: str, path: str) -> dict[str, Any]:
 def test_callers_sign_their_requests_and_langgraph_need_not() -> None:
     assert operation("Api", "/runs")["security"] == [{"AWS_IAM": []}]
     assert "security" not in operation("WebhookApi", "/webhook")
+
+
+def test_g9_the_lines_of_the_readme_have_callers_come_with_a_jwt() -> None:
+    lines = re.search(r"\n    Auth:\n(?:     .*\n)+", (ROOT / "README.md").read_text())
+    assert lines
+    source = template(**OPTIONS)
+    source.document["Resources"]["Api"]["Properties"] |= yaml_parse(textwrap.dedent(lines[0]))
+    paths = translate(source)["Resources"]["Api"]["Properties"]["Body"]
+    (name,) = paths["components"]["securitySchemes"]
+    scheme = paths["components"]["securitySchemes"][name]["x-amazon-apigateway-authorizer"]
+    assert scheme["type"] == "jwt"
+    assert scheme["jwtConfiguration"]["issuer"].startswith("https://")
+    secured = [method["security"] for methods in paths["paths"].values() for method in methods.values()]
+    assert len(secured) == 6
+    assert all(list(one) == [name] for (one,) in secured)
+    assert lint(json.dumps(translate(source)), regions=["us-east-1"]) == []
 
 
 @pytest.mark.parametrize(("api", "path"), [("Api", "/runs"), ("WebhookApi", "/webhook")])

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from runledger.core.ledger import Update
 
 NOW = 1_795_327_200.0  # 2026-11-22T06:00:00Z, when every handler here runs
+SOURCE = "203.0.113.7"
 LATER = int(NOW) + 3600
 CHECK = int(NOW) + 120  # when a run is looked at first
 LEASE_ENDS = int(NOW) + 60  # when a launch that has no run yet is looked at first
@@ -197,7 +198,7 @@ def http_event(
         "requestContext": {
             "accountId": "123456789012",
             "apiId": "a1b2c3d4e5",
-            "http": {"method": method, "path": path, "protocol": "HTTP/1.1", "sourceIp": "203.0.113.7"},
+            "http": {"method": method, "path": path, "protocol": "HTTP/1.1", "sourceIp": SOURCE},
             "requestId": "JKJaXmPLvHcESHA=",
             "routeKey": f"{method} {path}",
             "stage": "$default",

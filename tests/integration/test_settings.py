@@ -57,6 +57,7 @@ NEEDED = {
         "PAYLOAD_BUCKET",
         "INLINE_PAYLOAD_BYTES",
         "ACCEPT_SHARED_TOKENS",
+        "WEBHOOK_SOURCE_CIDRS",
     ),
     "rotate": ("KEY_RING_SECRET", "MAX_RUN_SECONDS"),
 }
@@ -82,6 +83,8 @@ def test_a_missing_setting_stops_the_function_by_its_name(
         ("webhook", "INLINE_PAYLOAD_BYTES", "32 KB"),
         ("webhook", "ACCEPT_SHARED_TOKENS", "yes"),
         ("webhook", "ACCEPT_SHARED_TOKENS", "True"),
+        ("webhook", "WEBHOOK_SOURCE_CIDRS", "203.0.113.7/24"),
+        ("webhook", "WEBHOOK_SOURCE_CIDRS", "203.0.113.0/24,"),
     ],
 )
 def test_a_wrong_setting_stops_the_function_by_its_name(load: Load, name: str, variable: str, value: str) -> None:

@@ -11,7 +11,7 @@ from moto.dynamodb.models import DynamoDBBackend
 
 from runledger.adapters.gateway import Request
 from runledger.core import run_states
-from tests.integration.support import CHECK, NOW, delivery, new_id
+from tests.integration.support import CHECK, NOW, SOURCE, delivery, new_id
 
 if TYPE_CHECKING:
     from tests.integration.support import Aws, Door, Output
@@ -54,7 +54,9 @@ def test_g4_of_twenty_at_once_one_makes_the_transition(
     token = aws.token(launch_id)
     body = delivery(run_id, launch_id, token, status="error")
     text = f"token={token}"
-    http = Request("POST /webhook", "/webhook", {}, text, {}, body, is_base64=False, seconds_left=lambda: 25.0)
+    http = Request(
+        *("POST /webhook", "/webhook", {}, text, {}, body), is_base64=False, source=SOURCE, seconds_left=lambda: 25.0
+    )
     webhook.app.ring.value()
     all_there, one_at_a_time, update = threading.Barrier(20, timeout=30), threading.Lock(), DynamoDBBackend.update_item
 

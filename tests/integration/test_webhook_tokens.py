@@ -8,7 +8,7 @@ import pytest
 
 from runledger.adapters.secrets import CACHE_SECONDS, REREAD_SECONDS
 from runledger.core import run_states, tokens
-from tests.integration.support import LATER, NOW, claim, delivery, new_id, percent_encoded, stand_still
+from tests.integration.support import LATER, NOW, SOURCE, claim, delivery, new_id, percent_encoded, stand_still
 
 if TYPE_CHECKING:
     from tests.integration.conftest import Load
@@ -47,6 +47,23 @@ BAD = {
     "of no launch": ("token=k0.not-a-launch.{later}.{mac}", "malformed"),
     "the key itself": ("token={key}", "malformed"),
 }
+
+
+def test_g5_who_sends_from_elsewhere_is_refused_before_anything_else(load: Load, aws: Aws, output: Output) -> None:
+    """Not even the key ring is read, though the token is good."""
+    webhook, launch_id, run_id = load("webhook", WebhookSourceCidrs="198.51.100.0/24"), new_id(), new_id()
+    token = aws.token(launch_id)
+    webhook.app.ring = None
+    refused = webhook.call(delivery(run_id, launch_id, token), f"token={token}")
+    assert (refused.status, refused.problem) == (403, "source-refused")
+    assert aws.is_empty()
+    assert output.counts == {"refused": 1, "refused:source-refused": 1}
+
+
+def test_who_sends_from_one_of_the_networks_is_heard(load: Load, aws: Aws) -> None:
+    webhook, launch_id, run_id = load("webhook", WebhookSourceCidrs=f"198.51.100.0/24,{SOURCE}/32"), new_id(), new_id()
+    token = aws.token(launch_id)
+    assert webhook.call(delivery(run_id, launch_id, token), f"token={token}").status == 200
 
 
 @pytest.mark.parametrize(("query", "reason"), BAD.values(), ids=BAD.keys())

@@ -22,7 +22,8 @@ class Request:
     """One HTTP request.
 
     `route` is the API's own, such as `GET /runs/{run_id}`, and `parameters` has what stood in its braces. `query` is
-    the raw query string, header names are in lower case, `seconds_left()` is what the function has left.
+    the raw query string, header names are in lower case, `source` is the sender's address, `seconds_left()` is what the
+    function has left.
     """
 
     route: str
@@ -32,6 +33,7 @@ class Request:
     headers: Mapping[str, str] = field(repr=False)
     body: str | None = field(repr=False)
     is_base64: bool
+    source: str
     seconds_left: Callable[[], float] = field(repr=False)
 
     def content(self) -> bytes:
@@ -91,6 +93,7 @@ def _request(event: dict[str, Any], context: LambdaContext) -> Request:
         headers={name.lower(): value for name, value in (event.get("headers") or {}).items()},
         body=event.get("body"),
         is_base64=bool(event.get("isBase64Encoded")),
+        source=event["requestContext"]["http"]["sourceIp"],
         seconds_left=lambda: context.get_remaining_time_in_millis() / 1000,
     )
 

@@ -3,6 +3,12 @@
 from __future__ import annotations
 
 import os
+from typing import TYPE_CHECKING
+
+from runledger.core.sources import parse_networks
+
+if TYPE_CHECKING:
+    from runledger.core.sources import Network
 
 
 class SettingError(Exception):
@@ -23,6 +29,15 @@ def whole_number(name: str) -> int:
     if not value.isdecimal():
         raise SettingError(f"the environment variable {name} must be a whole number, not {value!r}")
     return int(value)
+
+
+def networks(name: str) -> tuple[Network, ...]:
+    """Return the setting `name` as networks with commas between them."""
+    value = text(name)
+    try:
+        return parse_networks(value)
+    except ValueError:
+        raise SettingError(f"the environment variable {name} must be networks, not {value!r}") from None
 
 
 def flag(name: str) -> bool:
