@@ -32,13 +32,14 @@ ledger: .venv/.done ## Show the running stack's runs
 event: .venv/.done ## Print an event that the running stack takes, for sam local invoke (a webhook; or EVENT=rotate)
 	@PYTHONPATH=layers/runledger $(RUN) local.event $(EVENT)
 
+MEANWHILE := $(wildcard tests/integration/test_r*.py) # so that two cores are busy for the same time
 test: .venv/.done $(TOOLS)/langgraph/.done $(TOOLS)/runtime/.done build ## Run every test
 	@mkdir -p .runledger
-	@echo "the crash points and the integration tests go on meanwhile, see .runledger/tests.log"
+	@echo "the crash points and some other tests go on meanwhile, see .runledger/tests.log"
 	@set -m; \
-	{ $(RUN) pytest tests/crashes && $(RUN) pytest tests/integration; } >.runledger/tests.log 2>&1 </dev/null & others=$$!; \
+	{ $(RUN) pytest tests/crashes && $(RUN) pytest $(MEANWHILE); } >.runledger/tests.log 2>&1 </dev/null & others=$$!; \
 	trap 'kill -- -$$others 2>/dev/null' EXIT; \
-	$(RUN) pytest --ignore tests/crashes --ignore tests/integration; \
+	$(RUN) pytest --ignore tests/crashes $(MEANWHILE:%=--ignore %); \
 	wait $$others || { tail -n 200 .runledger/tests.log; exit 1; }; \
 	trap - EXIT; \
 	grep -E '(lost|passed)' .runledger/tests.log

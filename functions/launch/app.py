@@ -8,6 +8,7 @@ Idempotency-Key, or by reconcile. An answer to a run that waits is held on that 
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING, Any
 
 from launch.messages import Messages
@@ -71,7 +72,7 @@ def launch(http: Request) -> Answer:
     request = parse_launch(http.content())
     launch_id = launch_id_of(http.headers.get("idempotency-key"))
     telemetry.about(launch_id=launch_id)
-    claim, run_id = Launching(launcher, launch_id, request, _until(http.seconds_left())).launch()
+    claim, run_id = Launching(launcher, launch_id, request, time.time(), _until(http.seconds_left())).launch()
     stream = f"{claim.langgraph_url}/threads/{claim.thread_id}/runs/{run_id}/stream"
     links = {"stream": stream} if request.stream else {}
     return _asked(_prefix(http), run_id, launch_id, claim.thread_id, links=links)

@@ -15,7 +15,7 @@ from runledger.core import launch_states
 from runledger.core.callbacks import refusal_of
 from runledger.core.launches import launch_id_of
 from runledger.core.ledger import FIRST_CHECK_SECONDS
-from runledger.core.messages import LASTING, TRY_SECONDS, letter_of, parse_message, wait_seconds
+from runledger.core.messages import FINAL, TRY_SECONDS, letter_of, parse_message, wait_seconds
 from runledger.core.problems import Problem, internal
 from runledger_langgraph.launching import Launching
 
@@ -29,64 +29,78 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Messages:
-    """What it takes to launch by messages. `until` tells when calls to LangGraph must end, in monotonic seconds."""
+    """What it takes to launch by messages."""
 
     launcher: Launcher
     queue: Queue
     dead_letters: DeadLetters
 
     def work(self, records: Iterable[dict[str, Any]], until: Callable[[], float]) -> dict[str, Any]:
-        """Launch what the messages of a batch ask for; answer which of them are to come again."""
+        """Launch what the messages of a batch ask for; answer which of them are to come again.
+
+        `until` tells when the calls to LangGraph for the next one must end, in monotonic seconds.
+        """
         return to_repeat([message for message in map(Message.read, records) if not self._is_done(message, until())])
 
     def _is_done(self, message: Message, until: float) -> bool:
         """Launch what one message asks for; return whether the message is done with."""
         telemetry.about_only(message_id=message.message_id)
-        launch_id = None
+        launch_id, digest = None, ""
         try:
             key, request = parse_message(message.text, message.message_id)
-            launch_id = launch_id_of(key)
+            launch_id, digest = launch_id_of(key), request.digest
             telemetry.about(launch_id=launch_id)
-            Launching(self.launcher, launch_id, request, until, LASTING).launch()
+            Launching(self.launcher, launch_id, request, message.sent_at, until).launch()
         except Problem as problem:
-            return self._failed(message, launch_id, problem)
+            return self._failed(message, launch_id, digest, problem)
         except Exception:  # noqa: BLE001 - a poisoned message never stops the others
             telemetry.logger.exception("unforeseen fault")
-            return self._failed(message, launch_id, internal())
+            return self._failed(message, launch_id, digest, internal())
         return True
 
-    def _failed(self, message: Message, launch_id: str | None, problem: Problem) -> bool:
+    def _failed(self, message: Message, launch_id: str | None, digest: str, problem: Problem) -> bool:
+        telemetry.report(problem)
         try:
-            telemetry.report(problem)
-            if problem.slug in LASTING:
-                return self._bury(message, launch_id, problem)
-            if time.time() < message.sent_at + TRY_SECONDS:
-                return self._put_off(message, launch_id)
-            if launch_id and self.launcher.launches.item("launch_id", launch_id):
-                telemetry.logger.warning("a message is left to reconcile, which goes on trying its launch")
-                return True
-            return self._bury(message, launch_id, problem)
+            return self._is_ended(message, launch_id, digest, problem)
         except Problem as fault:
             telemetry.logger.error("a message could not be dealt with", detail=fault.detail)
         except Exception:  # noqa: BLE001 - as above
             telemetry.logger.exception("a message could not be dealt with")
         return False  # the queue brings it again
 
-    def _put_off(self, message: Message, launch_id: str | None) -> bool:
-        """Let a message come again later, and reconcile look at its launch only if it doesn't."""
-        seconds = wait_seconds(message.message_id, message.receives)
-        self.queue.put_off(message, seconds)
-        if launch_id:
-            later = time.time() + seconds + FIRST_CHECK_SECONDS
-            self.launcher.launches.apply(launch_states.postponed(launch_id, later))
+    def _is_ended(self, message: Message, launch_id: str | None, digest: str, problem: Problem) -> bool:
+        """Make a dead letter of a message, leave its launch to reconcile, or put it off; return whether it is over."""
+        launch = self.launcher.launches.item("launch_id", launch_id) if launch_id else None
+        state = launch["state"] if launch and launch["digest"] == digest else None  # None: nothing of it is put down
+        is_late = time.time() >= message.first_at + TRY_SECONDS
+        if state in (None, "refused") and (is_late or problem.slug in FINAL):
+            letter, token = letter_of(message.text, message.message_id)
+            if state is None and token:  # else the launch has it, with which its end is told
+                self._tell(token, launch_id, problem, is_late=is_late)
+            self.dead_letters.leave(letter, problem.detail)
+            telemetry.logger.error("a message is a dead letter", reason=problem.slug, detail=problem.detail)
+            return True
+        if is_late:
+            telemetry.logger.warning("a message is left to reconcile, which goes on trying its launch")
+            return True
+        self._put_off(message, launch_id)
         return False
 
-    def _bury(self, message: Message, launch_id: str | None, problem: Problem) -> bool:
-        """Tell the task that waits that nothing comes of it, and leave a dead letter."""
-        letter, token = letter_of(message.text, message.message_id)
-        if token:
-            told = {"launch_id": launch_id, "reason": problem.slug} if launch_id else {"reason": problem.slug}
+    def _put_off(self, message: Message, launch_id: str | None) -> None:
+        """Let a message come again later, and reconcile look at its launch only if it doesn't."""
+        seconds = wait_seconds(message.message_id, message.receives)
+        telemetry.gauge("waiting", time.time() - message.first_at)
+        self.queue.put_off(message, seconds)
+        if launch_id:
+            until = time.time() + seconds + FIRST_CHECK_SECONDS
+            self.launcher.launches.apply(launch_states.put_off(launch_id, until))
+
+    def _tell(self, token: str, launch_id: str | None, problem: Problem, *, is_late: bool) -> None:
+        """Tell the task that waits that nothing comes of it; where that can't be done now, only while there is time."""
+        told = {"launch_id": launch_id, "reason": problem.slug} if launch_id else {"reason": problem.slug}
+        try:
             self.launcher.callbacks.tasks.end(token, refusal_of(told))
-        self.dead_letters.leave(letter, problem.detail)
-        telemetry.logger.error("a message is a dead letter", reason=problem.slug, detail=problem.detail)
-        return True
+        except Problem as fault:
+            if not is_late:
+                raise
+            telemetry.logger.error("a task that waits was never told", detail=fault.detail)

@@ -12,7 +12,7 @@ from runledger.core import launch_states, run_states
 from runledger.core.launch_states import Launch
 from runledger.core.ledger import next_check
 from runledger.core.problems import Problem
-from runledger_langgraph.launcher import LASTING, TakenError
+from runledger_langgraph.launcher import TakenError
 
 if TYPE_CHECKING:
     from runledger_langgraph.launcher import Launcher
@@ -56,7 +56,7 @@ class DueLaunches:
         now, until = time.time(), self.launcher.langgraph.until(self.launcher.langgraph.deadline)
         if launch.state == "starting":
             if not launch.is_held(now):  # else somebody took it up since it was listed
-                self.launcher.go_on(launch, until, lasting=LASTING)
+                self.launcher.go_on(launch, until, is_patient=True)
             return
         watches = launch.may_be_doubled and launch.watches < launch_states.WATCHES
         if launch.state == "refused":

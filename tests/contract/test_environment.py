@@ -31,13 +31,18 @@ POWERTOOLS = {"POWERTOOLS_METRICS_NAMESPACE", "POWERTOOLS_SERVICE_NAME", "POWERT
 
 STATES = (
     "oldest_due",
+    "waiting",
     "ApproximateNumberOfMessagesVisible",
     "ApproximateAgeOfOldestMessage",
 )  # metrics that say how it is, not what happened
-LATE = {"oldest_due": (600, 2), "ApproximateAgeOfOldestMessage": (900, 1)}  # seconds, and how often one after the other
+LATE = {
+    "oldest_due": (600, 2),
+    "waiting": (900, 1),
+    "ApproximateAgeOfOldestMessage": (900, 1),
+}  # seconds, and how often one after the other
 KINDS = {"count": "Sum", "gauge": "Maximum"}
 WATCHED = {
-    "launch": {"failed", "unrecorded"},
+    "launch": {"failed", "unrecorded", "waiting"},
     "webhook": {"failed", "dropped", "contradicted", "conflict"},
     "notify": {"failed"},
     "query": {"failed"},

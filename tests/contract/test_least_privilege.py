@@ -81,7 +81,7 @@ INDEXES = {
 OBJECTS = {
     "NotifyFunction": {"s3:GetObject": {"runs/"}},
     "QueryFunction": {"s3:GetObject": {"runs/"}},
-    "LaunchFunction": {"s3:PutObject": {"launches/"}, "s3:GetObject": {"launches/", "runs/"}},
+    "LaunchFunction": {"s3:PutObject": {"launches/"}, "s3:GetObject": {"runs/"}},
     "WebhookFunction": {"s3:PutObject": {"runs/"}},
     "RotateFunction": {},
     "ReconcileFunction": {"s3:PutObject": {"runs/"}, "s3:GetObject": {"launches/", "runs/"}},

@@ -62,7 +62,12 @@ def updates() -> dict[str, list[Update]]:
     pending = run_states.pending(
         run_id=RUN, launch_id=LAUNCH, thread_id=LONGEST, assistant_id=LONGEST, after_seconds=0, now=NOW
     )
-    claim = {"launch_id": LAUNCH, "assistant_id": LONGEST, "thread_id": LONGEST, "langgraph_url": "https://x.org"}
+    claim: dict[str, Any] = {
+        "launch_id": LAUNCH,
+        "assistant_id": LONGEST,
+        "thread_id": LONGEST,
+        "langgraph_url": "https://x.org",
+    }
     claim |= {"digest": "0" * 64, "request": "x" * MAX_REQUEST, "request_key": ledger.request_key(LAUNCH, "0" * 64)}
     claimed = launch_states.claimed(**claim, own_thread=True, stream=False, holder=LAUNCH, now=NOW)
     launch = Launch.read({**claimed.key, **claimed.set})
@@ -85,7 +90,9 @@ def updates() -> dict[str, list[Update]]:
             launch_states.started(launch, RUN, NOW, heard=True),
             launch_states.refused(launch, "thread-busy", NOW),
             launch_states.heard(LAUNCH, NOW),
-            launch_states.called_for(LAUNCH, "0" * 64, "t" * 2048, NOW),
+            launch_states.called_for(LAUNCH, "0" * 64, "t" * 2048, int(NOW * 1000), NOW),
+            launch_states.owing(LAUNCH, NOW),
+            launch_states.put_off(LAUNCH, NOW),
             launch_states.called_back(LAUNCH, "t" * 2048),
             launch_states.checked(LAUNCH, 1),
             launch_states.watched(launch, NOW),

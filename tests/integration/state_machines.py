@@ -8,8 +8,12 @@ import uuid
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from botocore.exceptions import ClientError
+
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    import pytest
 
 _ROLE = "arn:aws:iam::123456789012:role/any"
 
@@ -65,3 +69,13 @@ def causes_sent(tasks: Any) -> list[dict[str, Any]]:
         "provide-client-params.sfn.SendTaskFailure", lambda params, **_: causes.append(json.loads(params["cause"]))
     )
     return causes
+
+
+def refuse(tasks: Any, code: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let Step Functions refuse from now on whatever a task is told."""
+
+    def told(**_: object) -> None:
+        raise ClientError({"Error": {"Code": code, "Message": "no"}}, "SendTask")
+
+    for method in ("send_task_success", "send_task_failure"):
+        monkeypatch.setattr(tasks._client, method, told)  # noqa: SLF001 - moto refuses nothing of this

@@ -432,6 +432,8 @@ class Mailbox:
         """Call the handler as Lambda does, once more for each message; return for each whether it is done with."""
         for record in records:
             told = record["attributes"]
+            if "comes_again" not in record:
+                told["ApproximateFirstReceiveTimestamp"] = str(int(self.wall.now * 1000))
             told["ApproximateReceiveCount"] = str(int(told["ApproximateReceiveCount"]) + record.pop("comes_again", 0))
             record["comes_again"] = 1
         function = self.door.function

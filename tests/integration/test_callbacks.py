@@ -14,7 +14,7 @@ from runledger.core.ledger import LEASE_SECONDS, Placed
 from tests.integration import faults as kinds
 from tests.integration.langgraph_double import Told
 from tests.integration.scene import QUESTION
-from tests.integration.state_machines import Task, causes_sent, wait_for_token
+from tests.integration.state_machines import Task, causes_sent, refuse, wait_for_token
 from tests.integration.support import NOW, delivery, new_id
 
 if TYPE_CHECKING:
@@ -223,14 +223,13 @@ def test_g8_a_task_that_could_not_be_told_is_told_by_reconcile_and_the_event_lea
 ) -> None:
     launched = post(launch, task.token)
     run_id = ended(scene, launched, "error")
-    (batch,) = notify.batches()
     with faults.on(notify.app.telling.callbacks.tasks._client, kinds.UNREACHABLE):  # noqa: SLF001
-        assert notify.bring(batch) == [run_id]
-    assert scene.run(run_id)["unpublished"] == {"failed"}, "so it stays due"
-    assert task.waits
-    scene.look(run_id)
-    assert task.ended()[0] == "RunFailed"
+        notify.flow()
     assert "unpublished" not in scene.run(run_id)
+    assert task.waits
+    scene.pass_at(LEASE_SECONDS)
+    assert task.ended()[0] == "RunFailed"
+    assert not {"task_token", "due_at"} & item(scene, launched).keys()
 
 
 def test_g8_a_run_that_ended_before_its_launch_was_recorded_is_told_later(
@@ -294,3 +293,70 @@ def test_g5_a_task_token_stands_in_its_attribute_alone_and_no_longer_than_it_is_
 def test_a_callback_that_is_none_is_400(launch: Door, callback: object) -> None:
     reply = launch.call(json.dumps({"assistant_id": "agent", "input": {}, "callback": callback}))
     assert (reply.status, reply.body["errors"][0]["pointer"]) == (400, "/callback")
+
+
+MOMENTARY = {"429": Told(429, {}), "409": Told(409, {"detail": "busy"}), "401": Told(401, {})}
+
+
+@pytest.mark.parametrize("told", MOMENTARY.values(), ids=MOMENTARY.keys())
+def test_g8_a_refusal_of_the_moment_is_told_a_minute_later_unless_the_launch_was_tried_again(
+    launch: Door, scene: Scene, langgraph: LangGraphDouble, task: Task, told: Told
+) -> None:
+    langgraph.runs = told
+    refused = post(launch, task.token)
+    assert refused.status in (409, 429, 502)
+    assert task.waits
+    scene.pass_at(LEASE_SECONDS - 1)
+    assert task.waits
+    scene.pass_at(LEASE_SECONDS)
+    assert task.ended()[0] == "LaunchRefused"
+
+
+@pytest.mark.parametrize("told", MOMENTARY.values(), ids=MOMENTARY.keys())
+def test_g8_a_launch_that_is_tried_again_in_time_is_what_its_task_waits_for(
+    launch: Door, scene: Scene, notify: Stream, langgraph: LangGraphDouble, task: Task, told: Told
+) -> None:
+    langgraph.runs = told
+    post(launch, task.token)
+    langgraph.runs = None
+    launched = post(launch, task.token)
+    scene.pass_at(LEASE_SECONDS)
+    assert task.waits
+    ended(scene, launched)
+    notify.flow()
+    assert task.ended()[0] == ""
+
+
+@pytest.mark.parametrize("code", ["KmsAccessDeniedException", "AccessDeniedException", "ThrottlingException"])
+def test_g8_a_task_that_cannot_be_told_holds_no_event_up_and_is_tried_by_reconcile(
+    launch: Door, scene: Scene, notify: Stream, task: Task, monkeypatch: pytest.MonkeyPatch, code: str
+) -> None:
+    launched = post(launch, task.token)
+    run_id = ended(scene, launched)
+    with monkeypatch.context() as broken:
+        for tasks in (notify.app.telling.callbacks.tasks, scene.launcher.callbacks.tasks):
+            refuse(tasks, code, broken)
+        notify.flow()
+        assert "unpublished" not in scene.run(run_id)
+        for _ in range(3):  # at growing intervals
+            scene.wall.now = float(item(scene, launched)["due_at"])
+            scene.reconcile.run()
+        assert task.waits
+    assert scene.output.counts["published"] == 1
+    scene.wall.now = float(item(scene, launched)["due_at"])
+    scene.reconcile.run()
+    assert task.ended()[0] == ""
+    assert not {"task_token", "due_at"} & item(scene, launched).keys()
+
+
+@pytest.mark.parametrize("code", ["InvalidOutput", "ValidationException"])
+def test_g5_a_token_by_which_nobody_can_ever_be_told_is_dropped(
+    launch: Door, scene: Scene, notify: Stream, monkeypatch: pytest.MonkeyPatch, code: str
+) -> None:
+    refuse(notify.app.telling.callbacks.tasks, code, monkeypatch)
+    launched = post(launch, "a token of nobody's")
+    run_id = ended(scene, launched)
+    notify.flow()
+    assert "unpublished" not in scene.run(run_id)
+    assert "task_token" not in item(scene, launched)
+    assert scene.output.counts["not_waited_for"] == 1

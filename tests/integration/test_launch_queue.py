@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from moto.core.config import default_user_config
 
+from runledger.adapters.secrets import API_KEY_PLACEHOLDER
 from runledger.core.launches import launch_id_of
 from runledger.core.ledger import LEASE_SECONDS
 from runledger.core.messages import TRY_SECONDS, parse_message
+from runledger.core.requests import MAX_MESSAGE_BYTES
 from tests.integration import faults as kinds
 from tests.integration.langgraph_double import Told
-from tests.integration.state_machines import causes_sent, wait_for_token
+from tests.integration.state_machines import causes_sent, refuse, wait_for_token
 from tests.integration.support import NOW, claim
 
 if TYPE_CHECKING:
@@ -23,14 +25,14 @@ if TYPE_CHECKING:
 
 BODY: dict[str, Any] = {"assistant_id": "agent", "input": {"a": 0.1}}
 THREAD = "6f1c7c0e-3c4b-4a53-9a57-0d3f8f1f6a10"
-LATER = [  # what LangGraph says now and not for ever
-    Told(429, {"detail": "slow down"}),
-    Told(500, {"detail": "no"}),
-    Told(503, "no"),
-    Told(409, {"detail": "busy"}),
-    Told(401, {"detail": "key"}),
-    Told(cut=True),
-]
+LATER = {  # what LangGraph says now and not for ever, and whether it has made no run
+    "429": (Told(429, {"detail": "slow down"}), "refused"),
+    "409": (Told(409, {"detail": "busy"}), "refused"),
+    "401": (Told(401, {"detail": "key"}), "refused"),
+    "500": (Told(500, {"detail": "no"}), "starting"),
+    "503": (Told(503, "no"), "starting"),
+    "cut": (Told(cut=True), "starting"),
+}
 NEVER = [
     Told(422, {"detail": "no such graph"}),
     Told(404, {"detail": "no such assistant"}),
@@ -86,20 +88,20 @@ def test_each_message_of_a_batch_stands_for_itself(mailbox: Mailbox, aws: Aws, l
     )
     langgraph.instead = lambda sent: Told(429, {}) if sent.step.endswith("/runs") and THREAD in sent.path else None
     assert mailbox.bring(good, bad, busy, other) == [True, True, False, True]
-    assert sorted(launch["state"] for launch in aws.items("LaunchesTable")) == ["started", "started", "starting"]
+    assert sorted(launch["state"] for launch in aws.items("LaunchesTable")) == ["refused", "started", "started"]
     assert ["/nonsense" in letter["reason"] for letter in mailbox.letters] == [True]
 
 
-@pytest.mark.parametrize("told", LATER, ids=lambda told: str(told.status if not told.cut else "cut"))
+@pytest.mark.parametrize(("told", "state"), LATER.values(), ids=LATER.keys())
 def test_g1_what_fails_for_the_moment_comes_again_later_and_reconcile_keeps_out_of_it(
-    mailbox: Mailbox, aws: Aws, langgraph: LangGraphDouble, wall: WallClock, reconcile: Schedule, told: Told
+    mailbox: Mailbox, aws: Aws, langgraph: LangGraphDouble, wall: WallClock, reconcile: Schedule, told: Told, state: str
 ) -> None:
     langgraph.runs = told
     record = mailbox.send(BODY)
     assert mailbox.bring(record) == [False]
     hidden = mailbox.hidden_for(record)
     assert LEASE_SECONDS < hidden <= LEASE_SECONDS * 1.25 + 1
-    assert launch_of(aws, record)["state"] == "starting"
+    assert launch_of(aws, record)["state"] == state
     wall.now = NOW + hidden
     langgraph.requests.clear()
     reconcile.run()
@@ -137,6 +139,79 @@ def test_g1_where_the_message_is_gone_reconcile_starts_the_launch(
     assert launch_of(aws, record)["state"] == "started"
 
 
+@pytest.mark.parametrize("strategy", ["enqueue", "interrupt"])
+def test_a_message_for_a_callers_thread_is_tried_again_as_it_was_asked_for(
+    mailbox: Mailbox, aws: Aws, langgraph: LangGraphDouble, wall: WallClock, strategy: str
+) -> None:
+    langgraph.runs = Told(429, {})
+    record = mailbox.send({**BODY, "thread_id": THREAD, "multitask_strategy": strategy})
+    assert mailbox.bring(record) == [False]
+    langgraph.runs = None
+    wall.now += mailbox.hidden_for(record)
+    assert mailbox.bring(record) == [True]
+    created = [sent.body for sent in langgraph.requests if sent.step == "POST /threads/…/runs"]
+    assert [body["multitask_strategy"] for body in created] == [strategy, strategy]
+    assert "due_at" not in launch_of(aws, record)  # no second run is to be watched for
+
+
+def test_g1_what_waited_for_its_turn_for_hours_is_tried_for_hours_all_the_same(
+    mailbox: Mailbox, aws: Aws, langgraph: LangGraphDouble, wall: WallClock
+) -> None:
+    langgraph.runs = Told(429, {})
+    record = mailbox.send(BODY)
+    wall.now += TRY_SECONDS + 1
+    assert mailbox.bring(record) == [False]
+    wall.now += TRY_SECONDS
+    assert mailbox.bring(record) == [True]
+    (letter,) = mailbox.letters
+    assert "LangGraph answered 429" in letter["reason"]
+    assert launch_of(aws, record)["state"] == "refused"
+
+
+def test_g1_a_dead_letter_that_was_sent_again_in_vain_is_a_dead_letter_again(
+    mailbox: Mailbox, aws: Aws, langgraph: LangGraphDouble, wall: WallClock
+) -> None:
+    langgraph.runs = Told(422, {"detail": "no such graph"})
+    mailbox.bring(mailbox.send(BODY))
+    (letter,) = mailbox.letters
+    record = mailbox.send(letter["body"])
+    aws.put_secret("LangGraphApiKeySecret", API_KEY_PLACEHOLDER)
+    mailbox.app.launcher.api_key.forget()
+    assert mailbox.bring(record) == [False]
+    wall.now += TRY_SECONDS
+    assert mailbox.bring(record) == [True]
+    assert [again["body"] for again in mailbox.letters] == [letter["body"]]
+
+
+def test_g2_a_message_under_anothers_key_is_never_taken_for_that_ones_launch(
+    mailbox: Mailbox, aws: Aws, wall: WallClock
+) -> None:
+    mailbox.bring(mailbox.send({**BODY, "idempotency_key": "k"}))
+    aws.put_secret("LangGraphApiKeySecret", API_KEY_PLACEHOLDER)
+    mailbox.app.launcher.api_key.forget()
+    record = mailbox.send({**BODY, "input": 2, "idempotency_key": "k"})
+    assert mailbox.bring(record) == [False]
+    wall.now += TRY_SECONDS
+    assert mailbox.bring(record) == [True]
+    assert [json.loads(letter["body"])["input"] for letter in mailbox.letters] == [2]
+
+
+@pytest.mark.usefixtures("_tasks")
+def test_g8_the_newest_token_counts_however_late_an_older_message_comes(
+    mailbox: Mailbox, aws: Aws, langgraph: LangGraphDouble, wall: WallClock
+) -> None:
+    langgraph.runs = Told(429, {})
+    older = mailbox.send({**BODY, "idempotency_key": "k", "callback": {"task_token": "first"}})
+    assert mailbox.bring(older) == [False]
+    langgraph.runs = None
+    wall.now += 200  # the task has timed out, and is tried again
+    newer = mailbox.send({**BODY, "idempotency_key": "k", "callback": {"task_token": "second"}})
+    assert mailbox.bring(newer) == [True]
+    wall.now += 200
+    assert mailbox.bring(older) == [True]
+    assert launch_of(aws, newer)["task_token"] == "second"
+
+
 def test_g1_after_six_hours_a_launch_that_is_put_down_is_left_to_reconcile(
     mailbox: Mailbox, aws: Aws, langgraph: LangGraphDouble, wall: WallClock
 ) -> None:
@@ -155,6 +230,7 @@ def test_g1_after_six_hours_a_message_that_could_not_be_put_down_is_a_dead_lette
 ) -> None:
     aws.put_secret("KeyRingSecret", "nonsense")
     record = mailbox.send(BODY)
+    assert mailbox.bring(record) == [False]
     wall.now += TRY_SECONDS - 1
     assert (mailbox.bring(record), mailbox.letters) == ([False], [])
     wall.now += 1
@@ -286,6 +362,60 @@ def test_g5_the_task_that_waits_for_a_message_which_is_no_launch_is_told_and_its
     assert task.token not in json.dumps(letter)
     assert output.logs
     assert task.token not in output.text
+
+
+@pytest.mark.parametrize("depth", [400, 1_100, 5_000])
+def test_g5_however_deep_a_message_is_its_task_is_told_and_its_token_forgotten(
+    mailbox: Mailbox, aws: Aws, monkeypatch: pytest.MonkeyPatch, depth: int
+) -> None:
+    told: list[str] = []
+    monkeypatch.setattr(mailbox.app.launcher.callbacks.tasks, "end", lambda token, _: told.append(token))
+    deep = "[" * depth + "]" * depth
+    body = f'{{"assistant_id": "agent", "callback": {{"task_token": "secret"}}, "input": {deep}}}'
+    assert mailbox.bring(mailbox.send(body)) == [True]
+    assert told == ["secret"]
+    (letter,) = mailbox.letters
+    assert ("secret" in letter["body"], deep in letter["body"]) == (False, True)
+    assert aws.is_empty()
+
+
+@pytest.mark.parametrize(
+    "value", ["\N{CJK UNIFIED IDEOGRAPH-6F22}" * 340_000, [1] * 500_000], ids=["not ASCII", "compact"]
+)
+def test_g1_however_large_a_message_is_its_letter_fits(mailbox: Mailbox, value: object) -> None:
+    body = {**BODY, "nonsense": 1, "input": value}
+    text = json.dumps(body, ensure_ascii=False, separators=(",", ":"))
+    assert mailbox.bring(mailbox.send(text + " " * (MAX_MESSAGE_BYTES - len(text.encode())))) == [True]
+    (letter,) = mailbox.letters
+    assert json.loads(letter["body"]).items() >= body.items()
+    assert "/nonsense" in letter["reason"]
+
+
+def test_g1_a_reason_has_no_character_that_sqs_refuses(mailbox: Mailbox) -> None:
+    assert mailbox.bring(mailbox.send({**BODY, "a\u0001\ufffe": 1})) == [True]
+    (letter,) = mailbox.letters
+    assert "/a\N{REPLACEMENT CHARACTER}\N{REPLACEMENT CHARACTER}: unknown" in letter["reason"]
+
+
+@pytest.mark.parametrize("code", ["ValidationException", "InvalidToken"])
+def test_g1_a_token_that_is_none_keeps_no_message_from_becoming_a_letter(
+    mailbox: Mailbox, monkeypatch: pytest.MonkeyPatch, code: str
+) -> None:
+    refuse(mailbox.app.launcher.callbacks.tasks, code, monkeypatch)
+    assert mailbox.bring(mailbox.send({**BODY, "nonsense": 1, "callback": {"task_token": "x" * 2_048}})) == [True]
+    assert mailbox.bring(mailbox.send({**BODY, "callback": {"task_token": "x" * 3_000}})) == [True]
+    assert len(mailbox.letters) == 2
+
+
+def test_g1_a_task_that_cannot_be_told_is_tried_for_six_hours_and_then_its_message_is_a_letter(
+    mailbox: Mailbox, wall: WallClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    refuse(mailbox.app.launcher.callbacks.tasks, "KmsAccessDeniedException", monkeypatch)
+    record = mailbox.send({**BODY, "nonsense": 1, "callback": {"task_token": "x"}})
+    assert (mailbox.bring(record), mailbox.letters) == ([False], [])
+    wall.now += TRY_SECONDS
+    assert mailbox.bring(record) == [True]
+    assert len(mailbox.letters) == 1
 
 
 @pytest.mark.usefixtures("_tasks")

@@ -30,6 +30,7 @@ EVENT = {
     "rawQueryString": f"token={SECRET}",
     "headers": {"Content-Type": "application/json", "IDEMPOTENCY-KEY": "a", "x-lower": "b"},
     "body": '{"a": "é"}',
+    "requestContext": {"http": {"sourceIp": "203.0.113.7"}},
     "isBase64Encoded": False,
 }
 CONTEXT: Any = SimpleNamespace(aws_request_id="request-1")

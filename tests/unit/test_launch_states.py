@@ -74,6 +74,7 @@ def test_g2_a_launch_is_claimed_once_and_due_when_its_claim_lapses() -> None:
         "stream": False,
         "langgraph_url": "https://langgraph.example",
         "task_token": None,
+        "called_at": None,
         "created_at": NOW_TEXT,
         **LEASED,
     }
@@ -214,10 +215,25 @@ def test_g8_a_refused_launch_for_which_a_task_waits_stays_due_until_that_was_tol
 
 
 def test_g8_the_newest_token_of_the_same_request_counts_and_makes_its_launch_due() -> None:
-    update = launch_states.called_for(LAUNCH, "d", "token", NOW)
+    update = launch_states.called_for(LAUNCH, "d", "token", 1_000, NOW)
     assert update.key == {"launch_id": LAUNCH}
-    assert (update.condition, update.given) == ("#digest = :digest", {"digest": "d"})
-    assert update.set == {"task_token": "token", "due_at": SECOND + LEASE_SECONDS, "due_shard": SHARD}
+    assert update.condition == "#digest = :digest AND (attribute_not_exists(#called_at) OR #called_at <= :called_at)"
+    assert update.given == {"digest": "d", "called_at": 1_000}
+    due = {"due_at": SECOND + LEASE_SECONDS, "due_shard": SHARD}
+    assert update.set == {"task_token": "token", "called_at": 1_000, **due}
+
+
+def test_g8_a_launch_whose_task_could_not_be_told_is_due_soon() -> None:
+    update = launch_states.owing(LAUNCH, NOW)
+    assert (update.key, update.condition) == ({"launch_id": LAUNCH}, "attribute_exists(#task_token)")
+    assert update.set == {"due_at": SECOND + LEASE_SECONDS, "due_shard": SHARD}
+
+
+def test_g1_a_launch_that_is_to_be_tried_again_is_left_alone_until_then_and_no_check_is_counted() -> None:
+    update = launch_states.put_off(LAUNCH, NOW + 300)
+    assert (update.key, update.condition) == ({"launch_id": LAUNCH}, "attribute_exists(#due_at)")
+    assert update.set == {"due_at": SECOND + 300, "due_shard": SHARD}
+    assert not update.add
 
 
 def test_g5_a_token_that_was_used_is_dropped_unless_it_is_another_by_now() -> None:

@@ -61,7 +61,7 @@ def test_messages_that_failed_at_once_do_not_come_back_at_once() -> None:
 def test_g5_a_letter_names_its_key_and_has_no_token() -> None:
     letter, token = letter_of('{"input": 1.00, "n": 1e999, "callback": {"task_token": "secret"}}', MESSAGE)
     assert token == "secret"
-    assert letter == f'{{"idempotency_key": "{MESSAGE}", "input": 1.00, "n": 1e999}}'
+    assert letter == f'{{"idempotency_key":"{MESSAGE}","input":1.00,"n":1e999}}'
 
 
 def test_g2_a_letter_keeps_the_key_that_the_message_named() -> None:

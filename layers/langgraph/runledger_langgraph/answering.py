@@ -95,6 +95,8 @@ class Answering:
     def _adopt(self, run: Mapping[str, Any], found: MovedOn) -> str:
         """Return the answer that LangGraph has got already, if it is the same."""
         move_on(self.launcher, run, found)
+        if found.answered_by is None:
+            raise not_waiting("abandoned")
         if found.answer is None or found.answer["metadata"][ANSWER_DIGEST] != self.given.digest:
             raise answered_otherwise(found.answered_by)
         telemetry.count("adopted")

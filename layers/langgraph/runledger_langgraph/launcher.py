@@ -26,7 +26,7 @@ from runledger_langgraph.refusals import ERRORS, explain, fault
 from runledger_langgraph.runs import NotStartedError, Start, Started, UnknownError, make_thread, start_run
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Collection, Mapping
+    from collections.abc import Awaitable, Callable, Mapping
 
     from langgraph_sdk.client import LangGraphClient
 
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from runledger_langgraph.client import LangGraph
 
 SPARE_SECONDS = 0.5  # how long after `until` an answer may be noticed
-LASTING = frozenset({"langgraph-refused", "body-too-large", "launch-elsewhere"})  # about the request, not the moment
+_LASTING = ("langgraph-refused", "body-too-large", "launch-elsewhere")  # about the request, not about the moment
 
 
 class TakenError(Exception):
@@ -61,13 +61,11 @@ class Launcher:
     webhook_url: str
     max_run_seconds: int
 
-    def start(
-        self, launch: Launch, request: LaunchRequest, until: float, *, lasting: Collection[str] | None = None
-    ) -> str:
+    def start(self, launch: Launch, request: LaunchRequest, until: float, *, is_patient: bool = False) -> str:
         """Ask LangGraph for the run of a launch that is ours by its lease, record it, and return its id.
 
         Raises the Problem that the caller is to hear. An answer that was lost leaves the launch `starting`; a refusal
-        closes it, but where nobody hears of it only one that would come again: a problem in `lasting`.
+        closes it, but where nobody would try again (`is_patient`) only one that would come again.
         """
         try:
             started = start_run(self.langgraph, self._prepare(launch, request), self.api_key.value(), until)
@@ -81,7 +79,7 @@ class Launcher:
             busy = refused.problem.slug == "thread-busy"
             own = self._in_langgraph(launch, until) if busy or launch.may_be_doubled else []
             if not own:
-                self._refused(launch, refused.problem, lasting)
+                self._refused(launch, refused.problem, is_patient=is_patient)
                 raise refused.problem from None
             started = own[0]
         self._record(launch, started, until, request)
@@ -90,12 +88,7 @@ class Launcher:
         return started.run_id
 
     def go_on(
-        self,
-        launch: Launch,
-        until: float,
-        request: LaunchRequest | None = None,
-        *,
-        lasting: Collection[str] | None = None,
+        self, launch: Launch, until: float, request: LaunchRequest | None = None, *, is_patient: bool = False
     ) -> tuple[Launch, str]:
         """Take over a launch that nobody works on; adopt its run where there is one, else start over.
 
@@ -105,8 +98,8 @@ class Launcher:
         """
         if launch.langgraph_url != self.langgraph.url:
             problem = _elsewhere(launch)
-            if lasting is not None:
-                self._refused(launch, problem, lasting)
+            if is_patient:
+                self._refused(launch, problem, is_patient=True)
             raise problem
         starts_again = launch.is_unstarted and not launch.own_thread
         launch = self._take_over(launch)
@@ -123,7 +116,7 @@ class Launcher:
         if not starts_again:
             launch = self._attempt(launch)
             telemetry.count("started_over")
-        return launch, self.start(launch, request, until, lasting=lasting)
+        return launch, self.start(launch, request, until, is_patient=is_patient)
 
     def adopt(self, launch: Launch, until: float) -> None:
         """Give a refused launch its run, if there is one after all."""
@@ -207,20 +200,26 @@ class Launcher:
             self.api_key.forget()
         return problem
 
-    def _refused(self, launch: Launch, problem: Problem, lasting: Collection[str] | None) -> None:
-        """Close a launch; where that fails it stays due, and its refusal is what the caller hears."""
+    def _refused(self, launch: Launch, problem: Problem, *, is_patient: bool) -> None:
+        """Close a launch; where that fails it stays due, and its refusal is what the caller hears.
+
+        A task that waits is told at once of what would come again; of anything else when the launch is due, if nobody
+        has tried again by then.
+        """
         self.told(problem)
-        if lasting is not None and problem.slug not in lasting and not self._is_too_old(launch):
+        is_lasting = problem.slug in _LASTING
+        if is_patient and not is_lasting and not self._is_too_old(launch):
             return
         nobody_to_ask = problem.slug == "launch-elsewhere"
         try:
             update = launch_states.refused(launch, problem.slug, time.time(), heard=nobody_to_ask)
             is_closed = self.launches.apply(update) is None
-            self.callbacks.settle(launch.launch_id)
+            if is_lasting or is_patient:
+                self.callbacks.settle(launch.launch_id)
         except Problem as failed:
             telemetry.logger.error("a refused launch stays due", detail=failed.detail)
             return
-        if lasting is not None and is_closed:
+        if is_patient and is_closed:
             telemetry.count("launch_refused")
             telemetry.logger.error("a launch is given up", reason=problem.slug, detail=problem.detail)
 

@@ -15,8 +15,6 @@ from runledger.core.problems import Problem
 from runledger_langgraph.launcher import TakenError
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
-
     from runledger.core.launches import LaunchRequest
     from runledger_langgraph.launcher import Launcher
 
@@ -26,16 +24,13 @@ _RETRY_SECONDS = 5
 
 @dataclass(frozen=True)
 class Launching:
-    """What is asked for. `until` is when calls to LangGraph must end, in monotonic seconds.
-
-    `lasting` has the problems that close the launch where LangGraph refuses it; all do (None) where a caller hears it.
-    """
+    """What is asked for, at epoch seconds `asked_at`. `until` is when calls to LangGraph end, in monotonic seconds."""
 
     launcher: Launcher
     launch_id: str
     request: LaunchRequest
+    asked_at: float
     until: float
-    lasting: Collection[str] | None = None
 
     def launch(self) -> tuple[Launch, str]:
         """Start the run, or find what was started; return the launch and its run's id, or raise a Problem."""
@@ -43,7 +38,7 @@ class Launching:
             secret.value()  # what can't be read is found out before anything is claimed
         claim, is_new = self._claim()
         if is_new:
-            return claim, self.launcher.start(claim, self.request, self.until, lasting=self.lasting)
+            return claim, self.launcher.start(claim, self.request, self.until)
         return self._again(claim)
 
     def _claim(self) -> tuple[Launch, bool]:
@@ -64,6 +59,7 @@ class Launching:
             langgraph_url=self.launcher.langgraph.url,
             holder=holder,
             task_token=request.task_token,
+            called_at=int(self.asked_at * 1000) if request.task_token else None,
             now=time.time(),
         )
         there = Launch.read(self.launcher.launches.apply(claim) or {**claim.key, **claim.set})
@@ -89,13 +85,14 @@ class Launching:
         if claim.is_held(now):
             raise _in_progress(claim, now)
         try:
-            return self.launcher.go_on(claim, self.until, self.request, lasting=self.lasting)
+            return self.launcher.go_on(claim, self.until, self.request)
         except TakenError:
             raise _in_progress(claim, now) from None
 
     def _called_for(self, claim: Launch, task_token: str) -> Launch:
         """Note the newest token of the task that waits, which the launch's end may have come before."""
-        called_for = launch_states.called_for(claim.launch_id, claim.digest, task_token, time.time())
+        asked_at, now = int(self.asked_at * 1000), time.time()
+        called_for = launch_states.called_for(claim.launch_id, claim.digest, task_token, asked_at, now)
         self.launcher.launches.apply(called_for)
         if claim.state == "started":
             self.launcher.callbacks.settle(claim.launch_id)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from runledger.adapters import telemetry
 from runledger.core import launch_states
 from runledger.core.callbacks import MAX_OUTPUT_BYTES, Report, is_over, refusal_of, report_of
+from runledger.core.problems import Problem
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -45,6 +47,14 @@ class Callbacks:
             telemetry.count("not_waited_for")
             telemetry.logger.warning("nobody waits for this launch any more")
         self.launches.apply(launch_states.called_back(launch_id, launch["task_token"]))
+
+    def settle_or_owe(self, launch_id: str) -> None:
+        """Do so, or have reconcile do it, where Step Functions is out of order or lets nobody in. Raises as above."""
+        try:
+            self.settle(launch_id)
+        except Problem as problem:
+            telemetry.logger.warning("a task is told later", detail=problem.detail)
+            self.launches.apply(launch_states.owing(launch_id, time.time()))
 
     def _report(self, launch: Mapping[str, Any]) -> Report | None:
         if launch["state"] == "refused":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -9,11 +10,13 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from runledger.adapters import aws
 from runledger.core.problems import unavailable
+from runledger.core.requests import MAX_MESSAGE_BYTES
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
 
-_MAX_REASON = 1_000  # characters; a letter with all that stands beside it must stay under 1 MiB
+_MAX_REASON = 1_000  # characters
+_REFUSED = re.compile(r"[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")  # what SQS takes in no text
 
 
 class DeadLetters:
@@ -31,8 +34,10 @@ class DeadLetters:
 
     def leave(self, letter: str, reason: str) -> None:
         """Put a letter into the queue, the reason as an attribute beside it; a 503 Problem where that fails."""
-        told = {"reason": {"DataType": "String", "StringValue": reason[:_MAX_REASON]}}
+        room = (MAX_MESSAGE_BYTES - len(letter.encode()) - len("reasonString")) // 4  # characters of four bytes at most
+        told = _REFUSED.sub("\N{REPLACEMENT CHARACTER}", reason)[: min(room, _MAX_REASON)]
+        attributes = {"reason": {"DataType": "String", "StringValue": told}} if told else {}
         try:
-            self._client.send_message(QueueUrl=self._url, MessageBody=letter, MessageAttributes=told)  # type: ignore[arg-type]
+            self._client.send_message(QueueUrl=self._url, MessageBody=letter, MessageAttributes=attributes)  # type: ignore[arg-type]
         except (BotoCoreError, ClientError) as error:
             raise unavailable(f"The dead-letter queue can't be reached ({type(error).__name__}).") from error

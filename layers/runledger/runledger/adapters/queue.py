@@ -16,13 +16,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """One message, sent at epoch seconds `sent_at` and received so many times, this one counted."""
+    """One message: when it was sent and first received, in epoch seconds; how often, this time counted."""
 
     message_id: str
     receipt: str = field(repr=False)
     text: str = field(repr=False)
     receives: int
     sent_at: float
+    first_at: float
 
     @classmethod
     def read(cls, record: dict[str, Any]) -> Message:
@@ -34,6 +35,7 @@ class Message:
             text=record["body"],
             receives=int(told["ApproximateReceiveCount"]),
             sent_at=int(told["SentTimestamp"]) / 1000,
+            first_at=int(told["ApproximateFirstReceiveTimestamp"]) / 1000,
         )
 
 

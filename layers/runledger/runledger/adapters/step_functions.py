@@ -15,7 +15,10 @@ if TYPE_CHECKING:
 
     from runledger.core.callbacks import Report
 
-_GONE = ("TaskTimedOut", "TaskDoesNotExist", "InvalidToken")  # nobody waits for this token, or not any more
+_NEVER = (  # by this token nobody can be told, now or later
+    *("TaskTimedOut", "TaskDoesNotExist", "InvalidToken"),
+    *("InvalidOutput", "ValidationException"),
+)
 
 
 class Tasks:
@@ -28,7 +31,7 @@ class Tasks:
         return client
 
     def end(self, token: str, report: Report) -> bool:
-        """End a task; return whether somebody was waiting. A 503 Problem where Step Functions can't be told."""
+        """End a task; return whether somebody was waiting. A 503 Problem where that can't be told now."""
         try:
             if report.output is not None:
                 self._client.send_task_success(taskToken=token, output=report.output)
@@ -36,7 +39,7 @@ class Tasks:
                 self._client.send_task_failure(taskToken=token, error=report.error, cause=report.cause)
         except (BotoCoreError, ClientError) as error:
             code = error.response["Error"]["Code"] if isinstance(error, ClientError) else type(error).__name__
-            if code in _GONE:
+            if code in _NEVER:
                 return False
             raise unavailable(f"Step Functions can't be told ({code}).") from None  # its message may repeat the token
         return True

@@ -27,8 +27,8 @@ class Telling:
     def tell(self, run_id: str) -> None:
         """Send the events of a run that have not left yet, and what its launch's task waits for; then note that.
 
-        Whoever fails in between does it again: events have the same ids, and a task is told once. Raises a 503 Problem
-        where somebody can't be told.
+        Whoever fails in between does it again: events have the same ids, and a task is told once. A task that can't be
+        told now holds no event up. Raises a 503 Problem where the bus can't be told.
         """
         item = self.runs.item("run_id", run_id)
         if item is None or "unpublished" not in item:
@@ -36,8 +36,9 @@ class Telling:
         events = events_of(item)
         self.bus.send(events)
         if "launch_id" in item and is_over(item):
-            self.callbacks.settle(item["launch_id"])
-        self.runs.apply(run_states.published(item))
+            self.callbacks.settle_or_owe(item["launch_id"])
+        if self.runs.apply(run_states.published(item)) is not None:
+            return  # it came to something else meanwhile, or somebody else was faster
         for event in events:
             telemetry.count("published")
             telemetry.logger.info("published", event=event.detail_type)

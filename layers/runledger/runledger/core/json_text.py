@@ -28,23 +28,22 @@ def metadata_of(value: object) -> str | None:
     if not isinstance(value, dict) or not value:
         return None
     try:
-        text = text_of(value)
+        text = _text_of(value)
     except RecursionError:
         return None
     return text if len(text) <= MAX_METADATA_BYTES else None
 
 
-def text_of(value: object) -> str:
-    """Write a value as JSON text, its Numbers as they were received."""
+def _text_of(value: object) -> str:
     match value:
         case Number():
             return str(value)
         case str():
             return json.dumps(clean(value))
         case dict():
-            return f"{{{', '.join(f'{text_of(name)}: {text_of(member)}' for name, member in value.items())}}}"
+            return f"{{{', '.join(f'{_text_of(name)}: {_text_of(member)}' for name, member in value.items())}}}"
         case list():
-            return f"[{', '.join(map(text_of, value))}]"
+            return f"[{', '.join(map(_text_of, value))}]"
     return json.dumps(value)
 
 

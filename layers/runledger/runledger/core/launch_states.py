@@ -8,12 +8,14 @@
 | attempted   | `starting`, held                      | the same, one attempt more, nothing heard or watched of it    |
 | started     | `starting` or `refused`, this attempt | `started`, with the run; due if heard of or to be watched     |
 | refused     | `starting`, held, not heard of (*)    | `refused`, with the reason; due if a task or a watch waits    |
-| called_for  | any, of this request                  | the same, with the newest token of a task that waits; due     |
+| called_for  | any, of this request, not called since | the same, with the newest token of a task that waits; due    |
+| owing       | any, called for                       | the same, due soon: the task could not be told                |
 | called_back | any, with this token                  | the same, without it                                          |
 | heard       | any                                   | the same, due now                                             |
 | checked     | any, due as read                      | the same, due no more                                         |
 | watched     | any that is due, watches as read      | the same, one watch more, due later                           |
-| postponed   | any that is due                       | the same, due later                                           |
+| postponed   | any that is due                       | the same, one failed check more, due later                    |
+| put_off     | any that is due                       | the same, due later                                           |
 
 (*) or there is nobody who could be asked about it.
 
@@ -111,10 +113,12 @@ def claimed(  # noqa: PLR0913 - the facts of a launch, each by name
     holder: str,
     now: float,
     task_token: str | None = None,
+    called_at: int | None = None,
 ) -> Update:
     """Put a launch down before anything is asked of LangGraph, so that nothing can start unseen.
 
-    The request is kept, as text or in the bucket, because somebody else may have to start the run.
+    The request is kept, as text or in the bucket, because somebody else may have to start the run. `called_at` is when
+    the task with this token asked, in epoch milliseconds.
     """
     return Update(
         key={"launch_id": launch_id},
@@ -131,6 +135,7 @@ def claimed(  # noqa: PLR0913 - the facts of a launch, each by name
             "stream": stream,
             "langgraph_url": langgraph_url,
             "task_token": task_token,
+            "called_at": called_at,
             "created_at": iso(now),
             **_leased(launch_id, holder, now),
         },
@@ -221,16 +226,26 @@ def refused(launch: Launch, reason: str, now: float, *, heard: bool = False) -> 
     )
 
 
-def called_for(launch_id: str, digest: str, task_token: str, now: float) -> Update:
+def called_for(launch_id: str, digest: str, task_token: str, called_at: int, now: float) -> Update:
     """A task waits for the launch, or waits anew after it was retried: the newest token counts.
 
-    The launch may be over already, so it is due.
+    That is the one that asked last, at `called_at` (epoch milliseconds): a message may come hours after it was sent, or
+    twice. The launch may be over already, so it is due.
     """
     return Update(
         key={"launch_id": launch_id},
-        condition="#digest = :digest",
-        given={"digest": digest},
-        set={"task_token": task_token, **due(launch_id, now + LEASE_SECONDS)},
+        condition="#digest = :digest AND (attribute_not_exists(#called_at) OR #called_at <= :called_at)",
+        given={"digest": digest, "called_at": called_at},
+        set={"task_token": task_token, "called_at": called_at, **due(launch_id, now + LEASE_SECONDS)},
+    )
+
+
+def owing(launch_id: str, now: float) -> Update:
+    """The launch is over and its task could not be told: reconcile tries that again."""
+    return Update(
+        key={"launch_id": launch_id},
+        condition="attribute_exists(#task_token)",
+        set=due(launch_id, now + LEASE_SECONDS),
     )
 
 
@@ -282,6 +297,11 @@ def postponed(launch_id: str, next_check: float) -> Update:
         set=due(launch_id, next_check),
         add={"checks": 1},
     )
+
+
+def put_off(launch_id: str, until: float) -> Update:
+    """Leave a launch alone until somebody who is to try it again has done so."""
+    return Update(key={"launch_id": launch_id}, condition="attribute_exists(#due_at)", set=due(launch_id, until))
 
 
 def _leased(launch_id: str, holder: str, now: float) -> dict[str, Value | None]:

@@ -31,10 +31,11 @@ _OURS = {"assistant_id", "thread_id", "metadata", "stream"}
 class LaunchRequest:
     """A valid `POST /runs` body.
 
-    `task_token` is that of the Step Functions task that waits; `text` is the body without it. `digest` is the same for
-    bodies that differ in white space, order and `callback` alone. `options` holds what goes to LangGraph as it is:
-    `input` or `command`, `config`, `context`, `checkpoint_id`, `interrupt_before`, `interrupt_after`,
-    `multitask_strategy`, `after_seconds`, `durability`, `stream_mode` and `stream_subgraphs`, each where it was given.
+    `task_token` is that of the Step Functions task that waits; `text` is the body without it, its members in order.
+    `digest` is the same for bodies that differ in white space, order and `callback` alone. `options` holds what goes to
+    LangGraph as it is: `input` or `command`, `config`, `context`, `checkpoint_id`, `interrupt_before`,
+    `interrupt_after`, `multitask_strategy`, `after_seconds`, `durability`, `stream_mode` and `stream_subgraphs`, each
+    where it was given.
     """
 
     assistant_id: str
@@ -107,7 +108,7 @@ def request_of(fields: dict[str, Json], text: str | None = None) -> LaunchReques
         after_seconds=int(str(fields.get("after_seconds", 0))),
         digest=hashlib.sha256(canonical.encode()).hexdigest(),
         options=options,
-        text=canonical if callback or text is None else text,
+        text=json.dumps(fields, separators=(",", ":")) if callback or text is None else text,
         task_token=str(callback["task_token"]) if callback else None,
     )
 

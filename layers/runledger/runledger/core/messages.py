@@ -10,27 +10,24 @@ import json
 import zlib
 from typing import TYPE_CHECKING
 
-from runledger.core.json_text import Number, text_of
+from runledger.core.launch_fields import FIELDS
 from runledger.core.launches import IDEMPOTENCY_KEY, MEMBERS, request_of
 from runledger.core.ledger import LEASE_SECONDS
 from runledger.core.problems import FieldError, invalid_request
-from runledger.core.requests import json_object
+from runledger.core.requests import MAX_MESSAGE_BYTES, json_object
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from runledger.core.launches import LaunchRequest
 
-TRY_SECONDS = 6 * 3600  # how long a message is tried again from the queue
-LASTING = frozenset(  # problems that the same message would have again, whenever it is tried
-    {
-        "invalid-request",
-        "body-too-large",
-        "idempotency-key-reused",
-        "langgraph-refused",
-        "langgraph-unknown",
-        "launch-elsewhere",
-    }
+TRY_SECONDS = 6 * 3600  # how long a message is tried, from when it first came: it may have waited for its turn
+FINAL = (  # problems that the same message would have again, whenever it is tried
+    *("invalid-request", "body-too-large", "idempotency-key-reused"),
+    *("langgraph-refused", "langgraph-unknown", "launch-elsewhere"),
 )
 _KEY = "idempotency_key"
+_decoder = json.JSONDecoder()
 _MOST_SECONDS = 900
 _SPREAD = 0.25  # of a wait: what was refused at once does not come back at once
 
@@ -56,16 +53,44 @@ def wait_seconds(message_id: str, receives: int) -> int:
 def letter_of(text: str, message_id: str) -> tuple[str, str | None]:
     """Return what is kept of a message that became no launch, and the token of the task that waits for it.
 
-    It names its key, because SQS gives a message that is moved back another id, and no longer has the token (G5). A
-    body that is no JSON object is kept as it is.
+    It names its key, because SQS gives a message that is moved back another id, and no longer has the token (G5); its
+    other members stand as they were sent. What is no JSON object is kept as it is.
     """
+    members = _members(text)
+    if members is None:
+        return text, None
+    _, callback = members.pop("callback", ("", "null"))
+    called = json.loads(callback)
+    token = called["task_token"] if FIELDS["callback"].check(called) is None else None
+    named = {_KEY: (json.dumps(_KEY), json.dumps(message_id)), **members}
+    letter = _object(named.values())
+    return letter if len(letter.encode(errors="replace")) <= MAX_MESSAGE_BYTES else _object(members.values()), token
+
+
+def _members(text: str) -> dict[str, tuple[str, str]] | None:
+    """Return the members of a JSON object, each with its name and value as they are written; None for anything else."""
     try:
-        fields = json.loads(text, parse_int=Number, parse_float=Number, parse_constant=Number)
+        if not isinstance(json.loads(text), dict):
+            return None
     except (ValueError, RecursionError):
-        return text, None
-    if not isinstance(fields, dict):
-        return text, None
-    callback = fields.pop("callback", None)
-    token = callback.get("task_token") if isinstance(callback, dict) else None
-    is_token = isinstance(token, str) and not isinstance(token, Number)
-    return text_of({_KEY: message_id, **fields}), token if is_token else None
+        return None
+    members: dict[str, tuple[str, str]] = {}
+    at = _next(text, text.index("{") + 1)
+    while text[at] != "}":
+        name, end = _decoder.raw_decode(text, at)
+        start = _next(text, end)
+        _, stop = _decoder.raw_decode(text, start)
+        members[name] = (text[at:end], text[start:stop])
+        at = _next(text, stop)
+    return members
+
+
+def _next(text: str, at: int) -> int:
+    """Return where the next part of an object begins that is known to be one."""
+    while text[at] in " \t\n\r,:":
+        at += 1
+    return at
+
+
+def _object(members: Iterable[tuple[str, str]]) -> str:
+    return f"{{{','.join(f'{name}:{value}' for name, value in members)}}}"

@@ -10,6 +10,7 @@ from runledger.core.problems import FieldError, Problem, invalid_request
 if TYPE_CHECKING:
     from runledger.core.strict_json import Json
 
+MAX_MESSAGE_BYTES = 1_048_576  # SQS's own limit, attributes included
 MAX_BODY_BYTES = 4 * 1024 * 1024  # Lambda takes 6 MB of event, in which every quote of the body is escaped
 
 
