@@ -552,6 +552,13 @@ MUTATIONS = (
         "if callback or text is None else text,",
         "if text is None else text,",
     ),
+    Mutation(
+        "G8",
+        "the task of a message that waits long is told that nothing comes of it",
+        MESSAGES,
+        'message.first_at + TRY_SECONDS if state == "refused" else now',
+        "now",
+    ),
     # ---- the doors -------------------------------------------------------------------------------------------------
     Mutation("G5", "whoever sends is heard", WEBHOOK, "if not is_within(http.source, SOURCES):", "if False:"),
     # ---- the launch queue ------------------------------------------------------------------------------------------
@@ -559,8 +566,8 @@ MUTATIONS = (
         "G1",
         "a message that failed is deleted",
         MESSAGES,
-        "        self._put_off(message, launch_id)\n        return False\n",
-        "        self._put_off(message, launch_id)\n        return True\n",
+        "        self._put_off(message, launch_id, state)\n        return False\n",
+        "        self._put_off(message, launch_id, state)\n        return True\n",
     ),
     Mutation("G1", "a message that is no launch leaves no letter", MESSAGES, "self.dead_letters.leave", "str"),
     Mutation(
@@ -581,8 +588,8 @@ MUTATIONS = (
         "G1",
         "reconcile works on the launch of a message that waits",
         MESSAGES,
-        "self.launcher.launches.apply(launch_states.put_off(launch_id, until))",
-        "pass",
+        "            self.launcher.launches.apply(update)\n",
+        "            pass\n",
     ),
     Mutation(
         "G1",
@@ -595,8 +602,8 @@ MUTATIONS = (
         "G1",
         "a message has no time left where it waited for its turn",
         MESSAGES,
-        "message.first_at + TRY",
-        "message.sent_at + TRY",
+        X
+        ">= message.sent_at + TRY",
     ),
     Mutation("G2", "another's launch is taken for a message's", MESSAGES, ' and launch["digest"] == digest', ""),
     Mutation(

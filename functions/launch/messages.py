@@ -75,25 +75,32 @@ class Messages:
         is_late = time.time() >= message.first_at + TRY_SECONDS
         if state in (None, "refused") and (is_late or problem.slug in FINAL):
             letter, token = letter_of(message.text, message.message_id)
-            if state is None and token:  # else the launch has it, with which its end is told
+            if state is None and token:
                 self._tell(token, launch_id, problem, is_late=is_late)
             self.dead_letters.leave(letter, problem.detail)
+            if state == "refused":
+                self.launcher.callbacks.settle_or_owe(str(launch_id))
             telemetry.logger.error("a message is a dead letter", reason=problem.slug, detail=problem.detail)
             return True
         if is_late:
             telemetry.logger.warning("a message is left to reconcile, which goes on trying its launch")
             return True
-        self._put_off(message, launch_id)
+        self._put_off(message, launch_id, state)
         return False
 
-    def _put_off(self, message: Message, launch_id: str | None) -> None:
-        """Let a message come again later, and reconcile look at its launch only if it doesn't."""
-        seconds = wait_seconds(message.message_id, message.receives)
-        telemetry.gauge("waiting", time.time() - message.first_at)
+    def _put_off(self, message: Message, launch_id: str | None, state: str | None) -> None:
+        """Let a message come again later, and reconcile look at its launch only if it doesn't.
+
+        A launch that LangGraph has refused waits for the message for as long as that is tried, because it may have to
+        wait for its turn too, and reconcile would tell its task that nothing comes of it.
+        """
+        now, seconds = time.time(), wait_seconds(message.message_id, message.receives)
+        telemetry.gauge("waiting", now - message.first_at)
         self.queue.put_off(message, seconds)
-        if launch_id:
-            until = time.time() + seconds + FIRST_CHECK_SECONDS
-            self.launcher.launches.apply(launch_states.put_off(launch_id, until))
+        if launch_id and state:
+            last = message.first_at + TRY_SECONDS if state == "refused" else now
+            update = launch_states.put_off(launch_id, last + seconds + FIRST_CHECK_SECONDS)
+            self.launcher.launches.apply(update)
 
     def _tell(self, token: str, launch_id: str | None, problem: Problem, *, is_late: bool) -> None:
         """Tell the task that waits that nothing comes of it; where that can't be done now, only while there is time."""

@@ -364,6 +364,37 @@ def test_g5_the_task_that_waits_for_a_message_which_is_no_launch_is_told_and_its
     assert task.token not in output.text
 
 
+@pytest.mark.usefixtures("_tasks")
+def test_g8_however_long_a_message_waits_for_its_turn_its_task_is_not_told_before(
+    mailbox: Mailbox, aws: Aws, langgraph: LangGraphDouble, wall: WallClock, reconcile: Schedule
+) -> None:
+    task = wait_for_token(aws.client)
+    langgraph.runs = Told(429, {})
+    record = mailbox.send({**BODY, "callback": {"task_token": task.token}})
+    assert mailbox.bring(record) == [False]
+    wall.now += TRY_SECONDS - 1
+    reconcile.run()
+    assert task.waits
+    langgraph.runs = None
+    assert mailbox.bring(record) == [True]
+    assert (launch_of(aws, record)["state"], task.waits) == ("started", True)
+
+
+@pytest.mark.usefixtures("_tasks")
+@pytest.mark.parametrize("told", [Told(429, {}), Told(404, {"detail": "no such assistant"})], ids=["429", "404"])
+def test_g8_the_task_of_a_message_that_is_given_up_is_told_with_it(
+    mailbox: Mailbox, aws: Aws, langgraph: LangGraphDouble, wall: WallClock, told: Told
+) -> None:
+    task = wait_for_token(aws.client)
+    langgraph.runs = told
+    record = mailbox.send({**BODY, "callback": {"task_token": task.token}})
+    mailbox.bring(record)
+    wall.now += TRY_SECONDS
+    assert mailbox.bring(record) == [True]
+    assert task.ended()[0] == "LaunchRefused"
+    assert "task_token" not in launch_of(aws, record)
+
+
 @pytest.mark.parametrize("depth", [400, 1_100, 5_000])
 def test_g5_however_deep_a_message_is_its_task_is_told_and_its_token_forgotten(
     mailbox: Mailbox, aws: Aws, monkeypatch: pytest.MonkeyPatch, depth: int
