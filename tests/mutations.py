@@ -602,7 +602,7 @@ MUTATIONS = (
         "G1",
         "a message has no time left where it waited for its turn",
         MESSAGES,
-        X
+        ">= message.first_at + TRY",
         ">= message.sent_at + TRY",
     ),
     Mutation("G2", "another's launch is taken for a message's", MESSAGES, ' and launch["digest"] == digest', ""),
