@@ -403,10 +403,6 @@ def delivery(
     return json.dumps(kept, separators=(",", ":"), ensure_ascii=False)[:-1] + f',"values":{values}}}'
 
 
-def percent_encoded(text: str) -> str:
-    return "".join(f"%{byte:02X}" for byte in text.encode())
-
-
 @dataclass
 class Mailbox:
     """The launch function behind the launch queue."""

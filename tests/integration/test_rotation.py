@@ -12,8 +12,8 @@ from runledger.core.rotation import FINISH_SECONDS, names
 from runledger.core.tokens import SIGNS_AFTER_SECONDS, KeyRing
 from tests.integration import faults as kinds
 from tests.integration.rotation import STEPS, Rotation
+from tests.integration.spellings import assert_nowhere
 from tests.integration.support import NOW, delivery, new_id, stand_still
-from tests.integration.test_secrecy import assert_nowhere
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import base64
 import json
+from base64 import b64encode, urlsafe_b64encode
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
@@ -12,7 +12,8 @@ import pytest
 from runledger.core import tokens
 from tests.integration import faults as kinds
 from tests.integration.langgraph_double import Told
-from tests.integration.support import LATER, NOW, claim, delivery, new_id, percent_encoded, stand_still
+from tests.integration.spellings import assert_nowhere, percent_encoded
+from tests.integration.support import LATER, NOW, claim, delivery, new_id, stand_still
 
 if TYPE_CHECKING:
     from tests.integration.conftest import Load
@@ -26,20 +27,6 @@ API_KEY = "lsv2_pt_0123456789abcdef"
 BODY = json.dumps({"assistant_id": "agent", "input": {}})
 
 
-def spellings(secret: str) -> set[str]:
-    """Return `secret` as it may be written: plain, percent-encoded, and inside base64 at any of three offsets."""
-    encoded = {base64.b64encode(b"x" * offset + secret.encode()).decode()[4 * bool(offset) : -4] for offset in range(3)}
-    return {secret, quote(secret, safe=""), percent_encoded(secret), percent_encoded(secret).lower(), *encoded}
-
-
-def assert_nowhere(secret: str, *places: object) -> None:
-    """Fail where `secret` stands in any of `places`, however it is spelt."""
-    assert len(secret) >= 10, "too short to be looked for"
-    for place in places:
-        text = str(place)
-        assert not [found for found in spellings(secret) if found in text]
-
-
 def assert_no_secret(aws: Aws, output: Output, token: str, *texts: str) -> None:
     """Look for the token, its MAC, the ring's keys and the API key wherever anything was left."""
     assert output.logs
@@ -50,9 +37,11 @@ def assert_no_secret(aws: Aws, output: Output, token: str, *texts: str) -> None:
         assert_nowhere(secret, *stores, objects, output.text, *texts)
 
 
-@pytest.mark.parametrize("token", ["a.secret-token", "ends+odd/ly"])
+@pytest.mark.parametrize("token", ["a.secret-token", "ends+odd/ly?~~>"])
 def test_the_search_finds_a_secret_however_it_is_spelt(token: str) -> None:
-    for spelt in (token, percent_encoded(token), base64.b64encode(b"x=" + token.encode() + b"&").decode()):
+    percent, sent = percent_encoded(token), b"x=" + token.encode() + b"&"
+    encoded = [encode(sent[cut:]).decode() for encode in (b64encode, urlsafe_b64encode) for cut in range(3)]
+    for spelt in (token, quote(token), percent, percent.lower(), quote(percent), quote(quote(token)), *encoded):
         with pytest.raises(AssertionError):
             assert_nowhere(token, "nothing here", f"…{spelt}…")
 

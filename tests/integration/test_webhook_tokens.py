@@ -8,7 +8,8 @@ import pytest
 
 from runledger.adapters.secrets import CACHE_SECONDS, REREAD_SECONDS
 from runledger.core import run_states, tokens
-from tests.integration.support import LATER, NOW, SOURCE, claim, delivery, new_id, percent_encoded, stand_still
+from tests.integration.spellings import percent_encoded
+from tests.integration.support import LATER, NOW, SOURCE, claim, delivery, new_id, stand_still
 
 if TYPE_CHECKING:
     from tests.integration.conftest import Load
@@ -67,7 +68,7 @@ def test_who_sends_from_one_of_the_networks_is_heard(load: Load, aws: Aws) -> No
 
 
 @pytest.mark.parametrize(("query", "reason"), BAD.values(), ids=BAD.keys())
-def test_a_bad_token_is_refused_and_nothing_is_written(
+def test_g5_a_bad_token_is_refused_and_nothing_is_written(
     webhook: Door, aws: Aws, output: Output, query: str, reason: str
 ) -> None:
     launch_id = new_id()
@@ -121,7 +122,9 @@ def test_a_forged_token_does_not_make_a_launch_due(webhook: Door, aws: Aws) -> N
     assert (aws.launch(launch_id) or {})["due_at"] > NOW + 5000
 
 
-def test_an_unknown_key_is_looked_up_once_then_refused(webhook: Door, aws: Aws, output: Output, clock: Clock) -> None:
+def test_g7_an_unknown_key_is_looked_up_once_then_refused(
+    webhook: Door, aws: Aws, output: Output, clock: Clock
+) -> None:
     reads = []
     webhook.app.ring._client.meta.events.register(  # noqa: SLF001
         "before-send.secrets-manager.GetSecretValue", lambda **_: reads.append(clock.now)
@@ -168,7 +171,7 @@ def test_a_key_that_was_dropped_is_good_no_longer_than_the_cache(webhook: Door, 
     assert webhook.call(delivery(new_id(), launch_id), f"token={token}").status == 401
 
 
-def test_shared_tokens_are_refused_by_default(webhook: Door, aws: Aws) -> None:
+def test_g5_shared_tokens_are_refused_by_default(webhook: Door, aws: Aws) -> None:
     aws.add_key("shared-crons", SHARED)
     reply = webhook.call(delivery(new_id(), None), f"token={SHARED}")
     assert (reply.status, reply.problem) == (401, "token-malformed")
@@ -187,7 +190,7 @@ def test_a_shared_token_records_a_run_without_launch(load: Load, aws: Aws, outpu
 
 
 @pytest.mark.parametrize("delivered", [False, True])
-def test_a_shared_token_speaks_for_no_launch(load: Load, aws: Aws, *, delivered: bool) -> None:
+def test_g4_g5_a_shared_token_speaks_for_no_launch(load: Load, aws: Aws, *, delivered: bool) -> None:
     aws.add_key("shared-crons", SHARED)
     webhook, run_id, launch_id = load("webhook", AcceptSharedTokens="true"), new_id(), new_id()
     named = webhook.call(delivery(run_id, launch_id, SHARED), f"token={SHARED}")
