@@ -3,15 +3,24 @@
 from __future__ import annotations
 
 import ast
-import itertools
 import json
 import re
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
-from local.template import Route
+from local.template import ROOT, Route
 from runledger.core.ledger import payload_key, request_key
+from tests.contract.permissions import (
+    LOG_BY_LAMBDA,
+    QUEUE_BY_LAMBDA,
+    STATE_MACHINES,
+    allowed,
+    by_lambda,
+    for_code,
+    properties,
+    statements,
+)
 from tests.contract.source import (
     FUNCTIONS,
     OPTIONS,
@@ -24,6 +33,7 @@ from tests.contract.source import (
     template,
     text_argument,
 )
+from tests.integration.needs import NEEDS
 
 if TYPE_CHECKING:
     from local.template import Function
@@ -38,7 +48,6 @@ ANYWHERE = {  # what has no resource to be named, and why
     "ec2:AssignPrivateIpAddresses": "as above",
     "ec2:UnassignPrivateIpAddresses": "as above",
 }
-STATE_MACHINES = "arn:aws:states:us-east-1:123456789012:stateMachine:*"  # of whoever launches; nobody knows them before
 SERVICES = {
     "change_message_visibility": "sqs",
     "describe_secret": "secretsmanager",
@@ -54,17 +63,6 @@ SERVICES = {
     "send_task_success": "states",
     "update_item": "dynamodb",
     "update_secret_version_stage": "secretsmanager",
-}
-STREAM_BY_LAMBDA = {  # what Lambda does in the function's name, to bring it what was written
-    "dynamodb:DescribeStream": "RunsTable.StreamArn",
-    "dynamodb:GetRecords": "RunsTable.StreamArn",
-    "dynamodb:GetShardIterator": "RunsTable.StreamArn",
-    "dynamodb:ListStreams": "${RunsTable.Arn}/stream/*",
-}
-QUEUE_BY_LAMBDA = {  # and to bring it messages, and delete them
-    "sqs:DeleteMessage": "LaunchQueue.Arn",
-    "sqs:GetQueueAttributes": "LaunchQueue.Arn",
-    "sqs:ReceiveMessage": "LaunchQueue.Arn",
 }
 INDEXES = {
     "NotifyFunction": set(),
@@ -99,27 +97,6 @@ LOGGED = {
 }
 
 
-def properties(function: Function) -> dict[str, Any]:
-    found: dict[str, Any] = TEMPLATE.resources("AWS::Serverless::Function")[function.name]
-    return found
-
-
-def statements(function: Function, **parameters: str) -> list[tuple[set[str], set[str]]]:
-    """Return the actions and resources of each statement."""
-    role = template(**parameters).resources("AWS::IAM::Role")[properties(function)["Role"].removesuffix(".Arn")]
-    assert "ManagedPolicyArns" not in role
-    return [
-        (_set(statement["Action"]), _set(statement["Resource"]))
-        for policy in role["Policies"]
-        for statement in policy["PolicyDocument"]["Statement"]
-        if statement["Effect"] == "Allow"
-    ]
-
-
-def _set(value: str | list[str]) -> set[str]:
-    return {value} if isinstance(value, str) else set(value)
-
-
 @pytest.mark.parametrize("key", ["Role", "LoggingConfig"])
 def test_g9_roles_and_log_groups_are_not_shared(key: str) -> None:
     own = [json.dumps(properties(function)[key]) for function in FUNCTIONS]
@@ -137,40 +114,45 @@ def _calls_of(function: Function) -> set[str]:
     return {f"{SERVICES[method]}:{_action(method)}" for method in map(_called, client_calls(function))}
 
 
-def _by_lambda(function: Function) -> dict[str, str]:
-    return {**(STREAM_BY_LAMBDA if function.source else {}), **(QUEUE_BY_LAMBDA if function.messages else {})}
-
-
 @pytest.mark.parametrize("function", FUNCTIONS, ids=named)
 def test_g9_a_role_allows_the_calls_of_its_function_and_no_others(function: Function) -> None:
     made = _calls_of(function)
     assert made
-    allowed = set.union(*(actions for actions, _ in statements(function)))
-    assert allowed == made | set(_by_lambda(function)) | {"logs:CreateLogStream", "logs:PutLogEvents"}
+    actions = {action for action, _ in allowed(function)}
+    assert actions == made | set(by_lambda(function)) | set(LOG_BY_LAMBDA)
 
 
-def _allowed(function: Function) -> list[tuple[str, str]]:
-    return [pair for actions, resources in statements(function) for pair in itertools.product(actions, resources)]
+@pytest.mark.parametrize("function", FUNCTIONS, ids=named)
+def test_g9_a_role_allows_nothing_that_no_test_shows_to_be_needed(function: Function) -> None:
+    """The tests of `NEEDS` fail where they do not show it, and every test where a function is denied a call."""
+    shown = set().union(*(made.get(function.name, set()) for made in NEEDS.values()))
+    assert shown == for_code()[function.name]
 
 
-@pytest.mark.parametrize("function", [function for function in FUNCTIONS if _by_lambda(function)], ids=named)
+@pytest.mark.parametrize("test", NEEDS)
+def test_g9_what_is_to_show_it_is_there(test: str) -> None:
+    name, _, function = test.partition("::")
+    assert f"\ndef {function}(" in (ROOT / "tests/integration" / name).read_text()
+
+
+@pytest.mark.parametrize("function", [function for function in FUNCTIONS if by_lambda(function)], ids=named)
 def test_g9_lambda_reads_streams_and_queues_where_the_role_allows_it(function: Function) -> None:
-    done = _by_lambda(function)
-    assert sorted(pair for pair in _allowed(function) if pair[0] in done) == sorted(done.items())
+    done = by_lambda(function)
+    assert sorted(pair for pair in allowed(function) if pair[0] in done) == sorted(done.items())
 
 
 def test_g9_lambda_puts_what_it_gives_up_where_the_role_allows_it() -> None:
     (function,) = [function for function in FUNCTIONS if function.source]
     (event,) = properties(function)["Events"].values()
     target = event["Properties"]["DestinationConfig"]["OnFailure"]["Destination"]
-    assert ("sqs:SendMessage", target) in _allowed(function)
+    assert ("sqs:SendMessage", target) in allowed(function)
     assert event["Properties"]["Stream"] == "RunsTable.StreamArn"
 
 
 def test_g9_launch_puts_off_its_own_messages_and_sends_dead_letters_alone() -> None:
     (function,) = [function for function in FUNCTIONS if function.messages]
-    allowed = {pair for pair in _allowed(function) if pair[0].startswith("sqs:") and pair[0] not in QUEUE_BY_LAMBDA}
-    assert allowed == {
+    sends = {pair for pair in allowed(function) if pair[0].startswith("sqs:") and pair[0] not in QUEUE_BY_LAMBDA}
+    assert sends == {
         ("sqs:ChangeMessageVisibility", "LaunchQueue.Arn"),
         ("sqs:SendMessage", "LaunchDeadLetterQueue.Arn"),
     }
@@ -214,19 +196,19 @@ def _is_method_call(node: ast.AST) -> bool:
 @pytest.mark.parametrize("function", FUNCTIONS, ids=named)
 def test_g9_a_role_queries_the_indexes_that_its_function_does_and_no_table(function: Function) -> None:
     asked = [resources for actions, resources in statements(function) if "dynamodb:Query" in actions]
-    allowed = set().union(*asked)
-    assert allowed == INDEXES[function.name]
-    assert {resource.rpartition("/index/")[2] for resource in allowed} == indexes_queried(function)
+    indexes = set().union(*asked)
+    assert indexes == INDEXES[function.name]
+    assert {resource.rpartition("/index/")[2] for resource in indexes} == indexes_queried(function)
 
 
 @pytest.mark.parametrize("function", FUNCTIONS, ids=named)
 def test_g9_objects_are_written_and_read_where_the_role_allows_it(function: Function) -> None:
-    allowed: dict[str, set[str]] = {}
+    objects: dict[str, set[str]] = {}
     for actions, resources in statements(function):
         for action in actions:
             if action.startswith("s3:"):
-                allowed[action] = {r.removeprefix("${PayloadBucket.Arn}/").removesuffix("*") for r in resources}
-    assert allowed == OBJECTS[function.name]
+                objects[action] = {r.removeprefix("${PayloadBucket.Arn}/").removesuffix("*") for r in resources}
+    assert objects == OBJECTS[function.name]
     assert payload_key("a-launch", "a-run", "a-digest").startswith("runs/")
     assert request_key("a-launch", "a-digest").startswith("launches/")
 
@@ -267,8 +249,8 @@ def test_the_vpc_is_for_those_who_call_langgraph(function: Function) -> None:
     calls_langgraph = any(name.startswith("runledger_langgraph") for name in reached(function))
     vpc = chosen.resources("AWS::Serverless::Function")[function.name].get("VpcConfig")
     assert (vpc is not None) == calls_langgraph
-    allowed = set.union(*(actions for actions, _ in statements(function, **OPTIONS)))
-    assert ("ec2:CreateNetworkInterface" in allowed) == calls_langgraph
+    actions = set.union(*(actions for actions, _ in statements(function, **OPTIONS)))
+    assert ("ec2:CreateNetworkInterface" in actions) == calls_langgraph
     assert "VpcConfig" not in properties(function)
 
 
@@ -328,7 +310,7 @@ def test_the_webhook_keeps_executions_for_itself_where_it_is_told_to(given: str,
 
 
 @pytest.mark.parametrize("api", ["Api", "WebhookApi"])
-def test_both_doors_are_throttled(api: str) -> None:
+def test_g10_both_doors_are_throttled(api: str) -> None:
     settings = TEMPLATE.resources("AWS::Serverless::HttpApi")[api]["DefaultRouteSettings"]
     assert int(settings["ThrottlingRateLimit"]) > 0
     assert int(settings["ThrottlingBurstLimit"]) > 0

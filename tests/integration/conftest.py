@@ -18,6 +18,8 @@ from samtranslator.yaml_helper import yaml_parse
 
 from local import resources, secrets_manager, template
 from local.template import Template
+from runledger.adapters import aws as clients
+from tests.integration.calls import Calls
 from tests.integration.faults import Faults
 from tests.integration.langgraph_double import LangGraphDouble
 from tests.integration.scene import Scene
@@ -90,6 +92,16 @@ def aws(_setting: None) -> Iterator[Aws]:
         yield Aws(found)
 
 
+@pytest.fixture(autouse=True)
+def calls(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Calls]:
+    """What the functions ask of AWS: nothing that their roles deny, and what this test is to show that they need."""
+    noted = Calls()
+    monkeypatch.setattr(clients, "client", noted.watched(clients.client))
+    yield noted
+    assert noted.denied() == [], "G9"
+    assert noted.missing(request.node.nodeid) == [], "G9: tests/integration/needs.py says that this test shows it"
+
+
 @pytest.fixture
 def output(capsys: pytest.CaptureFixture[str]) -> Output:
     return Output(capsys)
@@ -102,9 +114,10 @@ def wall() -> WallClock:
 
 
 @pytest.fixture
-def load(aws: Aws, output: Output, wall: WallClock, monkeypatch: pytest.MonkeyPatch) -> Iterator[Load]:
+def load(aws: Aws, output: Output, wall: WallClock, calls: Calls, monkeypatch: pytest.MonkeyPatch) -> Iterator[Load]:
     """Import functions; what they were given is cleared away after the test."""
     assert output
+    calls.names = aws.template.names
     with ExitStack() as exits:
 
         def load(name: str, /, *, environment: dict[str, str | None] | None = None, **parameters: str) -> Door:
@@ -120,6 +133,7 @@ def load(aws: Aws, output: Output, wall: WallClock, monkeypatch: pytest.MonkeyPa
             for module in filter(None, map(sys.modules.get, _STATEFUL)):
                 if hasattr(module, "time"):
                     monkeypatch.setattr(module, "time", wall)
+            monkeypatch.setattr(app, "handler", calls.running(function.name, app.handler))
             exits.callback(_close, app)
             return Door(app, function)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-from itertools import product
+from itertools import chain, product
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
@@ -22,13 +22,17 @@ def spellings(secret: str) -> set[str]:
 
     What base64 makes of it depends on where it begins, so it stands there at each of three offsets, without its ends.
     """
-    once = {secret, quote(secret, safe=""), percent_encoded(secret), percent_encoded(secret).lower()}
+    once = {secret, *_quoted(secret), percent_encoded(secret), percent_encoded(secret).lower()}
     encoders = (base64.b64encode, base64.urlsafe_b64encode)
     inside = {
         encode(b"x" * offset + secret.encode()).decode()[4 * bool(offset) : -4]
         for offset, encode in product(range(3), encoders)
     }
-    return {*once, *(quote(spelt, safe="") for spelt in once), *inside}
+    return {*once, *chain.from_iterable(map(_quoted, once)), *inside}
+
+
+def _quoted(text: str) -> set[str]:
+    return {quote(text), quote(text, safe="")}
 
 
 def found_in(secret: str, places: Mapping[str, str]) -> set[str]:

@@ -52,6 +52,16 @@ def ended(scene: Scene, launched: Reply, status: str = "success", values: str = 
     return run_id
 
 
+def large(webhook: Door, scene: Scene, launched: Reply, size: int, inline: int = 1) -> None:
+    """Have a run end with a result of so many bytes, which stands in the item up to `inline`."""
+    webhook.app.INLINE_PAYLOAD_BYTES = inline
+    run_id, launch_id = launched.body["run_id"], launched.body["launch_id"]
+    scene.langgraph.known[run_id]["status"] = "success"
+    token = scene.aws.token(launch_id)
+    body = delivery(run_id, launch_id, token, values=f'"{"x" * size}"', thread_id=launched.body["thread_id"])
+    assert webhook.call(body, f"token={token}").status == 200
+
+
 def item(scene: Scene, launched: Reply) -> dict[str, Any]:
     found = scene.aws.launch(launched.body["launch_id"])
     assert found
@@ -135,13 +145,8 @@ def test_an_answer_that_came_from_elsewhere_is_a_failure(
 def test_a_result_over_256_kb_is_told_by_where_it_stands(
     launch: Door, webhook: Door, scene: Scene, notify: Stream, task: Task, size: int, limit: str, *, is_inline: bool
 ) -> None:
-    webhook.app.INLINE_PAYLOAD_BYTES = int(limit)
     launched = post(launch, task.token)
-    run_id, launch_id = launched.body["run_id"], launched.body["launch_id"]
-    scene.langgraph.known[run_id]["status"] = "success"
-    token = scene.aws.token(launch_id)
-    body = delivery(run_id, launch_id, token, values=f'"{"x" * size}"', thread_id=launched.body["thread_id"])
-    assert webhook.call(body, f"token={token}").status == 200
+    large(webhook, scene, launched, size, int(limit))
     notify.flow()
     error, output = task.ended()
     assert error == ""
@@ -230,6 +235,21 @@ def test_g8_a_task_that_could_not_be_told_is_told_by_reconcile_and_the_event_lea
     scene.pass_at(LEASE_SECONDS)
     assert task.ended()[0] == "RunFailed"
     assert not {"task_token", "due_at"} & item(scene, launched).keys()
+
+
+def test_g8_whoever_tells_a_task_of_a_result_in_the_bucket_reads_it_there(
+    launch: Door, webhook: Door, scene: Scene, notify: Stream, task: Task, faults: Faults
+) -> None:
+    """Notify, which does not get through; then reconcile; then launch, for a task that comes late."""
+    launched = post(launch, task.token)
+    large(webhook, scene, launched, 1_000)
+    with faults.on(notify.app.telling.callbacks.tasks._client, kinds.UNREACHABLE):  # noqa: SLF001
+        notify.flow()
+    scene.pass_at(LEASE_SECONDS)
+    retried = wait_for_token(scene.aws.client)
+    assert post(launch, retried.token).status == 202
+    for told in (task, retried):
+        assert told.ended()[1]["payload"]["values"] == "x" * 1_000
 
 
 def test_g8_a_run_that_ended_before_its_launch_was_recorded_is_told_later(

@@ -14,6 +14,7 @@ import pytest
 
 from runledger.adapters import aws as clients
 from runledger.adapters.bucket import Bucket
+from runledger.adapters.tables import Table
 from runledger.core import answer_states, launch_states, run_states
 from runledger.core.deliveries import Delivery, parse_delivery
 from runledger.core.ledger import Placed
@@ -33,8 +34,10 @@ THREAD = "01a201d6-a0d1-70a4-a07d-24d5b1a571e8"
 class Book:
     """Writes into the ledger what launch, webhook and reconcile would."""
 
-    def __init__(self, query: Door) -> None:
-        self.runs, self.launches, self.bucket = query.app.runs, query.app.launches, query.app.bucket
+    def __init__(self, aws: Aws) -> None:
+        dynamodb, names = aws.client("dynamodb"), aws.template.names
+        self.runs, self.launches = Table(dynamodb, names["RunsTable"]), Table(dynamodb, names["LaunchesTable"])
+        self.bucket = Bucket(aws.client("s3"), names["PayloadBucket"])
 
     def launched(self, launch_id: str | None = None, thread_id: str = THREAD, now: float = NOW) -> str:
         run_id = new_id()
@@ -65,8 +68,8 @@ class Book:
 
 
 @pytest.fixture
-def book(query: Door) -> Book:
-    return Book(query)
+def book(aws: Aws) -> Book:
+    return Book(aws)
 
 
 def calls_of(query: Door) -> Counter[str]:
@@ -124,7 +127,7 @@ def test_a_question_is_json_and_not_text(query: Door, book: Book) -> None:
     assert reply.headers["Cache-Control"] == "private, no-cache"
 
 
-def test_a_payload_in_the_bucket_is_a_link_of_five_minutes_to_json(query: Door, book: Book, aws: Aws) -> None:
+def test_g5_a_payload_in_the_bucket_is_a_link_of_five_minutes_to_json(query: Door, book: Book, aws: Aws) -> None:
     launch_id = new_id()
     run_id = book.launched(launch_id)
     told = book.delivered(run_id, launch_id, "error", spilled=True)
@@ -324,7 +327,7 @@ def test_a_launch_is_shown_with_its_runs(query: Door, book: Book) -> None:
     reply = query.get(f"/launches/{launch_id.upper()}")
     assert (reply.status, reply.body["state"], reply.body["outcome"]) == (200, "starting", "pending")
     first = book.launched(launch_id)
-    launch = launch_states.Launch.read(book.launches.item("launch_id", launch_id))
+    launch = launch_states.Launch.read(book.launches.item("launch_id", launch_id) or {})
     assert book.launches.apply(launch_states.started(launch, first, NOW)) is None
     book.delivered(first, launch_id, "success")
     book.settled(first, "awaiting_input", "[]")
