@@ -1,6 +1,7 @@
 """Breaks each guarantee on purpose, in one line, and shows that a test of its name fails: `make mutations`.
 
 Outside the normal run. Each mutation is made in a copy of the sources; one that no test notices fails the script.
+`make mutations ONLY=SECURITY.md` makes that of each row of SECURITY.md, which the row's own test must notice.
 """
 
 from __future__ import annotations
@@ -13,6 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rich.console import Console
+
+from tests.contract.security import rows
 
 ROOT = Path(__file__).resolve().parent.parent
 CORE, ADAPTERS = "layers/runledger/runledger/core", "layers/runledger/runledger/adapters"
@@ -31,8 +34,12 @@ COPIED = (
     "pyproject.toml",
     ".gitignore",
     "Makefile",
+    "README.md",
+    "SECURITY.md",
 )
 console = Console(highlight=False)
+
+type Tests = tuple[str, ...]  # what pytest is told to run
 
 
 @dataclass(frozen=True)
@@ -44,6 +51,10 @@ class Mutation:
     path: str
     old: str
     new: str
+
+    def __str__(self) -> str:
+        """Return its name."""
+        return f"{self.guarantee} {self.what}"
 
 
 MUTATIONS = (
@@ -560,6 +571,81 @@ MUTATIONS = (
         "now",
     ),
     # ---- the doors -------------------------------------------------------------------------------------------------
+    Mutation(
+        "G9",
+        "callers of the Api need not sign their requests",
+        "template.yaml",
+        "        DefaultAuthorizer: AWS_IAM\n",
+        "",
+    ),
+    Mutation(
+        "G10",
+        "the webhook is not throttled",
+        "template.yaml",
+        "        ThrottlingRateLimit: !Ref WebhookRequestsPerSecond\n",
+        "",
+    ),
+    Mutation(
+        "G6", "a body may be of any size", f"{CORE}/requests.py", "if len(body) > MAX_BODY_BYTES:", "if len(body) < 0:"
+    ),
+    Mutation("G6", "a body may be of any depth", f"{CORE}/strict_json.py", "if len(path) > MAX_DEPTH:", "if False:"),
+    Mutation(
+        "G6",
+        "a delivery that is too deep to be read is refused",
+        f"{CORE}/deliveries.py",
+        "return Trimmed(None, None)  # thousands",
+        "raise NotADeliveryError from None  # thousands",
+    ),
+    Mutation(
+        "G6",
+        "any cursor is given to DynamoDB",
+        f"{CORE}/listings.py",
+        "is_ours = is_ours and all(one is None or _is_place(one, newest) for one in after)",
+        "pass",
+    ),
+    Mutation("G5", "a link is good for a day", f"{ADAPTERS}/bucket.py", "LINK_SECONDS = 300", "LINK_SECONDS = 86400"),
+    Mutation(
+        "G5",
+        "the bucket may be made public",
+        "template.yaml",
+        "        BlockPublicPolicy: true\n",
+        "        BlockPublicPolicy: false\n",
+    ),
+    Mutation(
+        "G5",
+        "the access log has what is in the path",
+        "template.yaml",
+        '"route":"$context.routeKey"',
+        '"route":"$context.path"',
+    ),
+    Mutation(
+        "G5",
+        "a request is shown with its query",
+        f"{ADAPTERS}/gateway.py",
+        "query: str = field(repr=False)",
+        "query: str",
+    ),
+    Mutation(
+        "G5",
+        "an event has the run's result",
+        f"{CORE}/events.py",
+        '    "payload_bytes",\n    "result_too_large",',
+        '    "payload_bytes",\n    "payload",\n    "result_too_large",',
+    ),
+    Mutation(
+        "G9",
+        "the webhook may read LangGraph's API key",
+        "template.yaml",
+        "Resource: !Ref KeyRingSecret\n              - Effect: Allow\n                Action: dynamodb:UpdateItem\n",
+        "Resource: [!Ref KeyRingSecret, !Ref LangGraphApiKeySecret]\n              - Effect: Allow\n                Action: dynamodb:UpdateItem\n",
+    ),
+    Mutation(
+        "G9",
+        "query may write payloads",
+        "template.yaml",
+        "Action: s3:GetObject # what a link",
+        "Action: [s3:GetObject, s3:PutObject] # what a link",
+    ),
     Mutation("G5", "whoever sends is heard", WEBHOOK, "if not is_within(http.source, SOURCES):", "if False:"),
     # ---- the launch queue ------------------------------------------------------------------------------------------
     Mutation(
@@ -663,6 +749,63 @@ MUTATIONS = (
         "\n  LaunchRole",
     ),
     # ---- G5, G7: tokens --------------------------------------------------------------------------------------------
+    Mutation(
+        "G5",
+        "any signature fits",
+        f"{CORE}/tokens.py",
+        'if not hmac.compare_digest(parts["mac"], _mac(key, parts["signed"])):',
+        "if False:",
+    ),
+    Mutation(
+        "G5",
+        "a signature is compared up to the first byte that differs",
+        f"{CORE}/tokens.py",
+        'if not hmac.compare_digest(parts["mac"], _mac(key, parts["signed"])):',
+        'if parts["mac"] != _mac(key, parts["signed"]):',
+    ),
+    Mutation("G7", "a token is good for ever", f"{CORE}/tokens.py", 'if int(parts["expiry"]) <= now:', "if False:"),
+    Mutation(
+        "G5",
+        "a token says nothing about another launch that the body names",
+        WEBHOOK,
+        "if named is not None and named != grant.launch_id:",
+        "if False:",
+    ),
+    Mutation(
+        "G5",
+        "payloads of all launches stand together",
+        f"{CORE}/ledger.py",
+        """return f"runs/{launch_id or 'shared'}/{run_id}/{sha256}.json.gz\"""",
+        'return f"runs/{run_id}/{sha256}.json.gz"',
+    ),
+    Mutation(
+        "G5",
+        "shared keys are taken where nobody asked for them",
+        f"{CORE}/tokens.py",
+        "if not accept_shared or not _KEY.fullmatch(token):",
+        "if not _KEY.fullmatch(token):",
+    ),
+    Mutation(
+        "G5",
+        "LangGraph's words keep what was sent to it",
+        f"{LANGGRAPH}/refusals.py",
+        'message = message.replace(secret, "…")',
+        "pass",
+    ),
+    Mutation(
+        "G7",
+        "a key that LangGraph refuses is sent again",
+        f"{LANGGRAPH}/launcher.py",
+        "            self.api_key.forget()\n",
+        "            pass\n",
+    ),
+    Mutation(
+        "G7",
+        "each unknown key has the ring read again",
+        f"{ADAPTERS}/secrets.py",
+        "if self._clock() - self._tried_at < REREAD_SECONDS:",
+        "if False:",
+    ),
     Mutation(
         "G5", "the token stays in the payload", f"{CORE}/deliveries.py", 'text = text.replace(spelling, "")', "pass"
     ),
@@ -770,6 +913,13 @@ MUTATIONS = (
     ),
     Mutation(
         "G7",
+        "a shared key that is revoked stays",
+        f"{CORE}/rotation.py",
+        "for other, held in ring.shared.items() if other != name}",
+        "for other, held in ring.shared.items()}",
+    ),
+    Mutation(
+        "G7",
         "no new key follows one that is revoked",
         f"{CORE}/rotation.py",
         "signing[fresh_kid(ring, now)] = key.encode()",
@@ -860,31 +1010,61 @@ MUTATIONS = (
 def main() -> int:
     """Try every mutation whose description or guarantee contains the words given; return how many went unnoticed."""
     words = " ".join(sys.argv[1:])
-    chosen = [mutation for mutation in MUTATIONS if words in f"{mutation.guarantee} {mutation.what}"]
+    chosen = _of_security() if words == "SECURITY.md" else _with(words)
     with tempfile.TemporaryDirectory() as folder:
         copy = Path(folder)
         for name in COPIED:
             (shutil.copytree if (ROOT / name).is_dir() else shutil.copy)(ROOT / name, copy / name)
-        unnoticed = [mutation for mutation in chosen if not _is_noticed(mutation, copy)]
+        _check_unbroken(copy, {tests for _, tests in chosen})
+        unnoticed = [mutation for mutation, tests in chosen if not _is_noticed(mutation, copy, tests)]
     console.print(f"{len(chosen)} mutations, {len(unnoticed)} unnoticed")
     return len(unnoticed)
 
 
-def _is_noticed(mutation: Mutation, copy: Path) -> bool:
+def _with(words: str) -> list[tuple[Mutation, Tests]]:
+    """Return the mutations with these words, each with the tests that bear its guarantee's name."""
+    chosen = [mutation for mutation in MUTATIONS if words in str(mutation)]
+    return [(mutation, ("-k", f"{mutation.guarantee.lower()}_", *TESTS)) for mutation in chosen]
+
+
+def _of_security() -> list[tuple[Mutation, Tests]]:
+    """Return the mutation of each row of SECURITY.md, with the row's test."""
+    by_name = {str(mutation): mutation for mutation in MUTATIONS}
+    return [(by_name[row.mutation], (row.test,)) for row in rows()]
+
+
+def _check_unbroken(copy: Path, chosen: set[Tests]) -> None:
+    """Stop where a test fails without any mutation: it would notice each."""
+    by_guarantee = [tests for tests in chosen if tests[0] == "-k"]
+    by_name = [test for tests in chosen if tests not in by_guarantee for test in tests]
+    for tests in [*by_guarantee, tuple(by_name)]:
+        if tests and (done := _run(copy, tests)).returncode:
+            raise SystemExit(f"these fail as it is: {' '.join(tests)}\n{_failed(done.stdout) or done.stdout}")
+
+
+def _is_noticed(mutation: Mutation, copy: Path, tests: Tests) -> bool:
     path = copy / mutation.path
     source = path.read_text()
     if source.count(mutation.old) != 1:
         raise SystemExit(f"{mutation.path} has {source.count(mutation.old)} of: {mutation.old}")
     path.write_text(source.replace(mutation.old, mutation.new))
-    chosen = ("-k", mutation.guarantee.lower(), *TESTS)
-    command = [sys.executable, "-m", "pytest", "-x", "-q", "--no-header", "-p", "no:cacheprovider", *chosen]
-    done = subprocess.run(command, cwd=copy, capture_output=True, text=True, check=False)
+    done = _run(copy, tests)
     path.write_text(source)
-    failed = next((line for line in done.stdout.splitlines() if line.startswith(("FAILED tests", "ERROR tests"))), "")
+    failed = _failed(done.stdout)
     colour = "green" if done.returncode == 1 and failed else "bold red"
     console.print(f"[{colour}]{mutation.guarantee}[/]  {mutation.what}")
     console.print(f"    {failed or 'no test fails'}", style="dim", soft_wrap=True, markup=False)
     return bool(done.returncode == 1 and failed)
+
+
+def _run(copy: Path, tests: Tests) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "pytest", "-x", "-q", "--no-header", "-p", "no:cacheprovider", *tests]
+    return subprocess.run(command, cwd=copy, capture_output=True, text=True, check=False)
+
+
+def _failed(output: str) -> str:
+    """Return the line about the test that failed, "" where none did."""
+    return next((line for line in output.splitlines() if line.startswith(("FAILED tests", "ERROR tests"))), "")
 
 
 if __name__ == "__main__":

@@ -137,7 +137,7 @@ def test_tables_can_be_taken_back_in_time_and_cost_what_is_used(table: dict[str,
     assert table["BillingMode"] == "PAY_PER_REQUEST"
 
 
-def test_the_bucket_is_encrypted_private_and_tls_only() -> None:
+def test_g5_the_bucket_is_encrypted_private_and_tls_only() -> None:
     bucket = TEMPLATE.resources("AWS::S3::Bucket")["PayloadBucket"]
     (encryption,) = bucket["BucketEncryption"]["ServerSideEncryptionConfiguration"]
     assert encryption["ServerSideEncryptionByDefault"]["SSEAlgorithm"] in ("AES256", "aws:kms")

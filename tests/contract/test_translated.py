@@ -117,7 +117,7 @@ def operation(api: str, path: str) -> dict[str, Any]:
     return found
 
 
-def test_callers_sign_their_requests_and_langgraph_need_not() -> None:
+def test_g9_callers_sign_their_requests_and_langgraph_need_not() -> None:
     assert operation("Api", "/runs")["security"] == [{"AWS_IAM": []}]
     assert "security" not in operation("WebhookApi", "/webhook")
 

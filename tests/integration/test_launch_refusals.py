@@ -248,7 +248,7 @@ def test_g5_the_token_is_cut_out_of_langgraphs_message(
     assert "Invalid webhook URL 'https://webhookapi" in reply.body["detail"]
 
 
-def test_after_a_refused_key_the_secret_is_read_again(launch: Door, aws: Aws, langgraph: LangGraphDouble) -> None:
+def test_g7_after_a_refused_key_the_secret_is_read_again(launch: Door, aws: Aws, langgraph: LangGraphDouble) -> None:
     aws.put_secret("LangGraphApiKeySecret", "lsv2_old_key")
     langgraph.threads = Told(401, {"detail": "no"})
     assert launch.call(launch_body()).problem == "api-key-refused"

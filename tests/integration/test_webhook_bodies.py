@@ -51,7 +51,7 @@ def test_a_body_that_is_no_json_object_is_400(
     assert output.counts == {"refused": 1, "refused:invalid-request": 1}
 
 
-def test_a_body_that_names_another_launch_is_400(webhook: Door, aws: Aws, output: Output) -> None:
+def test_g5_a_body_that_names_another_launch_is_400(webhook: Door, aws: Aws, output: Output) -> None:
     for named in (new_id(), LAUNCH_ID.upper(), "L-ok"):
         token = aws.token(LAUNCH_ID)
         reply = webhook.call(delivery(new_id(), named, token), f"token={token}")

@@ -153,7 +153,7 @@ def test_g4_whichever_comes_first_the_item_is_the_same(webhook: Door, aws: Aws, 
 
 
 @pytest.mark.parametrize("delivered", [False, True])
-def test_the_run_of_another_launch_is_refused_and_left_alone(
+def test_g4_g5_the_run_of_another_launch_is_refused_and_left_alone(
     webhook: Door, aws: Aws, output: Output, *, delivered: bool
 ) -> None:
     run_id, owner, stranger = new_id(), new_id(), new_id()

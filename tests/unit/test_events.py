@@ -56,7 +56,7 @@ def test_every_outcome_but_the_stages_on_the_way_is_told_and_has_a_schema() -> N
 
 @pytest.mark.parametrize("outcome", TOLD)
 @pytest.mark.parametrize("bare", [False, True])
-def test_an_event_is_what_its_schema_says(outcome: str, *, bare: bool) -> None:
+def test_g5_an_event_is_what_its_schema_says_and_no_payload(outcome: str, *, bare: bool) -> None:
     needed = {"run_id", "status", "created_at", "answered_by"}
     run = {name: value for name, value in RUN.items() if name in needed or not bare}
     (event,) = events_of({**run, "unpublished": {outcome}})

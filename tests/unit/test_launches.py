@@ -219,7 +219,7 @@ def test_a_body_that_is_no_json_object_is_refused(body: bytes | None, pointer: s
     assert detail in problem.errors[0].detail
 
 
-def test_a_body_may_be_as_long_as_the_limit_and_no_longer() -> None:
+def test_g6_a_body_may_be_as_long_as_the_limit_and_no_longer() -> None:
     start, end = b'{"assistant_id": "a", "input": "', b'"}'
     longest = start + b"x" * (MAX_BODY_BYTES - len(start) - len(end)) + end
     assert parse(longest).assistant_id == "a"

@@ -173,7 +173,7 @@ RUN = str(uuid.UUID(int=7))
         *((2, [part] + [None] * 7) for part in ([LATER, RUN], {"a": 1, "b": 2}, "ab", [AT, RUN.upper() + " "])),
     ],
 )
-def test_a_cursor_of_somebodys_own_making_is_refused(at: int, part: Any) -> None:
+def test_g6_a_cursor_of_somebodys_own_making_is_refused(at: int, part: Any) -> None:
     assert parse_listing(query_of(1, rewritten(cursor_of(), 2, [None] * 8), outcome="failed"))
     assert set(refused(query_of(1, rewritten(cursor_of(), at, part), outcome="failed"))) == {"cursor"}
 

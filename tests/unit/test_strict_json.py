@@ -81,7 +81,7 @@ def test_the_first_value_that_cant_be_passed_on_is_named(text: str, pointer: str
 
 
 @pytest.mark.parametrize(("left", "right", "step"), [("[", "]", "/0"), ('{"a":', "}", "/a")])
-def test_depth_ends_at_its_limit(left: str, right: str, step: str) -> None:
+def test_g6_depth_ends_at_its_limit(left: str, right: str, step: str) -> None:
     deepest = left * MAX_DEPTH + "1" + right * MAX_DEPTH
     assert orjson.loads(orjson.dumps(parse(deepest))) == json.loads(deepest)
     assert complaint(left + deepest + right) == (step * (MAX_DEPTH + 1), f"nested deeper than {MAX_DEPTH} levels")

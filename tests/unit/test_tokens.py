@@ -173,7 +173,7 @@ def test_a_launch_token_is_as_good_where_shared_ones_are_accepted() -> None:
 
 
 @pytest.mark.parametrize("token", [TOKEN, TOKEN[:-1] + "_", SHARED])
-def test_every_comparison_is_constant_time(token: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_g5_every_comparison_is_constant_time(token: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Only `hmac.compare_digest` decides: where it says no, no token is good, and it sees every shared key."""
     no = Mock(return_value=False)
     monkeypatch.setattr(hmac, "compare_digest", no)
