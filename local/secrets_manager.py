@@ -1,4 +1,4 @@
-"""moto's Secrets Manager with the labels of versions as AWS moves them; as a program, moto's server with that.
+"""moto's Secrets Manager with the labels of versions as AWS moves them.
 
 In moto RotateSecret makes an empty version the current one, a version whose label moved is not what readers get, and
 what stands in a pending version can be replaced.
@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 
 from moto.secretsmanager.exceptions import InvalidRequestException, ResourceExistsException
 from moto.secretsmanager.models import SecretsManagerBackend
-from moto.server import main
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -62,8 +61,3 @@ def update_secret_version_stage(backend: Any, **move: Any) -> tuple[str, str]:
     if move["version_stage"] == _CURRENT:
         backend.secrets[move["secret_id"]].set_default_version_id(move["move_to_version_id"])
     return told
-
-
-if __name__ == "__main__":
-    mend()
-    main()

@@ -128,7 +128,7 @@ class Stack:
 
     def _start_aws(self, stack: ExitStack) -> str:
         port = self._port("AWS")
-        command = [sys.executable, "-m", "local.secrets_manager", "-H", self.host, "-p", str(port)]
+        command = [sys.executable, "-m", "local.aws_server", "-H", self.host, "-p", str(port)]
         environment = {**os.environ, "MOTO_PORT": str(port)}  # its state machines call its other services
         server = start(command, cwd=ROOT, stdout=subprocess.DEVNULL, env=environment)
         stack.callback(end, server)

@@ -15,7 +15,6 @@ from launch.messages import Messages
 from runledger.adapters import aws, settings, telemetry
 from runledger.adapters.bucket import Bucket
 from runledger.adapters.callbacks import Callbacks
-from runledger.adapters.dead_letters import DeadLetters
 from runledger.adapters.gateway import Answer, Request, serve
 from runledger.adapters.queue import Queue
 from runledger.adapters.secrets import Secret, api_key, key_ring
@@ -53,7 +52,7 @@ launcher = Launcher(
     webhook_url=settings.text("WEBHOOK_URL"),
     max_run_seconds=settings.whole_number("MAX_RUN_SECONDS"),
 )
-messages = Messages(launcher, Queue(settings.text("LAUNCH_QUEUE")), DeadLetters(settings.text("DEAD_LETTER_QUEUE")))
+messages = Messages(launcher, Queue(settings.text("LAUNCH_QUEUE")), Queue(settings.text("DEAD_LETTER_QUEUE")))
 
 
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:

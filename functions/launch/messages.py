@@ -22,7 +22,6 @@ from runledger_langgraph.launching import Launching
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from runledger.adapters.dead_letters import DeadLetters
     from runledger.adapters.queue import Queue
     from runledger_langgraph.launcher import Launcher
 
@@ -33,7 +32,7 @@ class Messages:
 
     launcher: Launcher
     queue: Queue
-    dead_letters: DeadLetters
+    dead_letters: Queue
 
     def work(self, records: Iterable[dict[str, Any]], until: Callable[[], float]) -> dict[str, Any]:
         """Launch what the messages of a batch ask for; answer which of them are to come again.

@@ -13,7 +13,7 @@ from runledger.adapters import aws, settings, telemetry
 from runledger.adapters.bucket import Bucket
 from runledger.adapters.bus import Bus
 from runledger.adapters.callbacks import Callbacks
-from runledger.adapters.dead_letters import DeadLetters
+from runledger.adapters.queue import Queue
 from runledger.adapters.secrets import Secret, api_key
 from runledger.adapters.step_functions import Tasks
 from runledger.adapters.stream import Change, read, to_repeat
@@ -40,7 +40,7 @@ _launches = Table(_dynamodb, settings.text("LAUNCHES_TABLE"))
 _bucket = Bucket(aws.client("s3"), settings.text("PAYLOAD_BUCKET"))
 _bus = Bus(aws.client("events"), settings.text("EVENT_BUS"))
 telling = Telling(runs, _bus, Callbacks(Tasks(), runs, _launches, _bucket))
-dead_letters = DeadLetters(settings.text("DEAD_LETTER_QUEUE"))
+dead_letters = Queue(settings.text("DEAD_LETTER_QUEUE"))
 secret = Secret(aws.client("secretsmanager"), settings.text("LANGGRAPH_API_KEY_SECRET"), api_key)
 langgraph = LangGraph(settings.text("LANGGRAPH_URL"))
 

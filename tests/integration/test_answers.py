@@ -200,7 +200,7 @@ def test_g4_a_run_whose_thread_went_on_without_an_answer_is_abandoned(
 ) -> None:
     langgraph.add(scene.run(waiting)["thread_id"])
     reply = answer(launch, waiting)
-    assert (reply.status, reply.problem) == (409, "already-answered")
+    assert (reply.status, reply.problem) == (409, "not-waiting")
     assert "answered_by" not in reply.body
     assert scene.run(waiting)["outcome"] == "abandoned"
     assert answer(launch, waiting).problem == "not-waiting"

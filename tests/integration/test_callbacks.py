@@ -352,6 +352,8 @@ def test_g8_a_task_that_cannot_be_told_holds_no_event_up_and_is_tried_by_reconci
     launch: Door, scene: Scene, notify: Stream, task: Task, monkeypatch: pytest.MonkeyPatch, code: str
 ) -> None:
     launched = post(launch, task.token)
+    scene.pass_at(LEASE_SECONDS)
+    assert "due_at" not in item(scene, launched)
     run_id = ended(scene, launched)
     with monkeypatch.context() as broken:
         for tasks in (notify.app.telling.callbacks.tasks, scene.launcher.callbacks.tasks):

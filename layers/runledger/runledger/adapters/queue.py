@@ -1,7 +1,8 @@
-"""SQS: the launch queue, as Lambda hands its messages over."""
+"""SQS: the launch queue, as Lambda hands its messages over, and the queues of what could not be done."""
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -9,9 +10,15 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import BotoCoreError, ClientError
 
 from runledger.adapters import aws, telemetry
+from runledger.core.problems import unavailable
+from runledger.core.requests import MAX_MESSAGE_BYTES
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
+
+
+_MAX_REASON = 1_000  # characters
+_REFUSED = re.compile(r"[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")  # what SQS takes in no text
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +47,7 @@ class Message:
 
 
 class Queue:
-    """The queue whose messages Lambda brings, and deletes where they are done with."""
+    """A queue: the launch queue, whose messages Lambda brings and deletes, or one of dead letters."""
 
     def __init__(self, url: str) -> None:
         """`url` is the queue's."""
@@ -48,7 +55,7 @@ class Queue:
 
     @cached_property
     def _client(self) -> SQSClient:
-        """Made when a message has to wait."""
+        """Made when something goes wrong: most calls need none."""
         client: SQSClient = aws.client("sqs")
         return client
 
@@ -60,6 +67,16 @@ class Queue:
             )
         except (BotoCoreError, ClientError) as error:
             telemetry.logger.warning("a message comes again earlier than it should", error=type(error).__name__)
+
+    def leave(self, letter: str, reason: str) -> None:
+        """Put a dead letter into the queue, the reason as an attribute beside it; a 503 Problem where that fails."""
+        room = (MAX_MESSAGE_BYTES - len(letter.encode()) - len("reasonString")) // 4  # characters of four bytes at most
+        told = _REFUSED.sub("\N{REPLACEMENT CHARACTER}", reason)[: min(room, _MAX_REASON)]
+        attributes = {"reason": {"DataType": "String", "StringValue": told}} if told else {}
+        try:
+            self._client.send_message(QueueUrl=self._url, MessageBody=letter, MessageAttributes=attributes)  # type: ignore[arg-type]
+        except (BotoCoreError, ClientError) as error:
+            raise unavailable(f"The dead-letter queue can't be reached ({type(error).__name__}).") from error
 
 
 def to_repeat(messages: list[Message]) -> dict[str, Any]:

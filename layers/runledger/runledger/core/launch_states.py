@@ -8,7 +8,7 @@
 | attempted   | `starting`, held                      | the same, one attempt more, nothing heard or watched of it    |
 | started     | `starting` or `refused`, this attempt | `started`, with the run; due if heard of or to be watched     |
 | refused     | `starting`, held, not heard of (*)    | `refused`, with the reason; due if a task or a watch waits    |
-| called_for  | any, of this request, not called since | the same, with the newest token of a task that waits; due    |
+| called_for  | any, of this request, no newer token  | the same, with the token of a task that waits; due            |
 | owing       | any, called for                       | the same, due soon: the task could not be told                |
 | called_back | any, with this token                  | the same, without it                                          |
 | heard       | any                                   | the same, due now                                             |
