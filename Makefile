@@ -32,7 +32,7 @@ ledger: .venv/.done ## Show the running stack's runs
 event: .venv/.done ## Print an event that the running stack takes, for sam local invoke (a webhook; or EVENT=rotate)
 	@PYTHONPATH=layers/runledger $(RUN) local.event $(EVENT)
 
-MEANWHILE := $(wildcard tests/integration/test_r*.py) # so that two cores are busy for the same time
+MEANWHILE := $(wildcard tests/integration/test_[r-w]*.py) # so that two cores are busy for the same time
 test: .venv/.done $(TOOLS)/langgraph/.done $(TOOLS)/runtime/.done build ## Run every test
 	@mkdir -p .runledger
 	@echo "the crash points and some other tests go on meanwhile, see .runledger/tests.log"
