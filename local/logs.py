@@ -9,7 +9,7 @@ from rich.text import Text
 
 _STYLES = {"DEBUG": "dim", "INFO": "green", "WARNING": "yellow", "ERROR": "bold red", "CRITICAL": "bold red"}
 _PLUMBING = ("level", "location", "message", "timestamp", "service", "request_id", "exception", "exception_name")
-_IDS = ("launch_id", "run_id", "thread_id")
+_IDS = ("message_id", "launch_id", "run_id", "thread_id")
 
 
 def parse(line: str) -> dict[str, Any] | None:
