@@ -67,9 +67,10 @@ def _awaited(run_id: str, seconds: float) -> dict[str, Any]:
     """Return a run's item: as it is, or for up to `seconds` once it is neither pending nor settling."""
     ends = time.monotonic() + seconds
     while (item := runs.item("run_id", run_id)) is not None:
-        if item["outcome"] not in _AWAITED or time.monotonic() + _LOOK_SECONDS > ends:
+        left = ends - time.monotonic()
+        if item["outcome"] not in _AWAITED or left <= 0:
             return item
-        time.sleep(_LOOK_SECONDS)
+        time.sleep(min(_LOOK_SECONDS, left))
     raise unknown("run with this id")
 
 

@@ -202,6 +202,21 @@ def test_a_caller_who_waits_is_answered_in_time_whatever_the_run_does(
     assert reads == {"GetItem": seconds + 1}
 
 
+def test_a_caller_waits_the_whole_time_though_each_look_takes_some(
+    query: Door, book: Book, wall: WallClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run_id, item = book.launched(), query.app.runs.item
+    waiting(query, wall)
+
+    def slow(*key: str) -> Any:
+        wall.now += 0.01
+        return item(*key)
+
+    monkeypatch.setattr(query.app.runs, "item", slow)
+    assert get_run(query, run_id, prefer="wait=1").body["outcome"] == "pending"
+    assert 1 <= wall.now - NOW < 1.1
+
+
 def test_a_caller_who_waits_hears_of_the_run_when_it_is_neither_pending_nor_settling(
     query: Door, book: Book, wall: WallClock
 ) -> None:
