@@ -41,8 +41,7 @@ def handler(event: object, context: LambdaContext) -> dict[str, Any] | None:
         step(event, versions, MAX_RUN_SECONDS)
     except Problem as problem:
         if problem.status < 500:  # noqa: PLR2004 - the line between the caller's fault and ours
-            telemetry.count_refused(problem.slug)
-            telemetry.logger.warning("refused", reason=problem.slug, detail=problem.detail)
+            telemetry.report(problem)
             return problem.body()
         raise _failed(problem.detail) from None
     except (StepRefusedError, KeyRingFullError) as error:

@@ -49,7 +49,10 @@ class Callbacks:
         self.launches.apply(launch_states.called_back(launch_id, launch["task_token"]))
 
     def settle_or_owe(self, launch_id: str) -> None:
-        """Do so, or have reconcile do it, where Step Functions is out of order or lets nobody in. Raises as above."""
+        """Do so, or have reconcile do it where Step Functions is out of order or lets nobody in.
+
+        Raises a 503 Problem where not even that can be noted.
+        """
         try:
             self.settle(launch_id)
         except Problem as problem:
