@@ -64,15 +64,17 @@ format: .venv/.done ## Format the code and mend what the linter can
 	$(RUN) ruff format .
 
 build: .venv/.done $(TOOLS)/sam/.done ## sam build, for this machine's architecture
+	@[ -z "$$(find layers/pack.py layers/*/Makefile functions/Makefile -newer .aws-sam/build.toml 2>&1)" ] || rm -rf .aws-sam
 	$(SAM) build --parameter-overrides Architecture=$(ARCHITECTURE)
 
 lock: $(UV) ## Lock all dependencies anew, with hashes
 	$(LOCK) --group layer-runledger -o layers/runledger/requirements.txt
-	$(LOCK) --group layer-langgraph -c layers/runledger/requirements.txt -o layers/langgraph/requirements.txt
-	$(LOCK) --group dev -c layers/runledger/requirements.txt -c layers/langgraph/requirements.txt -o requirements-dev.txt
+	$(LOCK) --group layer-langgraph $(LEFT_OUT) -c layers/runledger/requirements.txt -o layers/langgraph/requirements.txt
+	$(LOCK) --group dev $(LEFT_OUT) -c layers/runledger/requirements.txt -c layers/langgraph/requirements.txt -o requirements-dev.txt
 	$(LOCK) --group langgraph -o local/langgraph/requirements.txt
 	$(LOCK) --group sam -o requirements-sam.txt
 	$(LOCK) --group runtime -o tests/artefact/requirements.txt
+LEFT_OUT := --override layers/langgraph/overrides.txt
 LOCK := $(UV) pip compile -q --universal --generate-hashes --no-header --no-annotate --python-version 3.13
 
 clean: ## Remove everything that was made here
@@ -87,7 +89,7 @@ $(TOOLS)/runtime/.done: tests/artefact/requirements.txt
 %/.done: | $(UV)
 	@echo "setting up $*"
 	$(UV) venv -q --seed --clear --python 3.13 $*
-	VIRTUAL_ENV=$(abspath $*) $(UV) pip sync -q --require-hashes $(filter %.txt,$^)
+	VIRTUAL_ENV=$(abspath $*) $(UV) pip sync -q --compile-bytecode --require-hashes $(filter %.txt,$^)
 	touch $@
 
 $(TOOLS)/uv/bin/uv:

@@ -6,9 +6,12 @@ import ast
 import os
 import subprocess
 import sys
+from pathlib import Path
 
+import langgraph_sdk
 import pytest
 
+from langchain_core.language_models import chat_model_stream as stand_in
 from local.template import ROOT
 from tests.contract.source import FUNCTIONS, imports, modules, reached
 
@@ -101,3 +104,19 @@ def test_core_works_where_nothing_is_installed() -> None:
     code = "\n".join(f"import {module}" for module in within(CORE))
     names = loaded(code, "-S", path=str(ROOT / "layers" / "runledger"))
     assert names - set(sys.stdlib_module_names) <= {"runledger", "__main__"}
+
+
+def test_g10_what_the_sdk_imports_of_langchain_core_is_what_stands_in_for_it() -> None:
+    sdk = next(Path(folder) for folder in langgraph_sdk.__path__)
+    taken = {
+        (node.module, alias.name)
+        for source in sdk.rglob("*.py")
+        for node in ast.walk(ast.parse(source.read_text()))
+        if isinstance(node, ast.ImportFrom) and packages({node.module or ""}) == {"langchain_core"}
+        for alias in node.names
+    }
+    classes = (stand_in.ChatModelStream, stand_in.AsyncChatModelStream)
+    assert taken == {(stand_in.__name__, one.__name__) for one in classes}
+    for one in classes:
+        with pytest.raises(NotImplementedError, match="langchain-core, which this layer leaves out"):
+            one(namespace=[], node=None)

@@ -1,0 +1,1 @@
+"""Stands in for langchain-core: see language_models/chat_model_stream.py."""

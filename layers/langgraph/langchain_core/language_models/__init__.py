@@ -1,0 +1,1 @@
+"""Stands in for langchain-core: see chat_model_stream.py."""

@@ -1,0 +1,26 @@
+"""What the LangGraph SDK imports of langchain-core: two classes that it needs for `threads.stream`, not used here.
+
+The whole of langchain-core brings langsmith, pydantic, requests and zstandard, 41 MB in 22 packages, and takes twice as
+long to import as all the rest of the SDK. requirements.txt leaves it out by layers/langgraph/overrides.txt.
+"""
+
+from __future__ import annotations
+
+
+class _NotShippedError(NotImplementedError):
+    """Raised where the SDK would use what is not here."""
+
+    def __init__(self) -> None:
+        super().__init__("threads.stream of the LangGraph SDK needs langchain-core, which this layer leaves out")
+
+
+class ChatModelStream:
+    """Stands in for a message of a thread's stream."""
+
+    def __init__(self, *_: object, **__: object) -> None:
+        """Raise: it can't be used."""
+        raise _NotShippedError
+
+
+class AsyncChatModelStream(ChatModelStream):
+    """Stands in for the same, awaited."""
