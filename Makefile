@@ -12,7 +12,7 @@ SAM := env SAM_CLI_TELEMETRY=0 PATH="$(CURDIR)/.venv/bin:$$PATH" $(TOOLS)/sam/bi
 ARCHITECTURE := $(if $(filter arm64 aarch64,$(shell uname -m)),arm64,x86_64)
 export LANGGRAPH_CONFIG LANGGRAPH_URL LANGGRAPH_API_KEY BIND API_PORT WEBHOOK_PORT LANGGRAPH_PORT AWS_PORT
 
-.PHONY: help up down ledger event demo test crashes openapi mutations check format build lock clean
+.PHONY: help up down ledger event demo test crashes bench openapi mutations check format build lock clean
 
 help: ## Show this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 10
@@ -47,6 +47,10 @@ test: .venv/.done $(TOOLS)/langgraph/.done $(TOOLS)/runtime/.done build ## Run e
 crashes: .venv/.done $(TOOLS)/langgraph/.done ## Try every crash point (some five minutes): 0 lost, 0 doubled
 	$(RUN) pytest tests/crashes
 
+bench: .venv/.done $(TOOLS)/langgraph/.done $(TOOLS)/runtime/.done $(TOOLS)/bench/.done build ## Time the built functions
+	$(SAM) build -t tests/bench/template.yaml --build-dir .aws-sam/bench --cache-dir .aws-sam/bench-cache
+	PYTHONPATH=layers/runledger $(RUN) tests.bench.bench $(ROUNDS); status=$$?; $(TOOLS)/bench/bin/python tests/bench/plot.py; exit $$status
+
 openapi: .venv/.done ## Write events/schemas/openapi.json anew
 	@PYTHONPATH=layers/runledger $(RUN) local.openapi
 
@@ -74,6 +78,12 @@ lock: $(UV) ## Lock all dependencies anew, with hashes
 	$(LOCK) --group langgraph -o local/langgraph/requirements.txt
 	$(LOCK) --group sam -o requirements-sam.txt
 	$(LOCK) --group runtime -o tests/artefact/requirements.txt
+	$(LOCK) --group bench -o tests/bench/requirements.txt
+	$(LOCK) --group bench-minimal $(AS_SHIPPED) -o tests/bench/handlers/minimal/requirements.txt
+	$(LOCK) --group bench-tutorial $(AS_SHIPPED) -o tests/bench/handlers/tutorial/requirements.txt
+	$(LOCK) --group bench-fastapi $(AS_SHIPPED) -o tests/bench/handlers/fastapi_mangum/requirements.txt
+	$(LOCK) --group bench-guide $(AS_SHIPPED) -o tests/bench/handlers/guide_launcher/requirements.txt
+AS_SHIPPED := -c layers/runledger/requirements.txt -c layers/langgraph/requirements.txt
 LEFT_OUT := --override layers/langgraph/overrides.txt
 LOCK := $(UV) pip compile -q --universal --generate-hashes --no-header --no-annotate --python-version 3.13
 
@@ -85,6 +95,7 @@ clean: ## Remove everything that was made here
 $(TOOLS)/langgraph/.done: local/langgraph/requirements.txt
 $(TOOLS)/sam/.done: requirements-sam.txt
 $(TOOLS)/runtime/.done: tests/artefact/requirements.txt
+$(TOOLS)/bench/.done: tests/bench/requirements.txt
 
 %/.done: | $(UV)
 	@echo "setting up $*"

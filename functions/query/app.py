@@ -35,7 +35,7 @@ _MAX_LAUNCH_RUNS = 100
 _dynamodb = aws.client("dynamodb")
 runs = Table(_dynamodb, settings.text("RUNS_TABLE"))
 launches = Table(_dynamodb, settings.text("LAUNCHES_TABLE"))
-bucket = Bucket(aws.client("s3", aws.LINKS), settings.text("PAYLOAD_BUCKET"))
+bucket = Bucket(settings.text("PAYLOAD_BUCKET"))
 _threads = ThreadPoolExecutor(SHARDS)
 
 

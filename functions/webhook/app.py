@@ -35,7 +35,7 @@ INLINE_PAYLOAD_BYTES = settings.whole_number("INLINE_PAYLOAD_BYTES")
 _dynamodb = aws.client("dynamodb")
 runs = Table(_dynamodb, settings.text("RUNS_TABLE"))
 launches = Table(_dynamodb, settings.text("LAUNCHES_TABLE"))
-bucket = Bucket(aws.client("s3"), settings.text("PAYLOAD_BUCKET"))
+bucket = Bucket(settings.text("PAYLOAD_BUCKET"))
 ring = Secret(aws.client("secretsmanager"), settings.text("KEY_RING_SECRET"), key_ring)
 
 

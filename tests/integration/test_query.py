@@ -12,7 +12,6 @@ from urllib.parse import parse_qs, quote, urlsplit
 
 import pytest
 
-from runledger.adapters import aws as clients
 from runledger.adapters.bucket import Bucket
 from runledger.adapters.tables import Table
 from runledger.core import answer_states, launch_states, run_states
@@ -37,7 +36,7 @@ class Book:
     def __init__(self, aws: Aws) -> None:
         dynamodb, names = aws.client("dynamodb"), aws.template.names
         self.runs, self.launches = Table(dynamodb, names["RunsTable"]), Table(dynamodb, names["LaunchesTable"])
-        self.bucket = Bucket(aws.client("s3"), names["PayloadBucket"])
+        self.bucket = Bucket(names["PayloadBucket"])
 
     def launched(self, launch_id: str | None = None, thread_id: str = THREAD, now: float = NOW) -> str:
         run_id = new_id()
@@ -149,7 +148,7 @@ def test_a_link_leads_to_the_buckets_own_region(region: str, aws: Aws, monkeypat
     """boto3 would send it to us-east-1, whose redirect no signature survives."""
     assert aws
     monkeypatch.setenv("AWS_DEFAULT_REGION", region)
-    host = urlsplit(Bucket(clients.client("s3", clients.LINKS), "a-bucket").link("runs/1/2/3.json.gz")).hostname
+    host = urlsplit(Bucket("a-bucket").link("runs/1/2/3.json.gz")).hostname
     assert host == ("a-bucket.s3.amazonaws.com" if region == "us-east-1" else f"a-bucket.s3.{region}.amazonaws.com")
 
 

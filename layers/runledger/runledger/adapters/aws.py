@@ -11,7 +11,13 @@ CALL_SECONDS = 7  # what one call can take: two tries of 1 + 2 s, and up to a se
 # Links that browsers can follow: signed with version 4, to the bucket's own region. By default boto3 signs them with
 # version 2 or sends them to us-east-1, which redirects to where the signature doesn't fit.
 LINKS = Config(signature_version="s3v4", s3={"addressing_style": "virtual"})
-_CONFIG = Config(connect_timeout=1, read_timeout=2, retries={"mode": "standard", "total_max_attempts": 2})
+_CONFIG = Config(
+    connect_timeout=1,
+    read_timeout=2,
+    retries={"mode": "standard", "total_max_attempts": 2},
+    parameter_validation=False,  # a tenth of a call's time; adapters make the parameters, and AWS checks them too
+    user_agent="runledger",  # botocore's own is put together anew for each call, which takes as long again
+)
 
 
 def client(service: str, more: Config | None = None) -> Any:  # noqa: ANN401 - boto3 makes its clients' classes at run time

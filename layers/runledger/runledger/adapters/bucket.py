@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import gzip
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from runledger.adapters import aws
 from runledger.core.ledger import Placed, payload_key, request_key
 from runledger.core.problems import unavailable
 
@@ -21,9 +23,15 @@ LINK_SECONDS = 300
 class Bucket:
     """The payload bucket."""
 
-    def __init__(self, client: S3Client, name: str) -> None:
+    def __init__(self, name: str) -> None:
         """`name` is the physical one."""
-        self._client, self.name = client, name
+        self.name = name
+
+    @cached_property
+    def _client(self) -> S3Client:
+        """Made when it is needed: most payloads stand in their item, and no other client takes as long to make."""
+        client: S3Client = aws.client("s3", aws.LINKS)
+        return client
 
     def place(self, launch_id: str | None, run_id: str, payload: Payload, inline_bytes: int) -> Placed:
         """Leave a payload of up to `inline_bytes` to the item, put a larger one into the bucket."""
@@ -53,7 +61,7 @@ class Bucket:
         return gzip.decompress(stored).decode()
 
     def link(self, key: str) -> str:
-        """Return a URL under which anyone can read a payload for LINK_SECONDS; needs a client made with aws.LINKS.
+        """Return a URL under which anyone can read a payload for LINK_SECONDS.
 
         It is signed here, without a call. The object's Content-Encoding has a browser unpack it.
         """
