@@ -6,6 +6,7 @@ import ast
 import filecmp
 import gzip
 import json
+import re
 import time
 from contextlib import contextmanager
 from dataclasses import replace
@@ -75,9 +76,18 @@ import sys
 def report(event, arguments):
     if event == "compile" and sys._getframe(1).f_code.co_filename.startswith("<frozen importlib"):
         print("compiled", arguments[1], file=sys.stderr)
+    if event == "import":
+        print("imported", arguments[0], file=sys.stderr)
 
 sys.addaudithook(report)
 """
+
+
+_LATE = {
+    *("encodings.idna", "stringprep", "unicodedata"),  # to look a host's name up
+    "sniffio",  # httpcore asks whether it is there
+    *("boto3.s3.constants", "boto3.s3.transfer", "s3transfer.subscribers"),  # the bucket's client
+}
 
 
 def watched(function: Function, aws: str, folder: Path, path: list[Path]) -> Emulator:
@@ -91,10 +101,14 @@ def watched(function: Function, aws: str, folder: Path, path: list[Path]) -> Emu
 
 @contextmanager
 def run(function: Function, aws: str, folder: Path, path: list[Path] | None = None) -> Iterator[Emulator]:
-    """Run a function, and see that nothing of it is compiled, at start or later (G10)."""
+    """Run a function, and see that nothing is compiled, and nothing of weight imported after the start (G10)."""
     with watched(function, aws, folder, path or built_path(function)) as emulator:
         yield emulator
     assert "compiled" not in emulator.log
+    start, _, calls = emulator.log.partition("INVOKE START")
+    assert "imported boto3" in start or not calls
+    late = set(re.findall(r"^imported (\S+)", calls, re.MULTILINE))
+    assert late <= _LATE
 
 
 def item(template: Template, aws: str, table: str, key: dict[str, str]) -> dict[str, Any]:

@@ -49,7 +49,7 @@ def test_adapters_import_boto3_powertools_and_core(module: str) -> None:
 @pytest.mark.parametrize("module", within("runledger_langgraph"))
 def test_the_langgraph_layer_imports_the_sdk_and_inward(module: str) -> None:
     left = outside_stdlib(module) - set(within("runledger")) - set(within("runledger_langgraph"))
-    assert packages(left) <= {"langgraph_sdk", "httpx", "orjson"}
+    assert packages(left) <= {"langgraph_sdk", "anyio", "httpx", "orjson"}
 
 
 def test_only_the_langgraph_layer_imports_the_sdk() -> None:

@@ -166,8 +166,7 @@ class World:
         self.faults.close()
         for name in ("launch", "reconcile", "notify"):
             langgraph = getattr(self._apps[name], "launcher", self._apps[name]).langgraph
-            for client in langgraph._clients.values():  # noqa: SLF001 - nobody else has to close it
-                langgraph._runner.run(client.aclose())  # noqa: SLF001
+            langgraph._runner.run(langgraph._sdk.aclose())  # noqa: SLF001 - nobody else has to close it
             langgraph._runner.close()  # noqa: SLF001
 
     # ---- the ledger ----------------------------------------------------------------------------------------------

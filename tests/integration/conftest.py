@@ -206,7 +206,6 @@ def _close(app: object) -> None:
     langgraph = getattr(getattr(app, "launcher", app), "langgraph", None)
     if langgraph is None:
         return
-    runner, clients = langgraph._runner, langgraph._clients  # noqa: SLF001
-    for client in clients.values():
-        runner.run(client.aclose())
+    runner, sdk = langgraph._runner, langgraph._sdk  # noqa: SLF001
+    runner.run(sdk.aclose())
     runner.close()
