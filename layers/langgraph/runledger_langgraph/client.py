@@ -35,7 +35,7 @@ class LangGraph:
         # connect, read, write, pool; the deadline ends whatever takes longer together
         timeouts = (_CONNECT, self.deadline, self.deadline, _CONNECT)
         self._sdk = get_client(url=self.url, api_key=None, timeout=timeouts)
-        self._runner.run(anyio.lowlevel.checkpoint())
+        anyio.run(anyio.lowlevel.checkpoint)
 
     def until(self, seconds: float) -> float:
         """Return when (monotonic seconds) the calls of a request must end that has `seconds` for them."""
