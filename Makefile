@@ -18,19 +18,19 @@ help: ## Show this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 10
 
 demo: .venv/.done $(TOOLS)/langgraph/.done ## See it work: launch runs of every kind and watch them land
-	$(RUN) local.demo
+	$(RUN) local demo
 
 up: .venv/.done $(TOOLS)/langgraph/.done ## Start the whole stack here (LANGGRAPH_CONFIG=… or LANGGRAPH_URL=… for your own graphs)
-	$(RUN) local.up
+	$(RUN) local up
 
 down: .venv/.done ## Stop the stack that `make up` started
-	$(RUN) local.down
+	$(RUN) local down
 
 ledger: .venv/.done ## Show the running stack's runs
-	@$(RUN) local.ledger
+	@$(RUN) local ledger
 
 event: .venv/.done ## Print an event that the running stack takes, for sam local invoke (a webhook; or EVENT=rotate)
-	@PYTHONPATH=layers/runledger $(RUN) local.event $(EVENT)
+	@PYTHONPATH=layers/runledger $(RUN) local event $(EVENT)
 
 MEANWHILE := $(wildcard tests/integration/test_[r-w]*.py) # so that two cores are busy for the same time
 test: .venv/.done $(TOOLS)/langgraph/.done $(TOOLS)/runtime/.done build ## Run every test

@@ -24,7 +24,7 @@ from rich.json import JSON
 from rich.panel import Panel
 from rich.table import Table
 
-from local import logs, resources
+from local import interrupts, logs, resources
 from local.stack import Stack
 
 _LAND_SECONDS = 60
@@ -120,6 +120,7 @@ _ALL = (*KINDS, MESSAGE, SUCCESSOR, ANSWER)
 def main() -> int:
     """Run the demo; return the exit status."""
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
+    interrupts.raise_once()
     console.print("Starting a LangGraph server, an AWS of moto, and the functions of template.yaml …", style="dim")
     try:
         with (

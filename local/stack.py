@@ -58,6 +58,7 @@ class Stack:
         """Start everything; what was started is stopped again where something fails."""
         is_free(self.host, 0)
         self.folder.mkdir(parents=True, exist_ok=True)
+        self._servers: dict[str, Callable[[], bool]] = {}
         with ExitStack() as stack:
             self.endpoint_url = self._start_aws(stack)
             if not self.langgraph_url:
@@ -65,6 +66,7 @@ class Stack:
                     self.config, self.host, self._port("LangGraph"), self.folder, **self.langgraph_changes
                 )
                 stack.callback(self.langgraph.close)
+                self._servers[f"LangGraph (its log: {self.langgraph.log})"] = lambda: self.langgraph.is_alive
                 self.langgraph_url = self.langgraph.url
             self._start_functions(stack)
             self._exit = stack.pop_all()
@@ -123,6 +125,10 @@ class Stack:
             "resources": self.template.names,
         }
 
+    def ended(self) -> str | None:
+        """Return which server has ended by itself, if one has: without AWS or LangGraph nothing works."""
+        return next((name for name, is_alive in self._servers.items() if not is_alive()), None)
+
     def _port(self, name: str) -> int:
         return self.ports.get(name) or free_port(self.host)
 
@@ -134,6 +140,7 @@ class Stack:
         stack.callback(end, server)
         url = f"http://{self.host}:{port}"
         wait_for(f"{url}/moto-api/", server)
+        self._servers["AWS (moto)"] = lambda: server.poll() is None
         settings = json.dumps({"stepfunctions": {"execute_state_machine": True}}).encode()
         urllib.request.urlopen(urllib.request.Request(f"{url}/moto-api/config", settings, _JSON)).close()
         return url
