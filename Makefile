@@ -10,9 +10,9 @@ RUN := .venv/bin/python -m
 SAM := env SAM_CLI_TELEMETRY=0 PATH="$(CURDIR)/.venv/bin:$$PATH" $(TOOLS)/sam/bin/sam
 # The architecture that `make build` builds for: this machine's, because the tests run what it made.
 ARCHITECTURE := $(if $(filter arm64 aarch64,$(shell uname -m)),arm64,x86_64)
-export LANGGRAPH_CONFIG LANGGRAPH_URL LANGGRAPH_API_KEY BIND API_PORT WEBHOOK_PORT LANGGRAPH_PORT AWS_PORT
+export LANGGRAPH_CONFIG LANGGRAPH_URL LANGGRAPH_API_KEY BIND API_PORT WEBHOOK_PORT LANGGRAPH_PORT AWS_PORT PARAMETERS
 
-.PHONY: help up down ledger event demo test crashes bench openapi mutations check format build lock clean
+.PHONY: help up down ledger keys event demo test crashes bench openapi mutations check format build lock clean
 
 help: ## Show this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 10
@@ -20,7 +20,7 @@ help: ## Show this list
 demo: .venv/.done $(TOOLS)/langgraph/.done ## See it work: launch runs of every kind and watch them land
 	$(RUN) local demo
 
-up: .venv/.done $(TOOLS)/langgraph/.done ## Start the whole stack here (LANGGRAPH_CONFIG=… or LANGGRAPH_URL=… for your own graphs)
+up: .venv/.done $(TOOLS)/langgraph/.done ## Start the whole stack here (LANGGRAPH_CONFIG=… for your own graphs)
 	$(RUN) local up
 
 down: .venv/.done ## Stop the stack that `make up` started
@@ -29,7 +29,10 @@ down: .venv/.done ## Stop the stack that `make up` started
 ledger: .venv/.done ## Show the running stack's runs
 	@$(RUN) local ledger
 
-event: .venv/.done ## Print an event that the running stack takes, for sam local invoke (a webhook; or EVENT=rotate)
+keys: .venv/.done ## Show its keys (DO=rotate, DO="revoke k17…", DO="share crons")
+	@PYTHONPATH=layers/runledger $(RUN) local keys $(DO)
+
+event: .venv/.done ## Print an event for sam local invoke (a webhook; or EVENT=rotate)
 	@PYTHONPATH=layers/runledger $(RUN) local event $(EVENT)
 
 MEANWHILE := $(wildcard tests/integration/test_[r-w]*.py) # so that two cores are busy for the same time
@@ -54,7 +57,7 @@ bench: .venv/.done $(TOOLS)/langgraph/.done $(TOOLS)/runtime/.done $(TOOLS)/benc
 openapi: .venv/.done ## Write events/schemas/openapi.json anew
 	@PYTHONPATH=layers/runledger $(RUN) local.openapi
 
-mutations: .venv/.done ## Break each guarantee on purpose and see a test fail (long; ONLY=G2 for some)
+mutations: .venv/.done ## Break each guarantee on purpose and see a test fail (ONLY=G2)
 	$(RUN) tests.mutations $(ONLY)
 
 check: .venv/.done $(TOOLS)/sam/.done ## Lint, format, types, template

@@ -13,7 +13,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any, Self
 
 from local import resources, secrets_manager
-from local.functions import InvocationError, Pool
+from local.functions import InvocationError, Pool, environment
 from local.http_api import HttpApi
 from local.langgraph_server import EXAMPLE, LangGraphServer
 from local.queue import bring
@@ -122,8 +122,17 @@ class Stack:
             "webhook_url": self.webhook_url,
             "langgraph_url": self.langgraph_url,
             "aws_endpoint_url": self.endpoint_url,
+            "parameters": self.parameters,
             "resources": self.template.names,
+            "outputs": self._outputs(),
         }
+
+    def _outputs(self) -> dict[str, str]:
+        """Return template.yaml's outputs, by which the README calls things; those that are something here."""
+        names, outputs = self.template.names, self.template.document["Outputs"]
+        there = {name: names[ref] for name, o in outputs.items() if (ref := o["Value"].get("Ref")) in names}
+        queue = resources.queue_arn(self.client("sqs"), there["LaunchQueueUrl"])
+        return {"ApiUrl": self.apis["Api"].url, "WebhookUrl": self.webhook_url, **there, "LaunchQueueArn": queue}
 
     def ended(self) -> str | None:
         """Return which server has ended by itself, if one has: without AWS or LangGraph nothing works."""
@@ -189,17 +198,7 @@ class Stack:
 
     def environment(self, function: Function) -> dict[str, str]:
         """Return the environment that Lambda would give to `function`."""
-        return {
-            "AWS_ACCESS_KEY_ID": "local",
-            "AWS_SECRET_ACCESS_KEY": "local",
-            "AWS_REGION": "us-east-1",
-            "AWS_DEFAULT_REGION": "us-east-1",
-            "AWS_LAMBDA_FUNCTION_NAME": function.name,
-            "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": str(function.memory),
-            "AWS_LAMBDA_FUNCTION_TIMEOUT": str(function.timeout),
-            **function.environment,
-            "AWS_ENDPOINT_URL": self.endpoint_url,
-        }
+        return environment(function, self.endpoint_url)
 
     def container_environment(self) -> dict[str, dict[str, str]]:
         """Return what `sam local --env-vars` takes, with this machine's servers as a container reaches them."""

@@ -2,7 +2,7 @@
 
 Settings, all optional, from the environment: LANGGRAPH_CONFIG (a langgraph.json of your own), LANGGRAPH_URL (a server
 that runs already), LANGGRAPH_API_KEY (its key), BIND (the address to listen on, 127.0.0.1), API_PORT, WEBHOOK_PORT,
-LANGGRAPH_PORT, AWS_PORT (free ones).
+LANGGRAPH_PORT, AWS_PORT (free ones), PARAMETERS (template.yaml's, "Name=value …").
 """
 
 from __future__ import annotations
@@ -72,6 +72,7 @@ def _stack() -> Stack:
         api_key=os.environ.get("LANGGRAPH_API_KEY") or " ",
         host=host,
         ports=_ports(host),
+        parameters=_parameters((os.environ.get("PARAMETERS") or "").split()),
         log=show,
     )
 
@@ -86,6 +87,13 @@ def _watch(stack: Stack) -> int:
         return 0
     console.print(f"[bold red]The stack stops: {ended} has ended.[/]", soft_wrap=True)
     return 1
+
+
+def _parameters(given: list[str]) -> dict[str, str]:
+    """Read parameters of template.yaml as sam takes them: Name=value."""
+    if wrong := [one for one in given if "=" not in one]:
+        raise ValueError(f"PARAMETERS: {wrong[0]} is not of the form Name=value")
+    return {name: value for name, _, value in (one.partition("=") for one in given)}
 
 
 def _ports(host: str) -> dict[str, int]:
@@ -120,7 +128,7 @@ def _welcome(stack: Stack) -> str:
   API        {stack.apis["Api"].url}
   webhook    {stack.webhook_url}
   LangGraph  {stack.langgraph_url}
-  AWS        {stack.endpoint_url}   (any credentials, region us-east-1; names in .runledger/stack.json)
+  AWS        {stack.endpoint_url}   (any credentials, us-east-1; names in .runledger/stack.json)
 
 Launch a run{" (its task: answer, fail, ask, large or slow)" if stack.config == EXAMPLE else ""}:
 curl -s {stack.apis["Api"].url}/runs -d '{{"assistant_id": "{graph}", "input": {given}}}'
