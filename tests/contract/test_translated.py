@@ -48,10 +48,11 @@ def translated(case: str) -> dict[str, Any]:
 
 
 def translate(source: Template) -> dict[str, Any]:
-    source.document["Globals"]["Function"]["CodeUri"] = PACKAGED
-    for resource in source.document["Resources"].values():
-        if resource["Type"] == "AWS::Serverless::LayerVersion":
-            resource["Properties"]["ContentUri"] = PACKAGED
+    code = source.document["Globals"]["Function"]
+    layers = [one for one in source.document["Resources"].values() if one["Type"] == "AWS::Serverless::LayerVersion"]
+    for properties, name in ((code, "CodeUri"), *((layer["Properties"], "ContentUri") for layer in layers)):
+        if not properties[name].startswith("s3://"):
+            properties[name] = PACKAGED
     with pytest.MonkeyPatch.context() as environment:
         environment.setenv("AWS_DEFAULT_REGION", os.environ.get("AWS_DEFAULT_REGION", "us-east-1"))
         # A plain copy: the parser marks its text with line numbers, which only a linter of the source wants.
