@@ -72,7 +72,8 @@ def parse_delivery(body: bytes, *spellings: str) -> Delivery | Trimmed:
         text = body.decode()
         for spelling in spellings:
             text = text.replace(spelling, "")
-        members = json.loads(text, parse_int=Number, parse_float=Number, parse_constant=_refuse)
+        number = _Numbers().__getitem__
+        members = json.loads(text, parse_int=number, parse_float=number, parse_constant=_refuse)
     except RecursionError:
         return Trimmed(None, None)  # thousands of levels: real, but nothing that Python reads
     except ValueError:
@@ -100,6 +101,14 @@ def parse_delivery(body: bytes, *spellings: str) -> Delivery | Trimmed:
         metadata=metadata_of(metadata),
         payload=payload_of(text),
     )
+
+
+class _Numbers(dict[str, Number]):
+    """The numbers of one body, each kept once: a result can have millions, and most of these again and again."""
+
+    def __missing__(self, text: str) -> Number:
+        number = self[text] = Number(text)
+        return number
 
 
 def payload_of(text: str) -> Payload:
