@@ -811,6 +811,27 @@ MUTATIONS = (
     ),
     Mutation(
         "G5",
+        "a token stays whose pieces come together",
+        f"{CORE}/deliveries.py",
+        "if not any(spelling in text for spelling in spellings):",
+        "if True:",
+    ),
+    Mutation(
+        "G6",
+        "pieces in pieces are cut out for minutes",
+        f"{CORE}/deliveries.py",
+        "for _ in range(_MAX_CUTS):",
+        "for _ in range(10**9):",
+    ),
+    Mutation(
+        "G5",
+        "a token stays in what reconcile records whose pieces come together",
+        f"{LANGGRAPH}/inspection.py",
+        "while any(token.encode() in text for token in tokens):",
+        "if any(token.encode() in text for token in tokens):",
+    ),
+    Mutation(
+        "G5",
         "the token stays in what reconcile records",
         f"{LANGGRAPH}/inspection.py",
         'text = text.replace(token.encode(), b"")',
