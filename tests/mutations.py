@@ -846,6 +846,13 @@ MUTATIONS = (
     ),
     Mutation(
         "G9",
+        "the webhook starts a program",
+        WEBHOOK,
+        "import time\nfrom typing",
+        "import subprocess\nimport time\nfrom typing",
+    ),
+    Mutation(
+        "G9",
         "any account's schedules take the sample's role",
         "events/samples/schedule.yaml",
         "            Condition: {StringEquals: {aws:SourceAccount: !Ref AWS::AccountId}}\n",
