@@ -588,10 +588,17 @@ MUTATIONS = (
     # ---- cost ------------------------------------------------------------------------------------------------------
     Mutation(
         "G10",
+        "everything stands in one shard",
+        f"{CORE}/ledger.py",
+        "zlib.crc32(item_id.encode()) % SHARDS",
+        "zlib.crc32(item_id.encode()) % 1",
+    ),
+    Mutation(
+        "G10",
         "a pass of reconcile reads what is due tomorrow too",
         f"{ADAPTERS}/tables.py",
-        '":up_to": _serialize(up_to)}',
-        '":up_to": _serialize(2 * up_to)}',
+        'KeyConditionExpression="due_shard = :shard AND due_at <= :up_to",',
+        'KeyConditionExpression="due_shard = :shard", FilterExpression="due_at <= :up_to",',
     ),
     Mutation(
         "G10",

@@ -23,17 +23,18 @@ class Bill:
         return sum(n for name, n in self.calls.items() if not name.startswith("LangGraph "))
 
 
-PAYLOADS = {"2 KB": 2 * 1024, "50 KB": 50 * 1024, "1 MB": 1024 * 1024}  # of a webhook's body
+PAYLOADS = {"2 KB": 2 * 1024, "32 KB": 32 * 1024, "50 KB": 50 * 1024, "1 MB": 1024 * 1024}  # of a webhook's body
 BUDGET = {  # calls to AWS; a function reads its secrets besides, when it starts and then every five minutes
     "POST /runs": 3,
     "POST /webhook, 2 KB": 1,
     "POST /webhook, 50 KB": 2,
     "POST /webhook, 1 MB": 2,
     "GET /runs/{run_id}, 2 KB": 1,
-    "GET /runs/{run_id}, 1 MB": 1,
+    "GET /runs/{run_id}, 50 KB": 1,
 }
 STORED = {
     "2 KB": 4487,
+    "32 KB": 35211,
     "50 KB": 2692,
     "1 MB": 2696,
 }  # bytes in both tables and their indexes, of a launch and its run in the end
@@ -94,6 +95,20 @@ BILLS = {
     ),
     "GET /runs/{run_id}, 2 KB": Bill({"GetItem": 1}, read=1.0),
     "GET /launches/{launch_id}": Bill({"GetItem": 1, "Query": 1}, read=1.5),
+    "POST /webhook, 32 KB": Bill(
+        {"UpdateItem": 1},
+        {"Runs": 33, "Runs by-launch": 2, "Runs by-outcome": 2, "Runs by-thread": 2, "Runs due": 2},
+        logged=586,
+    ),
+    "a record to be settled, 32 KB": Bill(
+        {"UpdateItem": 1, RUN: 1, CHECKPOINT: 1},
+        {"Runs": 33, "Runs by-launch": 1, "Runs by-outcome": 2, "Runs by-thread": 1, "Runs due": 2},
+        logged=544,
+    ),
+    "a record to be told, 32 KB": Bill(
+        {"GetItem": 2, "PutEvents": 1, "UpdateItem": 1}, {"Runs": 33, "Runs due": 1}, read=10.0, logged=550
+    ),
+    "GET /runs/{run_id}, 32 KB": Bill({"GetItem": 1}, read=9.0),
     "POST /webhook, 50 KB": Bill(
         {"PutObject": 1, "UpdateItem": 1},
         {"Runs": 1, "Runs by-launch": 2, "Runs by-outcome": 2, "Runs by-thread": 2, "Runs due": 2},

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import json
 import random
 from typing import TYPE_CHECKING, Any
@@ -15,7 +16,7 @@ from runledger.core.deliveries import Payload
 from runledger.core.ledger import SHARDS, Placed, shard
 from runledger.core.settling import Seen
 from tests.bench.counts import BILLS, BUDGET, PAYLOADS, STORED, Bill
-from tests.integration.crowd import Crowd
+from tests.integration.crowd import TOMORROW, Crowd
 from tests.integration.meter import Meter
 from tests.integration.scene import QUESTION
 from tests.integration.support import Door, Mailbox, Schedule, Stream, delivery, new_id, stand_still
@@ -163,22 +164,23 @@ def test_g10_calls_bytes_and_capacity_are_the_same_with_100_10_000_and_100_000_o
         owner = getattr(door.app, "launcher", door.app)
         for secret in [kept for kept in vars(owner).values() if isinstance(kept, Secret)]:
             secret.value()  # good for minutes: see the test of a cold function below
-    crowd, counted, packed = Crowd(aws, monkeypatch, THREAD), [], []
+    crowd, packed = Crowd(aws, monkeypatch, THREAD), []
+    bills: dict[str, Bill] = {}
     for others in OTHERS:
         crowd.grow(others)
         story.tell()
         assert crowd.is_untouched()
-        counted.append(story.meter.bills)
+        bills = bills or story.meter.bills
+        assert story.meter.bills == bills
         packed.append(story.meter.packed)
         story.meter.bills, story.meter.packed = {}, {}
-    few, more, many = counted
-    assert few == more
-    assert more == many
     for packs in packed[1:]:  # the ids in them are others, and pack otherwise
         assert packs == pytest.approx(packed[0], abs=100)
-    assert {what: _stated(bill) for what, bill in many.items()} == {what: _stated(bill) for what, bill in BILLS.items()}
+    assert {what: _stated(bill) for what, bill in bills.items()} == {
+        what: _stated(bill) for what, bill in BILLS.items()
+    }
     for what, bill in BILLS.items():
-        assert many[what].logged == pytest.approx(bill.logged, rel=0.05), what
+        assert bills[what].logged == pytest.approx(bill.logged, rel=0.05), what
     assert story.stored == STORED
 
 
@@ -206,3 +208,17 @@ def test_g10_a_cold_function_reads_its_secrets_once_in_five_minutes(
     warm = {"UpdateItem": BUDGET["POST /webhook, 2 KB"]}
     cold = {"GetSecretValue": 1, **warm}
     assert calls == {"cold": cold, "warm": warm, "old": cold}
+
+
+def test_g10_a_pass_with_10_000_runs_due_reads_a_page_of_each_shard_and_ends_in_time(
+    story: Story, aws: Aws, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Crowd(aws, monkeypatch, THREAD).grow(20_000)
+    story.wall.now += TOMORROW + 120
+    ticks = itertools.count(step=10)  # of fifty seconds: launches look at the clock once or twice, runs at each batch
+    monkeypatch.setattr(story.wall, "monotonic", lambda: float(next(ticks)))
+    with story.meter.on("a pass"):
+        story.a_pass(0)
+    bill = story.meter.bills["a pass"]
+    assert bill.calls["Query"] == 2 * SHARDS
+    assert 0 < bill.calls["UpdateItem"] <= 5 * 8
