@@ -12,7 +12,7 @@ SAM := env SAM_CLI_TELEMETRY=0 PATH="$(CURDIR)/.venv/bin:$$PATH" $(TOOLS)/sam/bi
 ARCHITECTURE := $(if $(filter arm64 aarch64,$(shell uname -m)),arm64,x86_64)
 export LANGGRAPH_CONFIG LANGGRAPH_URL LANGGRAPH_API_KEY BIND API_PORT WEBHOOK_PORT LANGGRAPH_PORT AWS_PORT
 
-.PHONY: help up down ledger event demo test crashes fuzz bench openapi mutations audit check format build lock clean
+.PHONY: help up down ledger event demo test crashes fuzz bench costs load openapi mutations audit check format build lock clean
 
 help: ## Show this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 10
@@ -57,6 +57,12 @@ bench: .venv/.done $(TOOLS)/langgraph/.done $(TOOLS)/runtime/.done $(TOOLS)/benc
 
 openapi: .venv/.done ## Write events/schemas/openapi.json anew
 	@PYTHONPATH=layers/runledger $(RUN) local.openapi
+
+costs: .venv/.done ## Write tests/bench/COSTS.md anew: what a million runs cost
+	@$(RUN) tests.bench.costs_page | tee tests/bench/COSTS.md
+
+load: .venv/.done ## Write tests/bench/LOAD.md anew: which limit is met first, and a day of ten million runs (20 s)
+	@PYTHONPATH=layers/runledger $(RUN) tests.bench.load_page | tee tests/bench/LOAD.md
 
 mutations: .venv/.done ## Break each guarantee on purpose and see a test fail (long; ONLY=G2 for some)
 	$(RUN) tests.mutations $(ONLY)

@@ -585,6 +585,42 @@ MUTATIONS = (
         "        ThrottlingRateLimit: !Ref WebhookRequestsPerSecond\n",
         "",
     ),
+    # ---- cost ------------------------------------------------------------------------------------------------------
+    Mutation(
+        "G10",
+        "everything stands in one shard",
+        f"{CORE}/ledger.py",
+        "zlib.crc32(item_id.encode()) % SHARDS",
+        "zlib.crc32(item_id.encode()) % 1",
+    ),
+    Mutation(
+        "G10",
+        "a pass of reconcile reads what is due tomorrow too",
+        f"{ADAPTERS}/tables.py",
+        'KeyConditionExpression="due_shard = :shard AND due_at <= :up_to",',
+        'KeyConditionExpression="due_shard = :shard", FilterExpression="due_at <= :up_to",',
+    ),
+    Mutation(
+        "G10",
+        "a page reads more than is shown",
+        f"{ADAPTERS}/tables.py",
+        '"Limit": limit, **index}',
+        '"Limit": 100 + limit, **index}',
+    ),
+    Mutation(
+        "G10",
+        "a small payload takes a call more",
+        f"{ADAPTERS}/bucket.py",
+        "if payload.size <= inline_bytes else",
+        "if payload.size < 0 else",
+    ),
+    Mutation(
+        "G10",
+        "the key ring is read for each delivery",
+        f"{ADAPTERS}/secrets.py",
+        "CACHE_SECONDS = 300",
+        "CACHE_SECONDS = 0",
+    ),
     Mutation(
         "G6", "a body may be of any size", f"{CORE}/requests.py", "if len(body) > MAX_BODY_BYTES:", "if len(body) < 0:"
     ),
