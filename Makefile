@@ -10,27 +10,30 @@ RUN := .venv/bin/python -m
 SAM := env SAM_CLI_TELEMETRY=0 PATH="$(CURDIR)/.venv/bin:$$PATH" $(TOOLS)/sam/bin/sam
 # The architecture that `make build` builds for: this machine's, because the tests run what it made.
 ARCHITECTURE := $(if $(filter arm64 aarch64,$(shell uname -m)),arm64,x86_64)
-export LANGGRAPH_CONFIG LANGGRAPH_URL LANGGRAPH_API_KEY BIND API_PORT WEBHOOK_PORT LANGGRAPH_PORT AWS_PORT
+export LANGGRAPH_CONFIG LANGGRAPH_URL LANGGRAPH_API_KEY BIND API_PORT WEBHOOK_PORT LANGGRAPH_PORT AWS_PORT PARAMETERS
 
-.PHONY: help up down ledger event demo test crashes fuzz bench costs load openapi mutations audit check format build lock clean
+.PHONY: help up down ledger keys event demo test crashes fuzz bench costs load openapi mutations audit check format build lock clean
 
 help: ## Show this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 10
 
 demo: .venv/.done $(TOOLS)/langgraph/.done ## See it work: launch runs of every kind and watch them land
-	$(RUN) local.demo
+	$(RUN) local demo
 
-up: .venv/.done $(TOOLS)/langgraph/.done ## Start the whole stack here (LANGGRAPH_CONFIG=… or LANGGRAPH_URL=… for your own graphs)
-	$(RUN) local.up
+up: .venv/.done $(TOOLS)/langgraph/.done ## Start the whole stack here (LANGGRAPH_CONFIG=… for your own graphs)
+	$(RUN) local up
 
 down: .venv/.done ## Stop the stack that `make up` started
-	$(RUN) local.down
+	$(RUN) local down
 
 ledger: .venv/.done ## Show the running stack's runs
-	@$(RUN) local.ledger
+	@$(RUN) local ledger
 
-event: .venv/.done ## Print an event that the running stack takes, for sam local invoke (a webhook; or EVENT=rotate)
-	@PYTHONPATH=layers/runledger $(RUN) local.event $(EVENT)
+keys: .venv/.done ## Show its keys (DO=rotate, DO="revoke k17…", DO="share crons")
+	@PYTHONPATH=layers/runledger $(RUN) local keys $(DO)
+
+event: .venv/.done ## Print an event for sam local invoke (a webhook; or EVENT=rotate)
+	@PYTHONPATH=layers/runledger $(RUN) local event $(EVENT)
 
 MEANWHILE := $(wildcard tests/integration/test_[r-w]*.py) # so that two cores are busy for the same time
 test: .venv/.done $(TOOLS)/langgraph/.done $(TOOLS)/runtime/.done build ## Run every test
@@ -64,7 +67,7 @@ costs: .venv/.done ## Write tests/bench/COSTS.md anew: what a million runs cost
 load: .venv/.done ## Write tests/bench/LOAD.md anew: which limit is met first, and a day of ten million runs (20 s)
 	@PYTHONPATH=layers/runledger $(RUN) tests.bench.load_page | tee tests/bench/LOAD.md
 
-mutations: .venv/.done ## Break each guarantee on purpose and see a test fail (long; ONLY=G2 for some)
+mutations: .venv/.done ## Break each guarantee on purpose and see a test fail (ONLY=G2)
 	$(RUN) tests.mutations $(ONLY)
 
 LOCKS := $(wildcard layers/*/requirements.txt requirements*.txt local/*/requirements.txt tests/*/requirements.txt)

@@ -1,6 +1,7 @@
 """AWS as a program: moto's server, mended where it differs from AWS in what matters here.
 
-In moto a write of DynamoDB is done bit by bit, so that who asks at the same time finds half an item.
+In moto a write of DynamoDB is done bit by bit, so that who asks at the same time finds half an item, and the cause of
+a task that failed is dropped.
 """
 
 from __future__ import annotations
@@ -9,8 +10,10 @@ import functools
 import threading
 from typing import TYPE_CHECKING, Any
 
+from moto.core.responses import EmptyResult
 from moto.dynamodb.models import DynamoDBBackend
 from moto.server import main
+from moto.stepfunctions.responses import StepFunctionResponse
 
 from local import secrets_manager
 
@@ -35,7 +38,19 @@ def _alone(call: Callable[..., Any]) -> Callable[..., Any]:
     return alone
 
 
+def keep_causes() -> None:
+    """Let a task of Step Functions that failed have its cause."""
+    setattr(StepFunctionResponse, "send_task_failure", _send_task_failure)  # noqa: B010 - moto's types would refuse it
+
+
+def _send_task_failure(request: Any) -> EmptyResult:
+    given = {name: request._get_param(name) for name in ("error", "cause")}  # noqa: SLF001 - what moto's own does
+    request.stepfunction_backend.send_task_failure(request._get_param("taskToken"), **given)  # noqa: SLF001 - as above
+    return EmptyResult()
+
+
 if __name__ == "__main__":
     secrets_manager.mend()
     write_items_at_once()
+    keep_causes()
     main()

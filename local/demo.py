@@ -24,11 +24,11 @@ from rich.json import JSON
 from rich.panel import Panel
 from rich.table import Table
 
-from local import logs, resources
+from local import interrupts, logs, resources
 from local.stack import Stack
 
 _LAND_SECONDS = 60
-console = Console(highlight=False, width=None if sys.stdout.isatty() else 120)
+console = Console(highlight=False)  # what is printed fits into 80 columns
 
 
 @dataclass(frozen=True)
@@ -120,6 +120,7 @@ _ALL = (*KINDS, MESSAGE, SUCCESSOR, ANSWER)
 def main() -> int:
     """Run the demo; return the exit status."""
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
+    interrupts.raise_once()
     console.print("Starting a LangGraph server, an AWS of moto, and the functions of template.yaml …", style="dim")
     try:
         with (
@@ -213,8 +214,8 @@ def _repeat(demo: Demo) -> None:
 
 
 def _show_ledger(demo: Demo, items: dict[str, dict[str, Any]]) -> None:
-    table = Table(title="the ledger", box=box.SIMPLE_HEAD, title_style="bold", expand=False)
-    for column in ("run", "what", "status", "outcome", "told by", "result", "error"):
+    table = Table(title="the ledger", box=box.SIMPLE_HEAD, title_style="bold", padding=0)
+    for column in ("run", "what", "status", "outcome", "told by", "result"):
         table.add_column(column, no_wrap=True)
     for kind in _ALL:
         run_id = demo.runs.get(kind.name, {}).get("run_id", "")
@@ -224,20 +225,21 @@ def _show_ledger(demo: Demo, items: dict[str, dict[str, Any]]) -> None:
         text = _payload(demo, item)
         demo.check(f"{kind.name}: payload", bool(text) and json.loads(text)["run_id"] == run_id, "not as it was sent")
         demo.check(f"{kind.name}: no token", "token=" in text and "token=k" not in text, "the payload holds a token")
-        where = " (bucket)" if "payload_key" in item else ""
         table.add_row(
             logs.short(run_id),
             kind.name,
             str(item.get("status", "")),
             f"[green]{outcome}[/]" if outcome == kind.outcome else f"[red]{outcome}[/]",
             f"{item.get('source', '')} {_seconds(item)}",
-            f"{int(item.get('payload_bytes', 0)):,} B{where}",
-            str(item.get("error", {}).get("type", "")),
+            _size(item),
         )
     console.print(table)
     question = items.get(demo.runs.get("asks a person", {}).get("run_id", ""), {}).get("questions", "")
     demo.check("the question is in the ledger", "Shall I go on?" in question, question)
-    console.print(f"[dim]awaiting_input: the graph asked a person {question}; LangGraph calls that success too.[/]\n")
+    asked = json.dumps([one["value"] for one in json.loads(question or "[]")])
+    console.print(f"[dim]awaiting_input: the graph asked a person {asked}; LangGraph calls that success too.[/]")
+    error = items.get(demo.runs.get("fails", {}).get("run_id", ""), {}).get("error", {})
+    console.print(f"[dim]failed: {error.get('type')}: {error.get('message')}[/]\n")
 
 
 def _show_result(demo: Demo, items: dict[str, dict[str, Any]]) -> None:
@@ -266,7 +268,13 @@ def _seconds(item: dict[str, Any]) -> str:
     if not {"ended_at", "delivered_at"} <= item.keys():
         return ""
     ended, delivered = (_epoch(str(item[name])) for name in ("ended_at", "delivered_at"))
-    return f"+{delivered - ended:.2f} s"
+    return f"+{delivered - ended:.1f} s"
+
+
+def _size(item: dict[str, Any]) -> str:
+    """Return how long the result is; what is too long for an item is in the bucket."""
+    size = int(item.get("payload_bytes", 0))
+    return f"{size / 1e6:.1f} MB, S3" if "payload_key" in item else f"{size:,} B"
 
 
 def _epoch(text: str) -> float:
@@ -287,7 +295,7 @@ def _show(function: str, line: str) -> None:
     elif members["message"] == "delivered":
         console.print(f"[bold green]landed[/]   {members['outcome']:<22} {ids}  [dim]{members['bytes']:,} bytes[/]")
     elif members["level"] != "INFO" and (text := logs.render(function, line)) is not None:
-        console.print(text)
+        console.print(text, soft_wrap=True)
 
 
 def _post(url: str, body: dict[str, Any], headers: dict[str, str] | None = None) -> tuple[int, Any]:

@@ -6,6 +6,7 @@ import os
 import signal
 import sys
 import time
+from contextlib import suppress
 
 from local import running
 
@@ -13,19 +14,20 @@ _SECONDS = 30
 
 
 def main() -> int:
-    """Stop the stack; return the exit status."""
-    description = running.read()
-    if description is None:
+    """Stop the stack, also one that is only starting; return the exit status."""
+    process = running.process()
+    if process is None:
         print("No stack runs here.")
         return 0
-    os.kill(description["pid"], signal.SIGTERM)
+    with suppress(ProcessLookupError):
+        os.kill(process, signal.SIGTERM)
     ends = time.monotonic() + _SECONDS
     while time.monotonic() < ends:
-        if running.read() is None:
+        if running.process() is None:
             print("The stack has stopped.")
             return 0
         time.sleep(0.1)
-    print(f"The stack (process {description['pid']}) has not stopped within {_SECONDS} s.")
+    print(f"The stack (process {process}) has not stopped within {_SECONDS} s.")
     return 1
 
 

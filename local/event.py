@@ -10,7 +10,7 @@ import sys
 import time
 from typing import Any
 
-from local import resources, running
+from local import resources, running, secrets_manager
 from local.template import ROOT
 from runledger.core.tokens import KeyRing, sign
 
@@ -32,11 +32,10 @@ def webhook(stack: dict[str, Any]) -> str:
 
 def rotate(stack: dict[str, Any]) -> str:
     """Return the text of the first step's event; the rotation is begun unless one goes on."""
-    client, secret_id = _secrets_manager(stack), stack["resources"]["KeyRingSecret"]
-    labels = client.describe_secret(SecretId=secret_id)["VersionIdsToStages"]
-    pending = [token for token, on in labels.items() if "AWSPENDING" in on and "AWSCURRENT" not in on]
-    token = pending[0] if pending else client.rotate_secret(SecretId=secret_id)["VersionId"]
-    return json.dumps({**json.loads(_ROTATE.read_text()), "SecretId": secret_id, "ClientRequestToken": token})
+    secret_id = stack["resources"]["KeyRingSecret"]
+    token = secrets_manager.begun(_secrets_manager(stack), secret_id)
+    sys.stderr.write("A rotation of the running stack's keys has begun; make keys DO=rotate takes it to its end.\n")
+    return json.dumps({**json.loads(_ROTATE.read_text()), "SecretId": secret_id, "ClientRequestToken": token}) + "\n"
 
 
 def _secrets_manager(stack: dict[str, Any]) -> Any:

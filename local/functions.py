@@ -33,6 +33,21 @@ class EventTooLargeError(Exception):
     """The event is larger than Lambda takes."""
 
 
+def environment(function: Function, endpoint_url: str) -> dict[str, str]:
+    """Return the environment that Lambda would give to a function; `endpoint_url` is where AWS is."""
+    return {
+        "AWS_ACCESS_KEY_ID": "local",
+        "AWS_SECRET_ACCESS_KEY": "local",
+        "AWS_REGION": "us-east-1",
+        "AWS_DEFAULT_REGION": "us-east-1",
+        "AWS_LAMBDA_FUNCTION_NAME": function.name,
+        "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": str(function.memory),
+        "AWS_LAMBDA_FUNCTION_TIMEOUT": str(function.timeout),
+        **function.environment,
+        "AWS_ENDPOINT_URL": endpoint_url,
+    }
+
+
 class Environment:
     """One process with the function imported."""
 

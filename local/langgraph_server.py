@@ -6,6 +6,7 @@ import json
 import os
 from typing import TYPE_CHECKING, Any
 
+from local.langgraph_log import why_it_ended
 from local.servers import end, start, wait_for
 from local.template import ROOT
 
@@ -25,6 +26,7 @@ class LangGraphServer:
     def __init__(self, config: Path, host: str, port: int, folder: Path, **changes: Any) -> None:
         """`folder` gets the config as it is run and the log; `changes` are merged into the config's top level."""
         self._config, self._folder = config.resolve(), folder
+        self.log = folder / "langgraph.log"
         self.url = f"http://{host}:{port}"
         self._host = host
         self._changes = changes
@@ -33,8 +35,8 @@ class LangGraphServer:
 
     def start(self) -> None:
         """Start the server, at the same address as before where it was stopped."""
-        log = self._folder / "langgraph.log"
-        with log.open("ab") as output:
+        with self.log.open("ab") as output:
+            begins = output.tell()
             self._process = start(
                 [
                     *(str(_executable(self._config)), "dev", "--config", str(self._write_config())),
@@ -53,7 +55,13 @@ class LangGraphServer:
         try:
             wait_for(f"{self.url}/ok", self._process)
         except TimeoutError as error:
-            raise RuntimeError(f"{error}; its log {log} ends:\n{log.read_text()[-2000:]}") from None
+            cause = why_it_ended(self.log.read_bytes()[begins:].decode(errors="replace"), self._working_folder())
+            raise RuntimeError(f"{error}.\n\n{cause}\n\nThe whole log: {self.log}") from None
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether the server runs, as far as that is for it to say."""
+        return self._process is not None and self._process.poll() is None
 
     def close(self) -> None:
         """Stop the server."""

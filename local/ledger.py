@@ -27,11 +27,11 @@ def main() -> int:
     runs = dynamodb.Table(stack["resources"]["RunsTable"])
     items = list(resources.scan(runs, "run_id", "outcome", "source", "payload_bytes", "payload_key", "created_at"))
     items.sort(key=lambda item: str(item["created_at"]), reverse=True)
-    console = Console(width=None if sys.stdout.isatty() else 120)
+    console = Console()
     if not items:
         console.print("No runs yet.")
         return 0
-    console.print(_table(items))
+    console.print(table(items))
     for item in items[:_NEWEST]:
         if "payload_bytes" in item and "payload_key" not in item:
             payload = str(runs.get_item(Key={"run_id": item["run_id"]})["Item"]["payload"])
@@ -40,15 +40,20 @@ def main() -> int:
     return 0
 
 
-def _table(items: list[dict[str, Any]]) -> Table:
+def table(items: list[dict[str, Any]]) -> Table:
+    """Return the newest runs as a table of 80 columns at most."""
     caption = f"the newest {_NEWEST} of {len(items)}" if len(items) > _NEWEST else None
-    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), caption=caption)  # 80 columns
+    shown = Table(box=box.SIMPLE_HEAD, padding=0, caption=caption)
     for column in ("run_id", "outcome", "told by", "size", "created"):
-        table.add_column(column, no_wrap=True)
+        shown.add_column(column, no_wrap=True)
     for item in items[:_NEWEST]:
-        size = f"{int(item['payload_bytes']) / 1000:,.1f}k" if "payload_bytes" in item else ""
-        table.add_row(item["run_id"], item["outcome"], item["source"], size, str(item["created_at"])[11:19])
-    return table
+        size = _size(int(item["payload_bytes"])) if "payload_bytes" in item else ""
+        shown.add_row(item["run_id"], item["outcome"], item["source"], size, str(item["created_at"])[11:19])
+    return shown
+
+
+def _size(size: int) -> str:
+    return f"{size / 1e3:.1f}k" if size < 1e6 else f"{size / 1e6:.1f}M"  # noqa: PLR2004 - a million
 
 
 def _show_result(console: Console, run_id: str, values: Any) -> None:

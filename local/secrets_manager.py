@@ -26,9 +26,16 @@ def mend() -> None:
 
 def rotate(client: Any, secret_id: str, invoke: Callable[[dict[str, Any]], object]) -> None:
     """Do what Secrets Manager does at a rotation: `invoke` is the rotation function's."""
-    version_id = client.rotate_secret(SecretId=secret_id)["VersionId"]
+    version_id = begun(client, secret_id)
     for step in ("createSecret", "setSecret", "testSecret", "finishSecret"):
         invoke({"Step": step, "SecretId": secret_id, "ClientRequestToken": version_id})
+
+
+def begun(client: Any, secret_id: str) -> str:
+    """Begin a rotation, or go on with one that has come to no end; return its version."""
+    labels = client.describe_secret(SecretId=secret_id)["VersionIdsToStages"]
+    pending = [version_id for version_id, on in labels.items() if _PENDING in on and _CURRENT not in on]
+    return str(pending[0] if pending else client.rotate_secret(SecretId=secret_id)["VersionId"])
 
 
 def rotate_secret(backend: Any, secret_id: str, client_request_token: str | None = None, **_: Any) -> str:

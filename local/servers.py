@@ -9,6 +9,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
+from contextlib import ExitStack, suppress
 from typing import Any
 
 _START_SECONDS = 90
@@ -48,13 +49,13 @@ def start(command: list[str], **options: Any) -> subprocess.Popen[bytes]:
 def wait_for(url: str, server: subprocess.Popen[bytes]) -> None:
     """Return when `url` answers; end the server and raise TimeoutError where it never does."""
     ends = time.monotonic() + _START_SECONDS
-    while time.monotonic() < ends and server.poll() is None:
-        try:
-            with urllib.request.urlopen(url, timeout=2):
+    with ExitStack() as otherwise:
+        otherwise.callback(end, server)
+        while time.monotonic() < ends and server.poll() is None:
+            with suppress(urllib.error.URLError, OSError), urllib.request.urlopen(url, timeout=2):
+                otherwise.pop_all()
                 return
-        except (urllib.error.URLError, OSError):
             time.sleep(0.1)
-    end(server)
     raise TimeoutError(f"the server that was to answer at {url} did not start")
 
 

@@ -13,7 +13,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any, Self
 
 from local import resources, secrets_manager
-from local.functions import InvocationError, Pool
+from local.functions import InvocationError, Pool, environment
 from local.http_api import HttpApi
 from local.langgraph_server import EXAMPLE, LangGraphServer
 from local.queue import bring
@@ -58,6 +58,7 @@ class Stack:
         """Start everything; what was started is stopped again where something fails."""
         is_free(self.host, 0)
         self.folder.mkdir(parents=True, exist_ok=True)
+        self._servers: dict[str, Callable[[], bool]] = {}
         with ExitStack() as stack:
             self.endpoint_url = self._start_aws(stack)
             if not self.langgraph_url:
@@ -65,6 +66,7 @@ class Stack:
                     self.config, self.host, self._port("LangGraph"), self.folder, **self.langgraph_changes
                 )
                 stack.callback(self.langgraph.close)
+                self._servers[f"LangGraph (its log: {self.langgraph.log})"] = lambda: self.langgraph.is_alive
                 self.langgraph_url = self.langgraph.url
             self._start_functions(stack)
             self._exit = stack.pop_all()
@@ -120,8 +122,21 @@ class Stack:
             "webhook_url": self.webhook_url,
             "langgraph_url": self.langgraph_url,
             "aws_endpoint_url": self.endpoint_url,
+            "parameters": self.parameters,
             "resources": self.template.names,
+            "outputs": self._outputs(),
         }
+
+    def _outputs(self) -> dict[str, str]:
+        """Return template.yaml's outputs, by which the README calls things; those that are something here."""
+        names, outputs = self.template.names, self.template.document["Outputs"]
+        there = {name: names[ref] for name, o in outputs.items() if (ref := o["Value"].get("Ref")) in names}
+        queue = resources.queue_arn(self.client("sqs"), there["LaunchQueueUrl"])
+        return {"ApiUrl": self.apis["Api"].url, "WebhookUrl": self.webhook_url, **there, "LaunchQueueArn": queue}
+
+    def ended(self) -> str | None:
+        """Return which server has ended by itself, if one has: without AWS or LangGraph nothing works."""
+        return next((name for name, is_alive in self._servers.items() if not is_alive()), None)
 
     def _port(self, name: str) -> int:
         return self.ports.get(name) or free_port(self.host)
@@ -134,6 +149,7 @@ class Stack:
         stack.callback(end, server)
         url = f"http://{self.host}:{port}"
         wait_for(f"{url}/moto-api/", server)
+        self._servers["AWS (moto)"] = lambda: server.poll() is None
         settings = json.dumps({"stepfunctions": {"execute_state_machine": True}}).encode()
         urllib.request.urlopen(urllib.request.Request(f"{url}/moto-api/config", settings, _JSON)).close()
         return url
@@ -182,17 +198,7 @@ class Stack:
 
     def environment(self, function: Function) -> dict[str, str]:
         """Return the environment that Lambda would give to `function`."""
-        return {
-            "AWS_ACCESS_KEY_ID": "local",
-            "AWS_SECRET_ACCESS_KEY": "local",
-            "AWS_REGION": "us-east-1",
-            "AWS_DEFAULT_REGION": "us-east-1",
-            "AWS_LAMBDA_FUNCTION_NAME": function.name,
-            "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": str(function.memory),
-            "AWS_LAMBDA_FUNCTION_TIMEOUT": str(function.timeout),
-            **function.environment,
-            "AWS_ENDPOINT_URL": self.endpoint_url,
-        }
+        return environment(function, self.endpoint_url)
 
     def container_environment(self) -> dict[str, dict[str, str]]:
         """Return what `sam local --env-vars` takes, with this machine's servers as a container reaches them."""

@@ -2,7 +2,7 @@
 
 Settings, all optional, from the environment: LANGGRAPH_CONFIG (a langgraph.json of your own), LANGGRAPH_URL (a server
 that runs already), LANGGRAPH_API_KEY (its key), BIND (the address to listen on, 127.0.0.1), API_PORT, WEBHOOK_PORT,
-LANGGRAPH_PORT, AWS_PORT (free ones).
+LANGGRAPH_PORT, AWS_PORT (free ones), PARAMETERS (template.yaml's, "Name=value …").
 """
 
 from __future__ import annotations
@@ -10,20 +10,21 @@ from __future__ import annotations
 import json
 import logging
 import os
-import signal
 import sys
-import threading
+import time
 import urllib.request
+from contextlib import ExitStack
 from pathlib import Path
 
 from rich.console import Console
 
-from local import logs, running
+from local import interrupts, logs, running
 from local.langgraph_server import EXAMPLE
 from local.servers import is_free
 from local.stack import Stack
 
 _PORTS = {"Api": "API_PORT", "WebhookApi": "WEBHOOK_PORT", "LangGraph": "LANGGRAPH_PORT", "AWS": "AWS_PORT"}
+_LOOK_SECONDS = 0.5
 console = Console(highlight=False)
 
 
@@ -36,44 +37,63 @@ def show(function: str, line: str) -> None:
 def main() -> int:
     """Run the stack; return the exit status."""
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
-    if other := running.read():
-        console.print(f"A stack runs here already (process {other['pid']}); stop it with [bold]make down[/].")
-        return 1
-    config = Path(os.environ.get("LANGGRAPH_CONFIG") or EXAMPLE)
-    host = os.environ.get("BIND") or "127.0.0.1"
-    if not config.is_file():
-        console.print(f"LANGGRAPH_CONFIG: there is no file {config.absolute()}")
-        return 1
-    for number in (signal.SIGINT, signal.SIGTERM):  # make down is as good as Ctrl-C
-        signal.signal(number, signal.default_int_handler)
+    interrupts.raise_once()
     try:
-        with console.status("starting"):
-            stack = Stack(
-                config=config,
-                langgraph_url=_existing_server((os.environ.get("LANGGRAPH_URL") or "").rstrip("/")),
-                api_key=os.environ.get("LANGGRAPH_API_KEY") or " ",
-                host=host,
-                ports=_ports(host),
-                log=show,
-            ).__enter__()
+        with running.alone(), ExitStack() as started:
+            with console.status("starting"):
+                stack = started.enter_context(_stack())
+            running.write(stack)
+            console.print(_welcome(stack), soft_wrap=True)
+            return _watch(stack)
+    except running.RunsAlreadyError:
+        console.print(
+            f"A stack runs here already (process {running.process()}). [bold]make ledger[/] shows its runs, "
+            ".runledger/stack.json where it is; [bold]make down[/] stops it.",
+            soft_wrap=True,
+        )
+        return 1
     except KeyboardInterrupt:
         return 130
     except (RuntimeError, OSError, ValueError) as error:
         console.print("[bold red]The stack did not start:[/]", end=" ")
         console.print(str(error), markup=False, soft_wrap=True)
         return 1
+
+
+def _stack() -> Stack:
+    """Read the settings; raise ValueError for one that is wrong."""
+    config = Path(os.environ.get("LANGGRAPH_CONFIG") or EXAMPLE)
+    if not config.is_file():
+        raise ValueError(f"LANGGRAPH_CONFIG: there is no file {config.absolute()}")
+    host = os.environ.get("BIND") or "127.0.0.1"
+    return Stack(
+        config=config,
+        langgraph_url=_existing_server((os.environ.get("LANGGRAPH_URL") or "").rstrip("/")),
+        api_key=os.environ.get("LANGGRAPH_API_KEY") or " ",
+        host=host,
+        ports=_ports(host),
+        parameters=_parameters((os.environ.get("PARAMETERS") or "").split()),
+        log=show,
+    )
+
+
+def _watch(stack: Stack) -> int:
+    """Wait for Ctrl-C, or for the end of a server without which nothing works; return the exit status."""
     try:
-        running.write(stack)
-        console.print(_welcome(stack), soft_wrap=True)
-        threading.Event().wait()
+        while (ended := stack.ended()) is None:
+            time.sleep(_LOOK_SECONDS)
     except KeyboardInterrupt:
         console.print("stopping")
-    finally:
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
-        signal.signal(signal.SIGTERM, signal.SIG_IGN)
-        stack.__exit__()
-        running.forget()
-    return 0
+        return 0
+    console.print(f"[bold red]The stack stops: {ended} has ended.[/]", soft_wrap=True)
+    return 1
+
+
+def _parameters(given: list[str]) -> dict[str, str]:
+    """Read parameters of template.yaml as sam takes them: Name=value."""
+    if wrong := [one for one in given if "=" not in one]:
+        raise ValueError(f"PARAMETERS: {wrong[0]} is not of the form Name=value")
+    return {name: value for name, _, value in (one.partition("=") for one in given)}
 
 
 def _ports(host: str) -> dict[str, int]:
@@ -108,7 +128,7 @@ def _welcome(stack: Stack) -> str:
   API        {stack.apis["Api"].url}
   webhook    {stack.webhook_url}
   LangGraph  {stack.langgraph_url}
-  AWS        {stack.endpoint_url}   (any credentials, region us-east-1; names in .runledger/stack.json)
+  AWS        {stack.endpoint_url}   (any credentials, us-east-1; names in .runledger/stack.json)
 
 Launch a run{" (its task: answer, fail, ask, large or slow)" if stack.config == EXAMPLE else ""}:
 curl -s {stack.apis["Api"].url}/runs -d '{{"assistant_id": "{graph}", "input": {given}}}'

@@ -18,7 +18,7 @@ from runledger.adapters.tables import Table
 from runledger.core import launch_states, run_states, tokens
 from runledger.core.deliveries import Delivery, NotADeliveryError, Trimmed, parse_delivery
 from runledger.core.outcomes import is_known
-from runledger.core.problems import FieldError, Problem, invalid_request, unavailable
+from runledger.core.problems import FieldError, Problem, invalid_request, shortened, unavailable
 from runledger.core.sources import is_within
 from runledger.core.tokens import Grant, TokenRefusedError, UnknownKeyError
 
@@ -119,7 +119,7 @@ def _key_not_known_yet() -> Problem:
 def _check_launch(named: str | None, grant: Grant) -> None:
     """Refuse a body that names another launch than the token; a body that names none is a trimmed one."""
     if named is not None and named != grant.launch_id:
-        telemetry.logger.warning("the body names another launch", named_launch=named)
+        telemetry.logger.warning("the body names another launch", named_launch=shortened(named, 100))
         raise _other_launch()
 
 
@@ -138,8 +138,9 @@ def _ask_instead(grant: Grant) -> Answer:
             {"recorded": False, "detail": "No run_id or no status: the launch is marked to be looked at."},
         )
     telemetry.count("dropped")
-    telemetry.logger.error("nobody can be asked about this delivery: its token names no launch of the ledger")
-    return Answer(202, {"recorded": False, "detail": "No run_id or no status, and the token names no launch."})
+    launch = "the token's launch is not in the ledger" if grant.launch_id else "the token is a shared one"
+    telemetry.logger.error("nobody can be asked about this delivery", detail=launch)
+    return Answer(202, {"recorded": False, "detail": f"No run_id or no status, and {launch}: nobody can be asked."})
 
 
 def _record(delivery: Delivery, grant: Grant, http: Request) -> Answer:

@@ -1,4 +1,4 @@
-"""An example graph that ends in every way a run can: it does what `task` in its input says."""
+"""An example graph that ends in every way a run can: it does what `task` in its input says, or answers messages."""
 
 import asyncio
 from typing import Any, Literal, NotRequired, TypedDict
@@ -10,7 +10,8 @@ from langgraph.types import interrupt
 class State(TypedDict):
     """The run's input, and its result beside it."""
 
-    task: Literal["answer", "fail", "ask", "large", "slow"]
+    messages: NotRequired[list[Any]]
+    task: NotRequired[Literal["answer", "fail", "ask", "large", "slow"]]
     bytes: NotRequired[int]
     questions: NotRequired[int]
     seconds: NotRequired[float]
@@ -19,7 +20,7 @@ class State(TypedDict):
 
 async def work(state: State) -> dict[str, Any]:
     """Do the task."""
-    match state["task"]:
+    match state.get("task", "answer"):
         case "answer":
             return {"result": {"text": "It is 42. 🎉", "sum": 0.1 + 0.2, "one": 1.0, "large": 2**63 - 1}}
         case "fail":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from local.openapi.document import FILE, text
+from local.template import ROOT
 
 FILE.write_text(text())
-print(f"written to {FILE.name}")
+print(f"written: {FILE.relative_to(ROOT)}")

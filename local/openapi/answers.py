@@ -26,7 +26,7 @@ PROBLEMS: dict[int, dict[str, str]] = {  # by status and slug, what is the matte
         "idempotency-key-reused": "the Idempotency-Key was used with another body",
         "launch-in-progress": "another request with this Idempotency-Key is at work, or died at it just now",
         "launch-elsewhere": "the launch was put down for another LangGraph deployment",
-        "thread-busy": "LangGraph has another run on the thread",
+        "thread-busy": "LangGraph has another run on the thread, for how long it does not say; Retry-After is a guess",
         "not-waiting": "the run asks nothing now",
         "already-answered": "the run has got another answer",
         "answer-in-progress": "another request is answering the run, or died at it just now",

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from runledger.core import views
 from runledger.core.listings import OUTCOMES
+from runledger.core.problems import MAX_ERRORS, MAX_POINTER
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -172,13 +173,18 @@ SCHEMAS: dict[str, dict[str, Any]] = {
             "detail": {"type": "string", "description": "what is wrong, and the way out"},
             "errors": {
                 "type": "array",
-                "description": "each bad field",
+                "description": "each bad field, up to a number that can be told",
                 "minItems": 1,
+                "maxItems": MAX_ERRORS,
                 "items": {
                     "type": "object",
                     "required": ["detail"],
                     "properties": {
-                        "pointer": {"type": "string", "description": "into the request's body, RFC 6901"},
+                        "pointer": {
+                            "type": "string",
+                            "maxLength": MAX_POINTER,
+                            "description": "into the request's body, RFC 6901; of a long one the middle is `…`",
+                        },
                         "parameter": {"type": "string", "description": "of the query"},
                         "detail": {"type": "string"},
                     },

@@ -57,7 +57,7 @@ def assert_unknown(aws: Aws, reply: Reply) -> None:
         (401, 502, "api-key-refused", "5"),
         (403, 502, "api-key-refused", "5"),
         (404, 422, "langgraph-unknown", None),
-        (409, 409, "thread-busy", None),
+        (409, 409, "thread-busy", "5"),
         (413, 413, "body-too-large", None),
         (422, 422, "langgraph-refused", None),
         (429, 429, "langgraph-throttles", "5"),

@@ -35,6 +35,8 @@ def claimed(webhook: Door) -> None:
         ("null", False),
         ("<html></html>", False),
         ("{} {}", False),
+        ("[" * 100_000, False),
+        ('{"values":' + "[" * 100_000, False),
         ("\ufeff{}", False),
         ('{"half":"\ud83d"}', False),
         ("not base64!", True),
@@ -42,7 +44,7 @@ def claimed(webhook: Door) -> None:
         (base64.b64encode(b'{"run_id":"\xff"}').decode(), True),
     ],
 )
-def test_a_body_that_is_no_json_object_is_400(
+def test_g6_a_body_that_is_no_json_object_is_400(
     webhook: Door, aws: Aws, output: Output, body: str | None, *, is_base64: bool
 ) -> None:
     reply = webhook.call(body, f"token={aws.token(LAUNCH_ID)}", is_base64=is_base64)
@@ -59,6 +61,14 @@ def test_g5_a_body_that_names_another_launch_is_400(webhook: Door, aws: Aws, out
         assert (reply.status, reply.problem) == (400, "other-launch")
     assert aws.is_empty()
     assert output.counts == {"refused": 3, "refused:other-launch": 3}
+
+
+def test_g6_a_launch_of_any_length_that_a_body_names_makes_a_short_log_line(
+    webhook: Door, aws: Aws, output: Output
+) -> None:
+    reply = webhook.call(delivery(new_id(), "L" * 1_000_000), f"token={aws.token(LAUNCH_ID)}")
+    assert (reply.status, reply.problem) == (400, "other-launch")
+    assert max(len(json.dumps(line)) for line in output.logs) < 1_000
 
 
 @pytest.mark.parametrize(
@@ -96,7 +106,9 @@ def test_g6_a_body_too_deep_for_python_is_202_and_its_launch_due_now(webhook: Do
 
 
 def test_a_trimmed_body_of_a_launch_that_is_gone_is_202_and_makes_none(webhook: Door, aws: Aws) -> None:
-    assert webhook.call("{}", f"token={aws.token(LAUNCH_ID)}").status == 202
+    reply = webhook.call("{}", f"token={aws.token(LAUNCH_ID)}")
+    assert (reply.status, reply.body["recorded"]) == (202, False)
+    assert "the token's launch is not in the ledger" in reply.body["detail"]
     assert aws.is_empty()
 
 

@@ -11,8 +11,8 @@ import pytest
 from runledger.core.launch_fields import MAX_AFTER_SECONDS, STREAM_MODES
 from runledger.core.launches import RESERVED, LaunchRequest, launch_id_of, own_thread_id
 from runledger.core.launches import parse_launch as parse
-from runledger.core.problems import Problem
-from runledger.core.requests import MAX_BODY_BYTES
+from runledger.core.problems import MAX_ERRORS, MAX_POINTER, Problem
+from runledger.core.requests import MAX_BODY_BYTES, unknown_members
 
 ID = "6f1c7c0e-3c4b-4a53-9a57-0d3f8f1f6a10"
 LEAST = {"assistant_id": "agent", "input": {}}
@@ -208,7 +208,7 @@ def test_every_bad_field_is_named_at_once(members: dict[str, Any], expected: lis
         (b'"agent"', "", "not a JSON object"),
         (b'{"input": {"a": NaN}}', "/input/a", "not a finite"),
         (b'{"input": ["\\ud800"]}', "/input/0", "surrogate"),
-        (b'{"input": ' + b"[" * 300 + b"]" * 300 + b"}", "/input" + "/0" * 200, "nested deeper"),
+        (b'{"input": ' + b"[" * 300 + b"]" * 300 + b"}", "/input" + "/0" * 46 + "/…" + "/0" * 50, "nested deeper"),
         (b'{"input": ' + b"[" * 99_999, "", "nested deeper"),
     ],
 )
@@ -235,6 +235,39 @@ def test_g5_a_webhook_of_the_callers_own_is_refused() -> None:
 @pytest.mark.parametrize("name", RESERVED)
 def test_g5_metadata_by_which_a_run_is_known_are_not_the_callers(name: str) -> None:
     assert pointers({**LEAST, "metadata": {name: ID}}) == [f"/metadata/{name}"]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"assistant_id": "a", "input": None, **{f"unknown{number}": 1 for number in range(10_000)}},
+        {"assistant_id": "a", "input": None, "x" * 1_000_000: 1},
+        {"assistant_id": "a", "input": {"x" * 1_000_000: float("nan")}},
+        {"assistant_id": "a", "command": {"x" * 1_000_000: 1}, "thread_id": str(uuid.uuid4())},
+    ],
+    ids=["many fields", "a long name", "a long name inside", "a long member of a command"],
+)
+def test_g6_whatever_is_wrong_is_told_in_bounds_and_by_where_it_begins(body: dict[str, Any]) -> None:
+    problem = refusal(json.dumps(body).encode())
+    assert 0 < len(problem.errors) <= MAX_ERRORS
+    assert all(len(error.pointer) <= MAX_POINTER for error in problem.errors)
+    assert problem.errors[0].pointer.startswith(("/unknown0", "/xx", "/input/xx", "/command"))
+    assert len(json.dumps(problem.body())) < 20_000
+    assert len(problem.detail) <= 2_000
+
+
+def test_g6_no_more_complaints_are_made_than_can_be_told() -> None:
+    """Each of the 400,000 members that 4 MiB have room for would be 300 bytes in a small function's memory."""
+    assert len(unknown_members(map(str, range(1_000)), (), "unknown")) == MAX_ERRORS
+
+
+def test_g6_a_deep_body_is_told_by_where_it_begins_and_where_it_is_too_deep() -> None:
+    body = '{"assistant_id":"a","input":' + '{"abcdef":' * 300 + "1" + "}" * 301
+    (error,) = refusal(body.encode()).errors
+    assert error.pointer.startswith("/input/abcdef/abcdef")
+    assert error.pointer.endswith("/abcdef/abcdef")
+    assert "…" in error.pointer
+    assert len(error.pointer) <= MAX_POINTER
 
 
 def test_g2_the_own_thread_of_an_attempt_is_the_same_for_ever() -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from runledger.core.problems import FieldError, Problem, internal, invalid_request, unavailable
+from runledger.core.problems import MAX_ERRORS, FieldError, Problem, internal, invalid_request, shortened, unavailable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -37,6 +37,17 @@ def test_an_invalid_request_names_every_field_by_its_pointer() -> None:
         {"pointer": "/thread_id", "detail": "must be a UUID"},
         {"pointer": "", "detail": "not an object"},
     ]
+
+
+def test_g6_no_more_bad_fields_are_told_than_a_person_reads() -> None:
+    problem = invalid_request(*(FieldError(f"/{number}", "bad") for number in range(1_000)))
+    assert [error.pointer for error in problem.errors] == [f"/{number}" for number in range(MAX_ERRORS)]
+    assert len(problem.detail) < 1_000
+
+
+def test_what_is_too_long_keeps_its_beginning_and_its_end() -> None:
+    assert shortened("abcdefghij", 10) == "abcdefghij"
+    assert shortened("abcdefghijk", 10) == "abcd…ghijk"
 
 
 @pytest.mark.parametrize(("given", "expected"), [({}, "5"), ({"retry_after": 30}, "30")])

@@ -26,7 +26,7 @@ def test_each_status_keeps_its_meaning_and_any_other_is_a_fault(status: int, *, 
     problem = refusal(status, "because", None, own_thread=own_thread)
     assert (problem.status, problem.slug) == MEANINGS.get(status, (502, "langgraph-fault"))
     assert f"LangGraph answered {status}" in problem.detail
-    assert ("Retry-After" in problem.headers) == (problem.status in (429, 502))
+    assert ("Retry-After" in problem.headers) == (problem.status in (409, 429, 502))
 
 
 @pytest.mark.parametrize("status", MEANINGS)
@@ -35,6 +35,13 @@ def test_langgraphs_own_words_are_told_as_one_sentence(status: int) -> None:
     assert told.startswith(f"LangGraph answered {status}: Graph 'x' not found.")
     assert ".." not in told
     assert told == told.strip()
+
+
+def test_g6_langgraphs_own_words_are_told_in_bounds() -> None:
+    """It quotes what it refuses."""
+    told = refusal(422, "x" * 1_000_000, None, own_thread=True).detail
+    assert told.startswith("LangGraph answered 422: xxx")
+    assert len(told) <= 2_000
 
 
 def test_a_fault_tells_its_status_and_nothing_of_its_body() -> None:

@@ -51,6 +51,7 @@ class Answering:
             if run.get("answer_digest") != self.given.digest:
                 raise answered_otherwise(run["answered_by"])
             telemetry.count("repeated")
+            telemetry.logger.info("repeated")
             return str(run["answered_by"])
         if run["outcome"] != "awaiting_input":
             raise not_waiting(run["outcome"])
@@ -100,6 +101,7 @@ class Answering:
         if found.answer is None or found.answer["metadata"][ANSWER_DIGEST] != self.given.digest:
             raise answered_otherwise(found.answered_by)
         telemetry.count("adopted")
+        telemetry.logger.info("adopted")
         return str(found.answered_by)
 
     def _let_go(self, run: Mapping[str, Any], holder: str) -> None:

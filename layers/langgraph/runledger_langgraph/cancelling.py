@@ -33,7 +33,10 @@ def cancel(launcher: Launcher, run: Mapping[str, Any], until: float) -> str:
         return _stop_waiting(launcher, run, until)
     if outcome == "pending":
         _cancel_in_langgraph(launcher, run, until)
-    elif outcome != "cancelled":
+        telemetry.logger.info("cancelled", outcome=outcome)
+    elif outcome == "cancelled":
+        telemetry.logger.info("repeated")
+    else:
         raise _over(f"The run is {outcome}; there is nothing to cancel.", is_ending=outcome == "settling")
     return outcome
 
@@ -50,6 +53,7 @@ def _stop_waiting(launcher: Launcher, run: Mapping[str, Any], until: float) -> s
     if changed is not None and changed["outcome"] != "cancelled":
         return cancel(launcher, changed, until)
     telemetry.count("cancelled")
+    telemetry.logger.info("cancelled", outcome="cancelled")
     return "cancelled"
 
 

@@ -79,7 +79,7 @@ def refusal(status: int, message: str, retry_after: str | None, *, own_thread: b
     if status == 404:  # noqa: PLR2004
         fields = ["/assistant_id"] if own_thread else ["/assistant_id", "/thread_id"]
         problem.errors = tuple(FieldError(pointer, "not known to LangGraph") for pointer in fields)
-    if ours in (429, 502):
+    if ours in (409, 429, 502):
         seconds = retry_after if retry_after and retry_after.isdecimal() else _RETRY_AFTER
         problem.headers = {"Retry-After": seconds}
     return problem

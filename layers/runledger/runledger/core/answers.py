@@ -7,10 +7,9 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from runledger.core import strict_json
 from runledger.core.fields import ANYTHING, Schema
 from runledger.core.problems import FieldError, Problem, invalid_request
-from runledger.core.requests import json_object
+from runledger.core.requests import json_object, unknown_members
 
 if TYPE_CHECKING:
     from runledger.core.strict_json import Json
@@ -44,11 +43,7 @@ def parse_answer(body: bytes | None, questions: str) -> Answer:
     """
     fields = json_object(body, '"resume", or {} at a breakpoint')
     asked: list[dict[str, Any]] = json.loads(questions)
-    errors = [
-        FieldError(f"/{strict_json.escape(name)}", f"unknown field; known is {', '.join(FIELDS)}")
-        for name in fields
-        if name not in FIELDS
-    ]
+    errors = unknown_members(fields, FIELDS, f"unknown field; known is {', '.join(FIELDS)}")
     if not asked and "resume" in fields:
         errors.append(FieldError("/resume", "given, but the run stopped at a breakpoint, which asks nothing; send {}"))
     if asked and "resume" not in fields:
@@ -72,11 +67,7 @@ def _by_id(value: Json, asked: list[dict[str, Any]]) -> dict[str, Json]:
         )
     raise invalid_request(
         *(FieldError(f"/resume/{one}", "missing; all are answered at once") for one in ids if one not in value),
-        *(
-            FieldError(f"/resume/{strict_json.escape(one)}", f"no question of this run; those are {', '.join(ids)}")
-            for one in value
-            if one not in ids
-        ),
+        *unknown_members(value, ids, f"no question of this run; those are {', '.join(ids)}", at="/resume"),
     )
 
 

@@ -12,6 +12,7 @@ from runledger.core.outcomes import Outcome, outcome_of
 from runledger.core.times import normalised
 
 _UUID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}", re.ASCII)
+_SPACE = " \t\n\r"  # JSON's
 _MAX_NAME = 256
 _MAX_CUTS = 5
 _MAX_ERROR = 2_000  # characters of an error kept for lists; the payload has all of it
@@ -76,7 +77,9 @@ def parse_delivery(body: bytes, *spellings: str) -> Delivery | Trimmed:
         number = _Numbers().__getitem__
         members = json.loads(text, parse_int=number, parse_float=number, parse_constant=_refuse)
     except RecursionError:
-        return Trimmed(None, None)  # thousands of levels: real, but nothing that Python reads
+        if not (text.lstrip(_SPACE).startswith("{") and text.rstrip(_SPACE).endswith("}")):
+            raise NotADeliveryError from None
+        return Trimmed(None, None)  # thousands of levels: real perhaps, but nothing that Python reads
     except ValueError:
         raise NotADeliveryError from None
     if not isinstance(members, dict):

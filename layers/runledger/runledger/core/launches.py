@@ -8,11 +8,10 @@ import uuid
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from runledger.core import strict_json
 from runledger.core.fields import Field, Schema, whole
 from runledger.core.launch_fields import FIELDS
 from runledger.core.problems import FieldError, Problem, invalid_request
-from runledger.core.requests import json_object
+from runledger.core.requests import json_object, unknown_members
 from runledger.core.settling import ANSWER_DIGEST, ANSWERS
 
 if TYPE_CHECKING:
@@ -84,11 +83,7 @@ def parse_launch(body: bytes | None) -> LaunchRequest:
 
 def request_of(fields: dict[str, Json], text: str | None = None) -> LaunchRequest:
     """Check the members of a body; `text` is the body where it has nothing but these."""
-    errors = [
-        FieldError(f"/{strict_json.escape(name)}", f"unknown field; known are {', '.join(sorted(FIELDS))}")
-        for name in fields
-        if name not in FIELDS
-    ]
+    errors = unknown_members(fields, FIELDS, f"unknown field; known are {', '.join(sorted(FIELDS))}")
     for name, known in FIELDS.items():
         if name in fields and (complaint := known.check(fields[name])):
             errors.append(FieldError(f"/{name}", complaint))

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+MAX_ERRORS = 20
+MAX_POINTER = 200  # characters
+_MAX_FIELD_DETAIL, _MAX_DETAIL = 500, 2_000  # likewise
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +40,10 @@ class Problem(Exception):  # noqa: N818 - RFC 9457 calls it so
     extra: Mapping[str, str] = field(default_factory=dict)
     refusal: bool = False
 
+    def __post_init__(self) -> None:
+        """Keep short what goes into an answer, a log line and a dead letter: LangGraph's words have no limit."""
+        self.detail = shortened(self.detail, _MAX_DETAIL)
+
     def body(self) -> dict[str, object]:
         """Return the members of the `application/problem+json` body."""
         members: dict[str, object] = {
@@ -53,9 +61,19 @@ class Problem(Exception):  # noqa: N818 - RFC 9457 calls it so
 
 
 def invalid_request(*errors: FieldError) -> Problem:
-    """400 for a request whose fields are wrong, all of them named."""
-    detail = "; ".join(f"{e.pointer or 'body'}: {e.detail}" for e in errors)
-    return Problem(400, "invalid-request", "The request is not valid", detail, errors)
+    """400 for a request whose fields are wrong: MAX_ERRORS of them named, each by a pointer of bounded length."""
+    told = tuple(
+        replace(e, pointer=shortened(e.pointer, MAX_POINTER), detail=shortened(e.detail, _MAX_FIELD_DETAIL))
+        for e in errors[:MAX_ERRORS]
+    )
+    detail = "; ".join(f"{e.pointer or 'body'}: {e.detail}" for e in told)
+    return Problem(400, "invalid-request", "The request is not valid", detail, told)
+
+
+def shortened(text: str, most: int) -> str:
+    """Return `text` with "…" for its middle where it has more than `most` characters."""
+    half = most // 2
+    return text if len(text) <= most else f"{text[: half - 1]}…{text[-half:]}"
 
 
 def unknown(what: str) -> Problem:

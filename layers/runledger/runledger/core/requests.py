@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from runledger.core import strict_json
-from runledger.core.problems import FieldError, Problem, invalid_request
+from runledger.core.problems import MAX_ERRORS, FieldError, Problem, invalid_request
 
 if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable
+
     from runledger.core.strict_json import Json
 
 MAX_MESSAGE_BYTES = 1_048_576  # SQS's own limit, attributes included
@@ -34,3 +37,9 @@ def json_object(body: bytes | None, members: str) -> dict[str, Json]:
     if not isinstance(value, dict):
         raise invalid_request(FieldError("", "not a JSON object"))
     return value
+
+
+def unknown_members(value: Iterable[str], known: Collection[str], complaint: str, at: str = "") -> list[FieldError]:
+    """Complain of each member of the object at the pointer `at` that is not known; of no more than can be told."""
+    strange = (name for name in value if name not in known)
+    return [FieldError(f"{at}/{strict_json.escape(name)}", complaint) for name in islice(strange, MAX_ERRORS)]
