@@ -64,7 +64,7 @@ openapi: .venv/.done ## Write events/schemas/openapi.json anew
 costs: .venv/.done ## Write tests/bench/COSTS.md anew: what a million runs cost
 	@$(RUN) tests.bench.costs_page | tee tests/bench/COSTS.md
 
-load: .venv/.done ## Write tests/bench/LOAD.md anew: which limit is met first, and a day of ten million runs (20 s)
+load: .venv/.done ## Write tests/bench/LOAD.md anew: which limit is met first
 	@PYTHONPATH=layers/runledger $(RUN) tests.bench.load_page | tee tests/bench/LOAD.md
 
 mutations: .venv/.done ## Break each guarantee on purpose and see a test fail (ONLY=G2)

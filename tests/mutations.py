@@ -890,9 +890,9 @@ MUTATIONS = (
     Mutation(
         "G5",
         "a caller brings a webhook",
-        f"{CORE}/launches.py",
-        "if name not in FIELDS",
-        'if name != "webhook" and name not in FIELDS',
+        f"{CORE}/requests.py",
+        "if name not in known)",
+        'if name != "webhook" and name not in known)',
     ),
     Mutation(
         "G5",

@@ -72,9 +72,12 @@ def parse_delivery(body: bytes, *spellings: str) -> Delivery | Trimmed:
     """
     try:
         text = _without(body.decode(), spellings)
-        if text is None:
-            return Trimmed(None, None)
-        number = _Numbers().__getitem__
+    except ValueError:
+        raise NotADeliveryError from None
+    if text is None:
+        return Trimmed(None, None)
+    number = _Numbers().__getitem__
+    try:
         members = json.loads(text, parse_int=number, parse_float=number, parse_constant=_refuse)
     except RecursionError:
         if not (text.lstrip(_SPACE).startswith("{") and text.rstrip(_SPACE).endswith("}")):
