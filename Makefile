@@ -12,7 +12,7 @@ SAM := env SAM_CLI_TELEMETRY=0 PATH="$(CURDIR)/.venv/bin:$$PATH" $(TOOLS)/sam/bi
 ARCHITECTURE := $(if $(filter arm64 aarch64,$(shell uname -m)),arm64,x86_64)
 export LANGGRAPH_CONFIG LANGGRAPH_URL LANGGRAPH_API_KEY BIND API_PORT WEBHOOK_PORT LANGGRAPH_PORT AWS_PORT PARAMETERS
 
-.PHONY: help up down ledger keys event demo test crashes bench openapi mutations check format build lock clean
+.PHONY: help up down ledger keys event demo test crashes fuzz bench costs load openapi mutations audit check format build lock clean
 
 help: ## Show this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 10
@@ -50,6 +50,10 @@ test: .venv/.done $(TOOLS)/langgraph/.done $(TOOLS)/runtime/.done build ## Run e
 crashes: .venv/.done $(TOOLS)/langgraph/.done ## Try every crash point (some five minutes): 0 lost, 0 doubled
 	$(RUN) pytest tests/crashes
 
+FUZZ_SECONDS ?= 60
+fuzz: $(TOOLS)/fuzz/.done ## Fuzz what reads tokens and bodies (FUZZ_SECONDS=60)
+	PYTHONPATH=layers/runledger $(TOOLS)/fuzz/bin/python -m tests.fuzz -max_total_time=$(FUZZ_SECONDS) -print_final_stats=1
+
 bench: .venv/.done $(TOOLS)/langgraph/.done $(TOOLS)/runtime/.done $(TOOLS)/bench/.done build ## Time the built functions
 	$(SAM) build -t tests/bench/template.yaml --build-dir .aws-sam/bench --cache-dir .aws-sam/bench-cache
 	PYTHONPATH=layers/runledger $(RUN) tests.bench.bench $(ROUNDS); status=$$?; $(TOOLS)/bench/bin/python tests/bench/plot.py; exit $$status
@@ -57,8 +61,21 @@ bench: .venv/.done $(TOOLS)/langgraph/.done $(TOOLS)/runtime/.done $(TOOLS)/benc
 openapi: .venv/.done ## Write events/schemas/openapi.json anew
 	@PYTHONPATH=layers/runledger $(RUN) local.openapi
 
+costs: .venv/.done ## Write tests/bench/COSTS.md anew: what a million runs cost
+	@$(RUN) tests.bench.costs_page | tee tests/bench/COSTS.md
+
+load: .venv/.done ## Write tests/bench/LOAD.md anew: which limit is met first
+	@PYTHONPATH=layers/runledger $(RUN) tests.bench.load_page | tee tests/bench/LOAD.md
+
 mutations: .venv/.done ## Break each guarantee on purpose and see a test fail (ONLY=G2)
 	$(RUN) tests.mutations $(ONLY)
+
+LOCKS := $(wildcard layers/*/requirements.txt requirements*.txt local/*/requirements.txt tests/*/requirements.txt)
+audit: $(TOOLS)/audit/.done ## Look up what is known of each locked package (needs the index itself)
+	@for lock in $(LOCKS); do echo "$$lock:"; \
+	$(TOOLS)/audit/bin/pip-audit --strict --require-hashes --disable-pip --progress-spinner off -r $$lock || { \
+	echo "a package is vulnerable, or it could not be looked up: the package index itself must be reached, a mirror knows nothing" >&2; \
+	exit 1; }; done
 
 check: .venv/.done $(TOOLS)/sam/.done ## Lint, format, types, template
 	$(RUN) ruff check .
@@ -78,6 +95,8 @@ lock: $(UV) ## Lock all dependencies anew, with hashes
 	$(LOCK) --group layer-runledger -o layers/runledger/requirements.txt
 	$(LOCK) --group layer-langgraph $(LEFT_OUT) -c layers/runledger/requirements.txt -o layers/langgraph/requirements.txt
 	$(LOCK) --group dev $(LEFT_OUT) -c layers/runledger/requirements.txt -c layers/langgraph/requirements.txt -o requirements-dev.txt
+	$(LOCK) --group audit -o requirements-audit.txt
+	$(LOCK) --group fuzz -o tests/fuzz/requirements.txt
 	$(LOCK) --group langgraph -o local/langgraph/requirements.txt
 	$(LOCK) --group sam -o requirements-sam.txt
 	$(LOCK) --group runtime -o tests/artefact/requirements.txt
@@ -95,6 +114,8 @@ clean: ## Remove everything that was made here
 
 # ---- environments: each from its hashed lock ---------------------------------------------------------------------
 .venv/.done: requirements-dev.txt
+$(TOOLS)/audit/.done: requirements-audit.txt
+$(TOOLS)/fuzz/.done: tests/fuzz/requirements.txt
 $(TOOLS)/langgraph/.done: local/langgraph/requirements.txt
 $(TOOLS)/sam/.done: requirements-sam.txt
 $(TOOLS)/runtime/.done: tests/artefact/requirements.txt

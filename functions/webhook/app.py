@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import time
 from typing import TYPE_CHECKING, Any
-from urllib.parse import unquote_plus
 
 from runledger.adapters import aws, settings, telemetry
 from runledger.adapters.bucket import Bucket
@@ -72,12 +71,10 @@ def _elsewhere() -> Problem:
 
 
 def _token(query: str) -> tuple[str, str]:
-    """Return the token, and as the URL spells it, which LangGraph echoes."""
-    pairs = [pair.partition("=") for pair in query.split("&")]
-    spelt = [value for name, _, value in pairs if unquote_plus(name) == "token"]
-    if len(spelt) != 1 or not spelt[0]:
-        raise _refused("several" if len(spelt) > 1 else "missing")
-    return unquote_plus(spelt[0]), spelt[0]
+    try:
+        return tokens.in_query(query)
+    except TokenRefusedError as refusal:
+        raise _refused(refusal.reason) from None
 
 
 def _verify(token: str) -> Grant:

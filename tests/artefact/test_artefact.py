@@ -6,7 +6,10 @@ import ast
 import filecmp
 import gzip
 import json
+import os
 import re
+import subprocess
+import sys
 import time
 from contextlib import contextmanager
 from dataclasses import replace
@@ -24,7 +27,7 @@ from local.langgraph_server import EXAMPLE, LangGraphServer
 from local.servers import free_port
 from local.template import ROOT
 from runledger.core.tokens import KeyRing, sign
-from tests.artefact.emulator import BUILT, Emulator, built_path, built_template, missing
+from tests.artefact.emulator import BUILT, RUNTIME, Emulator, built_path, built_template, missing
 from tests.contract.source import modules
 
 if TYPE_CHECKING:
@@ -330,3 +333,23 @@ def services() -> set[str]:
     named = {arguments[0].value for call in calls if isinstance((arguments := call.args)[0], ast.Constant)}
     assert len(named) > 3
     return {str(name) for name in named}
+
+
+REGIONS = ("us-east-1", "eu-central-1", "ap-southeast-4", "us-gov-west-1", "cn-north-1")
+ENDPOINTS = """
+import sys, boto3
+for service in sys.argv[1].split(","):
+    for region in sys.argv[2].split(","):
+        print(boto3.client(service, region, aws_access_key_id="a", aws_secret_access_key="b").meta.endpoint_url)
+"""
+
+
+def test_what_is_left_of_botocores_data_leads_to_the_same_endpoints() -> None:
+    def endpoints(python: str, **path: str) -> list[str]:
+        command = [python, "-c", ENDPOINTS, ",".join(sorted(services())), ",".join(REGIONS)]
+        found = subprocess.run(command, env={"PATH": os.defpath, **path}, check=True, capture_output=True, text=True)
+        return found.stdout.split()
+
+    shipped = endpoints(str(RUNTIME), PYTHONPATH=str(BUILT.parent / "RunledgerLayer" / "python"))
+    assert len(shipped) == len(services()) * len(REGIONS)
+    assert shipped == endpoints(sys.executable)

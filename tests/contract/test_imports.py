@@ -16,6 +16,13 @@ from local.template import ROOT
 from tests.contract.source import FUNCTIONS, imports, modules, reached
 
 CORE, ADAPTERS = "runledger.core", "runledger.adapters"
+FETCHING = {
+    *("urllib.request", "http.client", "socket", "ftplib", "smtplib", "xmlrpc", "requests", "urllib3"),
+    *("subprocess", "multiprocessing", "pty", "ctypes", "pip", "ensurepip", "venv", "zipimport"),
+    *("importlib", "runpy", "code", "pickle", "marshal", "shelve"),
+}
+BUILTIN = {"eval", "exec", "compile", "__import__"}
+STARTING = ("os.system", "os.popen", "os.exec", "os.spawn", "os.posix_spawn", "os.fork")
 SDK = {"langgraph_sdk", "langchain_core", "langsmith", "pydantic", "httpx", "orjson"}
 
 
@@ -72,6 +79,15 @@ def test_a_function_has_the_layers_that_its_code_imports_and_no_others() -> None
     for function in FUNCTIONS:
         _, *layers = (str(folder.relative_to(ROOT)).rstrip("/") for folder in function.code)
         assert {packaged[layer] for layer in layers} == packages(reached(function)) - packages({function.handler})
+
+
+@pytest.mark.parametrize("module", sorted(modules()))
+def test_g9_nothing_is_fetched_started_or_made_into_code_when_a_function_runs(module: str) -> None:
+    """What runs is what was built; what is asked of others goes through boto3 and LangGraph's SDK."""
+    assert not imports(module) & FETCHING
+    assert not packages(imports(module)) & FETCHING
+    calls = (ast.unparse(node.func) for node in ast.walk(modules()[module]) if isinstance(node, ast.Call))
+    assert not {call for call in calls if call in BUILTIN or call.startswith(STARTING)}
 
 
 def test_nobody_edits_the_import_path() -> None:

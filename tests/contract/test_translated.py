@@ -18,7 +18,7 @@ from samtranslator.translator.transform import transform
 from samtranslator.yaml_helper import yaml_parse
 
 from local.stream import batches
-from local.template import ROOT
+from local.template import ROOT, Template
 from runledger.core.events import is_told
 from runledger.core.ledger import LEASE_SECONDS
 from runledger.core.messages import TRY_SECONDS, wait_seconds
@@ -29,9 +29,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from local.template import Function, Template
+    from local.template import Function
 
 CASES = {"defaults": {}, "everything": OPTIONS, "never rotated": {"KeyRotationDays": "0"}}
+SAMPLES = ROOT / "events" / "samples"
 PACKAGED = "s3://packaged-by-sam/code.zip"
 
 
@@ -48,10 +49,11 @@ def translated(case: str) -> dict[str, Any]:
 
 
 def translate(source: Template) -> dict[str, Any]:
-    source.document["Globals"]["Function"]["CodeUri"] = PACKAGED
-    for resource in source.document["Resources"].values():
-        if resource["Type"] == "AWS::Serverless::LayerVersion":
-            resource["Properties"]["ContentUri"] = PACKAGED
+    code = source.document["Globals"]["Function"]
+    layers = [one for one in source.document["Resources"].values() if one["Type"] == "AWS::Serverless::LayerVersion"]
+    for properties, name in ((code, "CodeUri"), *((layer["Properties"], "ContentUri") for layer in layers)):
+        if not properties[name].startswith("s3://"):
+            properties[name] = PACKAGED
     with pytest.MonkeyPatch.context() as environment:
         environment.setenv("AWS_DEFAULT_REGION", os.environ.get("AWS_DEFAULT_REGION", "us-east-1"))
         # A plain copy: the parser marks its text with line numbers, which only a linter of the source wants.
@@ -66,7 +68,7 @@ def test_the_translation_lints_clean(case: str) -> None:
     assert [f"{match.rule.id} {match.message} at {match.path}" for match in found] == []
 
 
-@pytest.mark.parametrize("path", sorted((ROOT / "events" / "samples").glob("*.yaml")), ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", sorted(SAMPLES.glob("*.yaml")), ids=lambda path: path.stem)
 def test_the_samples_lint_clean_too(path: Path) -> None:
     document = json.loads(json.dumps(yaml_parse(path.read_text())))
     assert document["Parameters"].keys() <= TEMPLATE.document["Outputs"].keys()
@@ -76,6 +78,17 @@ def test_the_samples_lint_clean_too(path: Path) -> None:
             document = transform(document, {}, NoManagedPolicies())
     found = lint(json.dumps(document), regions=["us-east-1"])
     assert [f"{match.rule.id} {match.message} at {match.path}" for match in found] == []
+
+
+def test_g9_the_samples_role_is_for_this_accounts_schedules_which_may_send_to_the_queue() -> None:
+    (role,) = Template({"LaunchQueueArn": "queue"}, path=SAMPLES / "schedule.yaml").resources("AWS::IAM::Role").values()
+    (trust,) = role["AssumeRolePolicyDocument"]["Statement"]
+    assert trust["Principal"] == {"Service": "scheduler.amazonaws.com"}
+    assert trust["Condition"] == {"StringEquals": {"aws:SourceAccount": "123456789012"}}
+    (policy,) = role["Policies"]
+    assert policy["PolicyDocument"]["Statement"] == [
+        {"Effect": "Allow", "Action": "sqs:SendMessage", "Resource": "queue"}
+    ]
 
 
 def names(value: Any) -> Iterator[str]:

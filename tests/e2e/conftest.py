@@ -8,16 +8,24 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from local.stack import Stack
 from tests.e2e.client import JOB_SECONDS, SHARED_KEY, Ledger
+from tests.e2e.watched import SUITE, WatchedStack
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
+@pytest.fixture(scope="session", autouse=True)
+def nothing_is_left_and_nothing_was_denied() -> Iterator[None]:
+    """When all stacks have stopped: what they left, and what they were not to do."""
+    yield
+    assert SUITE.denied == [], "G9: a function made a call that its role denies"
+    assert SUITE.left() == [], "G5: a secret is left somewhere"
+
+
 @pytest.fixture(scope="session")
 def ledger(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ledger]:
-    with Stack(
+    with WatchedStack(
         folder=tmp_path_factory.mktemp("stack"),
         parameters={"AcceptSharedTokens": "true"},
         langgraph_changes={
@@ -30,3 +38,9 @@ def ledger(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ledger]:
         keys = json.loads(secrets.get_secret_value(SecretId=ring)["SecretString"])
         secrets.put_secret_value(SecretId=ring, SecretString=json.dumps({**keys, "shared-e2e": SHARED_KEY}))
         yield Ledger(stack)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    if SUITE.places:
+        terminalreporter.section("what all stacks left")
+        terminalreporter.line(str(SUITE))

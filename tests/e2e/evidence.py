@@ -8,13 +8,14 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from local.resources import scan
+from tests.integration.spellings import squeezed
 
 if TYPE_CHECKING:
     from local.stack import Stack
     from tests.integration.listener import Listener
 
 QUEUES = ("LaunchQueue", "LaunchDeadLetterQueue", "NotifyDeadLetterQueue")
-_MOST = 10  # messages that SQS hands over at once
+_HIDDEN_SECONDS = 2  # so that each message comes once, and is there again
 
 
 @dataclass
@@ -54,7 +55,7 @@ class Evidence:
         keys = [entry["Key"] for entry in s3.list_objects_v2(Bucket=bucket).get("Contents", [])]
         found = [s3.get_object(Bucket=bucket, Key=key) for key in keys]
         return [
-            (key, it["Metadata"], gzip.decompress(it["Body"].read()).decode())
+            (key, it["Metadata"], squeezed(gzip.decompress(it["Body"].read()).decode()))
             for key, it in zip(keys, found, strict=True)
         ]
 
@@ -72,14 +73,13 @@ class Evidence:
         return records
 
     def _messages(self, queue: str) -> list[Any]:
-        """Return the messages of a queue, and leave them there."""
+        """Return the messages of a queue that nobody is at work on, and leave them there."""
         sqs, url = self.stack.client("sqs"), self.stack.template.names[queue]
-        hidden = "ApproximateNumberOfMessagesNotVisible"
-        assert sqs.get_queue_attributes(QueueUrl=url, AttributeNames=[hidden])["Attributes"][hidden] == "0"
-        asked = {"MaxNumberOfMessages": _MOST, "VisibilityTimeout": 0, "MessageAttributeNames": ["All"]}
-        messages: list[Any] = sqs.receive_message(QueueUrl=url, **asked).get("Messages", [])
-        assert len(messages) < _MOST, "there are more"
-        return messages
+        asked = {"MaxNumberOfMessages": 10, "VisibilityTimeout": _HIDDEN_SECONDS, "MessageAttributeNames": ["All"]}
+        found: list[Any] = []
+        while messages := sqs.receive_message(QueueUrl=url, **asked).get("Messages", []):
+            found += messages
+        return found
 
 
 def _text(value: object) -> str:

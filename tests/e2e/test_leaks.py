@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from local.stack import Stack
 from tests.e2e import traffic as kinds
 from tests.e2e.client import eventually
 from tests.e2e.evidence import QUEUES, Evidence
 from tests.e2e.traffic import Traffic
+from tests.e2e.watched import API_KEY, WatchedStack
 from tests.integration.listener import listen
 from tests.integration.spellings import found_in, spellings
 
@@ -21,8 +21,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from tests.e2e.client import Ledger
-
-API_KEY = "lsv2_pt_canary+/=0123456789abcdef"
 
 
 @dataclass
@@ -39,11 +37,10 @@ class Sent:
 def sent(ledger: Ledger, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sent]:
     """A stack of its own, with a key for the LangGraph server of all tests, which takes any; all traffic sent."""
     lines: list[str] = []
-    with Stack(
+    with WatchedStack(
         langgraph_url=ledger.stack.langgraph_url,
         folder=tmp_path_factory.mktemp("leaks"),
-        parameters={"AcceptSharedTokens": "true", "LogLevel": "DEBUG"},
-        api_key=API_KEY,
+        parameters={"AcceptSharedTokens": "true"},
         log=lambda _name, line: lines.append(line),
     ) as stack:
         traffic = Traffic(stack, secrets={"API key": API_KEY})

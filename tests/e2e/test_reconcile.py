@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from local.resources import scan
-from local.stack import Stack
 from tests.e2e.client import Ledger, eventually
+from tests.e2e.watched import WatchedStack
 from tests.integration.listener import listen
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 @pytest.fixture(scope="module")
 def silent(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ledger]:
     """A stack whose LangGraph server sends no webhook."""
-    with Stack(
+    with WatchedStack(
         folder=tmp_path_factory.mktemp("silent"),
         langgraph_changes={"http": {"disable_webhooks": True}},
         triggers=False,
@@ -183,7 +183,7 @@ def gave_up(log: str) -> bool:
 @pytest.fixture(scope="module")
 def unread(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ledger]:
     """A stack whose stream nobody reads."""
-    with Stack(folder=tmp_path_factory.mktemp("unread"), triggers=False) as stack:
+    with WatchedStack(folder=tmp_path_factory.mktemp("unread"), triggers=False) as stack:
         yield Ledger(stack)
 
 

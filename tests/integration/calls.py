@@ -48,7 +48,7 @@ class Calls:
 
     def denied(self) -> list[tuple[str, Permission]]:
         """Return the calls that the function's role does not allow."""
-        return [(name, call) for name, made in self.made.items() for call in sorted(made - for_code()[name])]
+        return denied(self.made)
 
     def missing(self, test: str) -> list[tuple[str, Permission]]:
         """Return what `needs` says that a test shows, by its node id, and functions did not make use of in it."""
@@ -66,25 +66,32 @@ class Calls:
     def _note(self, params: dict[str, Any], model: Any, **_: Any) -> None:
         if self._running:
             action = f"{model.service_model.signing_name}:{model.name}"
-            self.made[self._running[-1]] |= {(action, resource) for resource in self._resources(params)}
+            self.made[self._running[-1]] |= {(action, resource) for resource in resources(params, self.names)}
 
-    def _resources(self, params: dict[str, Any]) -> set[str]:
-        """Return what a call is about, as a policy names it."""
-        match params:
-            case {"TableName": table, "IndexName": index}:
-                return {f"${{{self._logical(table)}.Arn}}/index/{index}"}
-            case {"TableName": name} | {"QueueUrl": name}:
-                return {f"{self._logical(name)}.Arn"}
-            case {"Bucket": bucket, "Key": key}:
-                return {f"${{{self._logical(bucket)}.Arn}}/{re.sub(r'/.*', '/*', key)}"}
-            case {"SecretId": secret}:
-                return {self._logical(secret)}
-            case {"Entries": entries}:
-                return {f"{self._logical(entry['EventBusName'])}.Arn" for entry in entries}
-            case {"taskToken": _}:
-                return {STATE_MACHINES}
-        raise NotImplementedError(f"what is this call about: {sorted(params)}")
 
-    def _logical(self, name: str) -> str:
-        (found,) = [logical for logical, physical in self.names.items() if physical == name]
+def denied(made: Mapping[str, set[Permission]]) -> list[tuple[str, Permission]]:
+    """Return those of the calls that functions made which their roles do not allow."""
+    return [(name, call) for name, calls in made.items() for call in sorted(calls - for_code()[name])]
+
+
+def resources(params: Mapping[str, Any], names: Mapping[str, str]) -> set[str]:
+    """Return what a call with these parameters is about, as a policy names it; `names` as in `Calls`."""
+
+    def logical(name: str) -> str:
+        (found,) = [logical for logical, physical in names.items() if physical == name]
         return found
+
+    match params:
+        case {"TableName": table, "IndexName": index}:
+            return {f"${{{logical(table)}.Arn}}/index/{index}"}
+        case {"TableName": name} | {"QueueUrl": name}:
+            return {f"{logical(name)}.Arn"}
+        case {"Bucket": bucket, "Key": key}:
+            return {f"${{{logical(bucket)}.Arn}}/{re.sub(r'/.*', '/*', key)}"}
+        case {"SecretId": secret}:
+            return {logical(secret)}
+        case {"Entries": entries}:
+            return {f"{logical(entry['EventBusName'])}.Arn" for entry in entries}
+        case {"taskToken": _}:
+            return {STATE_MACHINES}
+    raise NotImplementedError(f"what is this call about: {sorted(params)}")

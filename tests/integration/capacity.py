@@ -14,21 +14,31 @@ if TYPE_CHECKING:
 
 type Item = dict[str, Any]  # in DynamoDB's JSON
 
-_WRITE_BYTES, _READ_BYTES = 1024, 4096
+_WRITE_BYTES, _READ_BYTES, _OVERHEAD_BYTES = 1024, 4096, 100
 
 
-def written(before: Item | None, after: Item | None, properties: Mapping[str, Any]) -> int:
-    """Return the write units of an UpdateItem, its indexes counted; `properties` are the table's in the template."""
-    table = max(_units(before, _WRITE_BYTES), _units(after, _WRITE_BYTES), 1)
-    if before == after:
-        return table
-    return table + sum(_index_units(before, after, index, properties) for index in _indexes(properties))
+def written(before: Item | None, after: Item | None, properties: Mapping[str, Any]) -> dict[str, int]:
+    """Return the write units of an UpdateItem, the table's under "" and those of each index that is written.
+
+    `properties` are the table's in the template.
+    """
+    units = {"": max(_units(before, _WRITE_BYTES), _units(after, _WRITE_BYTES), 1)}
+    if before != after:
+        for index in _indexes(properties):
+            units[index["IndexName"]] = _index_units(before, after, index, properties)
+    return {name: n for name, n in units.items() if n}
 
 
 def read(items: list[Item], *, newest: bool) -> float:
     """Return the read units of a GetItem (`newest`) or of a Query, whose items count together."""
     units = max(math.ceil(sum(map(size, items)) / _READ_BYTES), 1)
     return float(units) if newest else units / 2
+
+
+def stored(item: Item, properties: Mapping[str, Any]) -> int:
+    """Return the bytes that an item takes in its table and the table's indexes, each with AWS's own hundred."""
+    shown = [_shown(item, index, properties) for index in _indexes(properties)]
+    return sum(size(one) + _OVERHEAD_BYTES for one in (item, *shown) if one)
 
 
 def size(item: Item) -> int:

@@ -36,11 +36,11 @@ class Listener:
         return found
 
 
-def listen(client: Callable[[str], Any], bus: str) -> Listener:
-    """Put a rule for everything on the bus; `client` makes clients of the stack's AWS."""
+def listen(client: Callable[[str], Any], bus: str, name: str = "heard") -> Listener:
+    """Put a rule for everything on the bus; `client` makes clients of the stack's AWS, `name` is the queue's."""
     events, sqs = client("events"), client("sqs")
-    url = sqs.create_queue(QueueName="heard")["QueueUrl"]
+    url = sqs.create_queue(QueueName=name)["QueueUrl"]
     arn = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
-    events.put_rule(Name="all", EventBusName=bus, EventPattern=json.dumps({"source": ["runledger"]}))
-    events.put_targets(Rule="all", EventBusName=bus, Targets=[{"Id": "queue", "Arn": arn}])
+    events.put_rule(Name=name, EventBusName=bus, EventPattern=json.dumps({"source": ["runledger"]}))
+    events.put_targets(Rule=name, EventBusName=bus, Targets=[{"Id": "queue", "Arn": arn}])
     return Listener(sqs, url)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import base64
+import re
+from collections import defaultdict
 from itertools import chain, product
 from typing import TYPE_CHECKING
 from urllib.parse import quote
@@ -11,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 _LEAST = 10  # characters; what is shorter is found by chance
+_BLOCK = 16  # characters; what is twice as long has a whole block in it, wherever it begins
 
 
 def percent_encoded(text: str) -> str:
@@ -40,6 +43,31 @@ def found_in(secret: str, places: Mapping[str, str]) -> set[str]:
     assert len(secret) >= _LEAST, "too short to be looked for"
     spelt = spellings(secret)
     return {name for name, text in places.items() if any(one in text for one in spelt)}
+
+
+def squeezed(text: str) -> str:
+    """Return a text without the runs of one letter that large results are made of here, and no secret has."""
+    return re.sub("x{99,}", "x", text)
+
+
+def left_in(secrets: Mapping[str, str], places: Mapping[str, str]) -> set[tuple[str, str]]:
+    """Return the names of secret and place for each of many secrets that stands in one of many places.
+
+    Each text is read once, in blocks: of a secret that stands in it, however spelt, one block at least is whole.
+    """
+    blocks: dict[str, set[tuple[str, str]]] = defaultdict(set)
+    for name, secret in secrets.items():
+        for spelt in spellings(secret):
+            assert len(spelt) >= 2 * _BLOCK - 1, "too short to be looked for"
+            for start in range(_BLOCK):
+                blocks[spelt[start : start + _BLOCK]].add((name, spelt))
+    return {
+        (name, place)
+        for place, text in places.items()
+        for start in range(0, len(text), _BLOCK)
+        for name, spelt in blocks.get(text[start : start + _BLOCK], ())
+        if spelt in text[max(0, start - len(spelt)) : start + len(spelt)]
+    }
 
 
 def assert_nowhere(secret: str, *places: object) -> None:

@@ -2,150 +2,34 @@
 
 from __future__ import annotations
 
+import dataclasses
+import itertools
 import json
-from collections import Counter
-from contextlib import contextmanager
+import random
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from botocore.client import BaseClient
-from moto.dynamodb.models import dynamodb_backends
-from moto.dynamodb.models.dynamo_type import DynamoType, Item
 
 from runledger.adapters.secrets import Secret
-from runledger.adapters.tables import request
 from runledger.core import run_states
 from runledger.core.deliveries import Payload
-from runledger.core.ledger import Placed
+from runledger.core.ledger import SHARDS, Placed, shard
 from runledger.core.settling import Seen
-from tests.integration import capacity
+from tests.bench.counts import BILLS, BUDGET, PAYLOADS, STORED, Bill
+from tests.integration.crowd import TOMORROW, Crowd
+from tests.integration.meter import Meter
 from tests.integration.scene import QUESTION
-from tests.integration.support import NOW, Door, Mailbox, Schedule, Stream, delivery, new_id
+from tests.integration.support import Door, Mailbox, Schedule, Stream, delivery, new_id, stand_still
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from tests.integration.conftest import Load
     from tests.integration.langgraph_double import LangGraphDouble
     from tests.integration.support import Aws, WallClock
 
-OTHERS = (10, 10_000)
-LIMIT = 5
-SUMMARY_BYTES = 1_000  # of a run in an index, at the most
+OTHERS = (100, 10_000, 100_000)
+LIMIT = 4  # with 100 others, each shard has more
+DUE = 10
 THREAD = new_id()  # of all the other runs
-RUN, CHECKPOINT = "LangGraph GET /threads/…/runs/…", "LangGraph POST /threads/…/history"
-CALLS = {
-    "POST /runs": {"UpdateItem": 3, "LangGraph POST /threads/…/runs": 1},
-    "a message of the launch queue": {"UpdateItem": 3, "LangGraph POST /threads/…/runs": 1},
-    "POST /webhook": {"UpdateItem": 1},
-    "POST /runs/{run_id}/resume": {
-        "GetItem": 1,
-        "UpdateItem": 3,
-        "LangGraph GET /threads/…/runs": 1,
-        "LangGraph GET /threads/…/runs/…": 1,
-        "LangGraph POST /threads/…/runs": 1,
-    },
-    "POST /runs/{run_id}/cancel": {"GetItem": 1, "UpdateItem": 1, "LangGraph POST /threads/…/runs/…/cancel": 1},
-    "a record to be settled": {"UpdateItem": 1, RUN: 1, CHECKPOINT: 1},
-    "a record to be told": {"GetItem": 2, "PutEvents": 1, "UpdateItem": 1},
-    "GET /runs/{run_id}": {"GetItem": 1},
-    "GET /launches/{launch_id}": {"GetItem": 1, "Query": 1},
-    "GET /runs?thread_id=…": {"Query": 1},
-    "GET /runs?outcome=…": {"Query": 8},
-    "a pass of reconcile, with one run due": {"Query": 16, "UpdateItem": 1, RUN: 1, CHECKPOINT: 1},
-    "a pass of reconcile, with one event due": {"Query": 16, "GetItem": 2, "PutEvents": 1, "UpdateItem": 3},
-}
-
-COUNTED = ("bytes", "units", "half units")  # what is no call
-UNITS = {  # of DynamoDB, written and read; indexes take most of what is written
-    "POST /runs": (9, 0.0),
-    "a message of the launch queue": (9, 0.0),
-    "POST /webhook": (9, 0.0),
-    "POST /runs/{run_id}/resume": (15, 1.0),
-    "POST /runs/{run_id}/cancel": (3, 1.0),
-    "a record to be settled": (7, 0.0),
-    "a record to be told": (3, 2.0),
-    "GET /runs/{run_id}": (0, 1.0),
-    "GET /launches/{launch_id}": (0, 1.5),
-    "GET /runs?thread_id=…": (0, 0.5),
-    "GET /runs?outcome=…": (0, 4.0),
-    "a pass of reconcile, with one run due": (8, 8.0),
-    "a pass of reconcile, with one event due": (8, 10.0),
-}
-
-
-class Meter:
-    """Counts the calls that are made while it runs, the bytes that they send and read, and the units they consume."""
-
-    def __init__(self, monkeypatch: pytest.MonkeyPatch, langgraph: LangGraphDouble, aws: Aws) -> None:
-        self._tables = {
-            aws.template.names[name]: properties
-            for name, properties in aws.template.resources("AWS::DynamoDB::Table").items()
-        }
-        self.bills: dict[str, dict[str, int]] = {}
-        self._langgraph = langgraph
-        self._bill: Counter[str] | None = None
-        call = BaseClient._make_api_call  # type: ignore[attr-defined]  # noqa: SLF001 - all calls pass here
-
-        def counted(client: Any, operation: str, parameters: Any) -> Any:
-            before = self._item(parameters)
-            bill = self._bill if client.meta.endpoint_url.endswith(".amazonaws.com") else None  # else another stack's
-            if bill is not None:
-                bill[operation] += 1
-                bill["bytes sent"] += _size(parameters)
-            answer = call(client, operation, parameters)
-            if bill is not None:
-                bill["bytes read"] += _size({name: part for name, part in answer.items() if name != "ResponseMetadata"})
-                self._consume(bill, operation, parameters, answer, before)
-            return answer
-
-        monkeypatch.setattr(BaseClient, "_make_api_call", counted)
-
-    def _item(self, parameters: Any) -> dict[str, Any] | None:
-        """Return the item that a call names, in DynamoDB's JSON."""
-        if "Key" not in parameters or parameters.get("TableName") not in self._tables:
-            return None
-        ((_, key),) = parameters["Key"].items()
-        table = dynamodb_backends["123456789012"]["us-east-1"].tables[parameters["TableName"]]
-        item = table.items.get(DynamoType(key))
-        return dict(item.to_json()["Attributes"]) if isinstance(item, Item) else None
-
-    def _consume(self, bill: Counter[str], operation: str, parameters: Any, answer: Any, before: Any) -> None:
-        match operation:
-            case "UpdateItem":
-                properties = self._tables[parameters["TableName"]]
-                bill["units written"] += capacity.written(before, self._item(parameters), properties)
-            case "GetItem":
-                bill["half units read"] += int(2 * capacity.read([answer.get("Item", {})], newest=True))
-            case "Query":
-                bill["half units read"] += int(2 * capacity.read(answer["Items"], newest=False))
-
-    @contextmanager
-    def on(self, what: str) -> Iterator[None]:
-        self._bill = Counter()
-        self._langgraph.requests.clear()
-        yield
-        asked = Counter(f"LangGraph {sent.step}" for sent in self._langgraph.requests)
-        self.bills[what], self._bill = dict(self._bill | asked), None
-
-
-def _size(value: Any) -> int:
-    return len(json.dumps(value, default=str))
-
-
-def fill(aws: Aws, others: int, thread_id: str) -> None:
-    """Have so many other runs in the ledger, all on one thread, to be looked at another day."""
-    table = dynamodb_backends["123456789012"]["us-east-1"].tables[aws.template.names["RunsTable"]]
-    model = run_states.pending(
-        run_id="", launch_id="", thread_id=thread_id, assistant_id="agent", after_seconds=86_400, now=NOW
-    )
-    values = request(model)["ExpressionAttributeValues"]
-    attributes = {name: values[f":{name}"] for name in model.set if f":{name}" in values}
-    for number in range(others):  # into moto itself: ten thousand calls would take minutes
-        run_id = {"S": new_id()}
-        own = {"run_id": run_id, "launch_id": {"S": new_id()}}
-        own |= {"outcome_shard": {"S": f"pending#{number % 8}"}, "due_shard": {"S": str(number % 8)}}
-        table.items[DynamoType(run_id)] = Item(DynamoType(run_id), None, {**attributes, **own})  # type: ignore[assignment]
 
 
 @pytest.fixture
@@ -154,90 +38,187 @@ def doors(load: Load, langgraph: LangGraphDouble) -> dict[str, Door]:
     return {name: load(name, LangGraphUrl=langgraph.url) for name in names}
 
 
-def story(doors: dict[str, Door], stream: Stream, langgraph: LangGraphDouble, wall: WallClock, meter: Meter) -> None:
-    """Launch a run, have it end and be read; then another, whose webhook never comes."""
-    launch, query, thread = doors["launch"], doors["query"], new_id()
-    body = json.dumps({"assistant_id": "agent", "input": {}, "thread_id": thread})
-    with meter.on("POST /runs"):
-        launched = launch.call(body, headers={"idempotency-key": new_id()}).body
-    langgraph.known[launched["run_id"]]["status"] = "success"
-    stream.batches()
-    told = delivery(launched["run_id"], launched["launch_id"], thread_id=thread)
-    token = stream.aws.token(launched["launch_id"])
-    with meter.on("POST /webhook"):
-        assert doors["webhook"].call(told, f"token={token}").status == 200
-    for step in ("a record to be settled", "a record to be told"):
-        (batch,) = stream.batches()
-        with meter.on(step):
-            assert stream.bring(batch) == []
-    reads = {
-        "GET /runs/{run_id}": launched["links"]["run"],
-        "GET /launches/{launch_id}": launched["links"]["launch"],
-        "GET /runs?thread_id=…": f"/runs?thread_id={THREAD}&limit={LIMIT}",
-        "GET /runs?outcome=…": f"/runs?outcome=pending&limit={LIMIT}",
-    }
-    for what, link in reads.items():
-        with meter.on(what):
-            assert query.get(link).status == 200
-    launch.call(body, headers={"idempotency-key": new_id()})
-    langgraph.known[langgraph.run_id]["status"] = "success"
-    wall.now += 120
-    with meter.on("a pass of reconcile, with one run due"):
-        Schedule(doors["reconcile"]).run()
-    wall.now += 120
-    with meter.on("a pass of reconcile, with one event due"):
-        Schedule(doors["reconcile"]).run()
-    asks(launch, langgraph, wall)
-    waits = langgraph.run_id
-    with meter.on("POST /runs/{run_id}/resume"):
-        assert launch.post(f"/runs/{waits}/resume", '{"resume": "yes"}').status == 202
-    with meter.on("POST /runs/{run_id}/cancel"):
-        assert launch.post(f"/runs/{langgraph.run_id}/cancel").status == 202
-    langgraph.known[langgraph.run_id]["status"] = "success"
-    mailbox = Mailbox(launch, stream.aws, wall)
-    message = mailbox.send(body)
-    with meter.on("a message of the launch queue"):
-        assert mailbox.bring(message) == [True]
-    langgraph.known[langgraph.run_id]["status"] = "success"
-    for _ in range(3):  # until nothing is due
-        wall.now += 120
-        Schedule(doors["reconcile"]).run()
-    stream.batches()
+@dataclasses.dataclass
+class Story:
+    """Each operation once, metered."""
+
+    doors: dict[str, Door]
+    stream: Stream
+    langgraph: LangGraphDouble
+    wall: WallClock
+    meter: Meter
+    stored: dict[str, int] = dataclasses.field(default_factory=dict)  # bytes in the tables that a run leaves there
+
+    def tell(self) -> None:
+        for size, length in PAYLOADS.items():
+            self.told_by_webhook(size, length)
+        self.listed()
+        self.reconciled()
+        self.answered_and_cancelled()
+        self.by_message()
+        self.langgraph_is_done()
+        for _ in range(2):  # until nothing is due
+            self.a_pass()
+
+    def launch(self, number: int = 0) -> dict[str, Any]:
+        """Launch a run in the shard of that number."""
+        while self.langgraph.run_id in self.langgraph.known or shard(self.langgraph.run_id) != number % SHARDS:
+            self.langgraph.run_id = new_id()
+        body = json.dumps({"assistant_id": "agent", "input": {}, "thread_id": new_id()})
+        return dict(self.doors["launch"].call(body, headers={"idempotency-key": new_id()}).body)
+
+    def told_by_webhook(self, size: str, length: int) -> None:
+        """Launch a run, have it end, be told of and read, with a webhook of so many bytes."""
+        with self.meter.on("POST /runs"):
+            launched = self.launch()
+        run_id, launch_id = launched["run_id"], launched["launch_id"]
+        self.langgraph.known[run_id]["status"] = "success"
+        self.stream.batches()
+        token = self.stream.aws.token(launch_id)
+        told = delivery(run_id, launch_id, token, thread_id=launched["thread_id"], values='"@"')
+        told = told.replace('"@"', json.dumps(random.Random(1).randbytes(length).hex()[: length - len(told) + 1]))
+        assert len(told) == length
+        self.wall.now += 1  # else what is due next would be due at the same second, and cost less
+        with self.meter.on(f"POST /webhook, {size}"):
+            assert self.doors["webhook"].call(told, f"token={token}").status == 200
+        for step in ("settled", "told"):
+            (batch,) = self.stream.batches()
+            self.wall.now += 1
+            with self.meter.on(f"a record to be {step}, {size}"):
+                assert self.stream.bring(batch) == []
+        self.stored[size] = self.meter.stored("RunsTable", run_id) + self.meter.stored("LaunchesTable", launch_id)
+        for what, link in ((f"GET /runs/{{run_id}}, {size}", "run"), ("GET /launches/{launch_id}", "launch")):
+            with self.meter.on(what):
+                assert self.doors["query"].get(launched["links"][link]).status == 200
+
+    def listed(self) -> None:
+        for by in (f"thread_id={THREAD}", "outcome=pending"):
+            with self.meter.on(f"GET /runs?{by.partition('=')[0]}=…"):
+                page = self.doors["query"].get(f"/runs?{by}&limit={LIMIT}")
+            assert len(page.body["runs"]) == LIMIT
+
+    def reconciled(self) -> None:
+        """Have webhooks get lost: reconcile finds the runs, and two minutes later says so."""
+        for what, number in (("one", 1), (f"{DUE}", DUE)):
+            for one in range(number):
+                self.launch(one)
+            self.langgraph_is_done()
+            self.wall.now += 120
+            with self.meter.on(f"a pass of reconcile, {what} due"):
+                self.a_pass(0)
+            with self.meter.on(f"a pass of reconcile, {what} told"):
+                self.a_pass()
+
+    def answered_and_cancelled(self) -> None:
+        launch = self.doors["launch"]
+        waits = self.asks()
+        with self.meter.on("POST /runs/{run_id}/resume"):
+            assert launch.post(f"/runs/{waits}/resume", '{"resume": "yes"}').status == 202
+        with self.meter.on("POST /runs/{run_id}/cancel"):
+            assert launch.post(f"/runs/{self.langgraph.run_id}/cancel").status == 202
+
+    def by_message(self) -> None:
+        mailbox = Mailbox(self.doors["launch"], self.stream.aws, self.wall)
+        message = mailbox.send({"assistant_id": "agent", "input": {}, "thread_id": new_id()})
+        with self.meter.on("a message of the launch queue"):
+            assert mailbox.bring(message) == [True]
+
+    def asks(self) -> str:
+        """Launch a run that waits for a person, and is known to; return its id."""
+        launched = self.launch()
+        run_id, thread_id = str(launched["run_id"]), launched["thread_id"]
+        del self.langgraph.known[run_id]
+        self.langgraph.add(thread_id, run_id=run_id, next=["work"], tasks=QUESTION)
+        seen = Seen("success", "awaiting_input", None, None, json.dumps(QUESTION[0]["interrupts"]), began=True)
+        placed = Placed(Payload("{}", 2, "0" * 64), None)
+        update = run_states.reconciled(run_id, seen, placed, self.wall.now, is_heard=True)
+        assert self.doors["launch"].app.launcher.runs.apply(update) is None
+        return run_id
+
+    def langgraph_is_done(self) -> None:
+        for run in self.langgraph.known.values():
+            run["status"] = "success"
+
+    def a_pass(self, seconds: int = 120) -> None:
+        self.wall.now += seconds
+        Schedule(self.doors["reconcile"]).run()
 
 
-def asks(launch: Door, langgraph: LangGraphDouble, wall: WallClock) -> None:
-    """Launch a run that waits for a person, and is known to."""
-    thread_id = new_id()
-    launched = launch.call(json.dumps({"assistant_id": "agent", "input": {}, "thread_id": thread_id})).body
-    del langgraph.known[launched["run_id"]]
-    langgraph.add(thread_id, run_id=launched["run_id"], next=["work"], tasks=QUESTION)
-    seen = Seen("success", "awaiting_input", None, None, json.dumps(QUESTION[0]["interrupts"]), began=True)
-    placed = Placed(Payload("{}", 2, "0" * 64), None)
-    update = run_states.reconciled(launched["run_id"], seen, placed, wall.now, is_heard=True)
-    assert launch.app.launcher.runs.apply(update) is None
+@pytest.fixture
+def story(
+    doors: dict[str, Door],
+    aws: Aws,
+    langgraph: LangGraphDouble,
+    wall: WallClock,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> Story:
+    meter = Meter(monkeypatch, capsys, langgraph, aws)
+    return Story(doors, Stream(doors["notify"], aws, wall), langgraph, wall, meter)
 
 
-def test_g10_calls_bytes_and_capacity_are_the_same_with_10_and_with_10_000_other_runs(
-    doors: dict[str, Door], aws: Aws, langgraph: LangGraphDouble, wall: WallClock, monkeypatch: pytest.MonkeyPatch
+def test_g10_calls_bytes_and_capacity_are_the_same_with_100_10_000_and_100_000_other_runs(
+    story: Story, aws: Aws, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    stream, meter = Stream(doors["notify"], aws, wall), Meter(monkeypatch, langgraph, aws)
-    for door in doors.values():
+    for door in story.doors.values():
         owner = getattr(door.app, "launcher", door.app)
         for secret in [kept for kept in vars(owner).values() if isinstance(kept, Secret)]:
-            secret.value()  # good for minutes, so no part of what one call costs
-    bills, had = [], 0
+            secret.value()  # good for minutes: see the test of a cold function below
+    crowd, packed = Crowd(aws, monkeypatch, THREAD), []
+    bills: dict[str, Bill] = {}
     for others in OTHERS:
-        fill(aws, others - had, THREAD)
-        had = others
-        story(doors, stream, langgraph, wall, meter)
-        bills.append(meter.bills)
-        meter.bills = {}
-    few, many = bills
-    page = "GET /runs?outcome=…"  # full in each of its shards once there are many
-    assert many[page].pop("bytes read") < 8 * (LIMIT + 1) * SUMMARY_BYTES
-    assert few[page].pop("bytes read") > 0
-    assert few == many
-    calls = {what: {name: n for name, n in bill.items() if not name.startswith(COUNTED)} for what, bill in many.items()}
-    assert calls == CALLS
-    units = {what: (bill.get("units written", 0), bill.get("half units read", 0) / 2) for what, bill in many.items()}
-    assert units == UNITS
+        crowd.grow(others)
+        story.tell()
+        assert crowd.is_untouched()
+        bills = bills or story.meter.bills
+        assert story.meter.bills == bills
+        packed.append(story.meter.packed)
+        story.meter.bills, story.meter.packed = {}, {}
+    for packs in packed[1:]:  # the ids in them are others, and pack otherwise
+        assert packs == pytest.approx(packed[0], abs=100)
+    assert {what: _stated(bill) for what, bill in bills.items()} == {
+        what: _stated(bill) for what, bill in BILLS.items()
+    }
+    for what, bill in BILLS.items():
+        assert bills[what].logged == pytest.approx(bill.logged, rel=0.05), what
+    assert story.stored == STORED
+
+
+def _stated(bill: Bill) -> Bill:
+    """Return what `counts.py` states of a bill to the last unit; log lines have line numbers of the source in them."""
+    return dataclasses.replace(bill, sent=0, received=0, logged=0)
+
+
+def test_g10_the_budget_of_calls_is_kept() -> None:
+    assert {what: BILLS[what].aws_calls for what in BUDGET} == BUDGET
+
+
+def test_g10_a_cold_function_reads_its_secrets_once_in_five_minutes(
+    doors: dict[str, Door], story: Story, aws: Aws
+) -> None:
+    clock = stand_still(doors["webhook"], aws)
+    doors["webhook"].app.ring.forget()
+    for what in ("cold", "warm", "old"):
+        launched = story.launch()
+        told, token = delivery(launched["run_id"], launched["launch_id"]), aws.token(launched["launch_id"])
+        clock.now += 301 if what == "old" else 0
+        with story.meter.on(what):
+            assert doors["webhook"].call(told, f"token={token}").status == 200
+    calls = {what: bill.calls for what, bill in story.meter.bills.items()}
+    warm = {"UpdateItem": BUDGET["POST /webhook, 2 KB"]}
+    cold = {"GetSecretValue": 1, **warm}
+    assert calls == {"cold": cold, "warm": warm, "old": cold}
+
+
+def test_g10_a_pass_with_10_000_runs_due_reads_a_page_of_each_shard_and_ends_in_time(
+    story: Story, aws: Aws, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Crowd(aws, monkeypatch, THREAD).grow(20_000)
+    story.wall.now += TOMORROW + 120
+    ticks = itertools.count(step=10)  # of fifty seconds: launches look at the clock once or twice, runs at each batch
+    monkeypatch.setattr(story.wall, "monotonic", lambda: float(next(ticks)))
+    with story.meter.on("a pass"):
+        story.a_pass(0)
+    bill = story.meter.bills["a pass"]
+    assert bill.calls["Query"] == 2 * SHARDS
+    assert 0 < bill.calls["UpdateItem"] <= 5 * 8

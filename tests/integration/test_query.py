@@ -24,6 +24,7 @@ from tests.integration.support import NOW, claim, delivery, new_id
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from tests.integration.conftest import Load
     from tests.integration.faults import Faults
     from tests.integration.support import Aws, Door, Output, Reply, WallClock
 
@@ -141,6 +142,14 @@ def test_g5_a_payload_in_the_bucket_is_a_link_of_five_minutes_to_json(query: Doo
     stored = aws.client("s3").get_object(Bucket=aws.template.names["PayloadBucket"], Key=key)
     assert (stored["ContentType"], stored["ContentEncoding"]) == ("application/json", "gzip")
     assert gzip.decompress(stored["Body"].read()).decode() == told.payload.text
+
+
+def test_g5_a_link_stands_in_the_answer_alone(load: Load, book: Book, output: Output) -> None:
+    query, run_id = load("query", LogLevel="DEBUG"), book.launched(launch_id := new_id())
+    book.delivered(run_id, launch_id, "error", spilled=True)
+    assert "X-Amz-Signature" in get_run(query, run_id).body["payload_url"]
+    assert output.counts == {}
+    assert "X-Amz" not in output.text
 
 
 @pytest.mark.parametrize("region", ["us-east-1", "eu-central-1", "ap-southeast-4"])

@@ -118,8 +118,8 @@ def test_g1_a_large_result_for_which_there_is_no_time_is_read_next_time(
 
 @pytest.mark.parametrize("slow", [False, True])
 def test_g5_an_adopted_runs_metadata_are_langgraphs_without_the_token(scene: Scene, *, slow: bool) -> None:
-    """`slow`: its checkpoint can't be read, so that its status alone tells."""
-    metadata = {"tenant": "a", "odd": "a.secret-token", "price": 1.5}
+    """Nor what comes together to be one when another is cut out; `slow`: its checkpoint can't be read."""
+    metadata = {"tenant": "a", "odd": "a.seca.secret-tokenret-token", "price": 1.5}
     run_id = scene.launched("success", metadata=metadata)
     if slow:
         scene.langgraph.instead = lambda sent: Told(silent=True) if sent.path.endswith("/history") else None

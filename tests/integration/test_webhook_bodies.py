@@ -135,3 +135,20 @@ def test_a_base64_body_is_stored_as_its_text(webhook: Door, aws: Aws) -> None:
     reply = webhook.call(base64.b64encode(body.encode()).decode(), f"token={token}", is_base64=True)
     assert reply.status == 200
     assert (aws.run(run_id) or {})["payload"] == body.replace(token, "")
+
+
+def test_g10_a_body_is_parsed_once(webhook: Door, aws: Aws, monkeypatch: pytest.MonkeyPatch) -> None:
+    parsed: list[str] = []
+    decode = json.JSONDecoder.decode
+
+    def counted(decoder: json.JSONDecoder, text: str, *given: Any) -> Any:
+        parsed.append(text)
+        return decode(decoder, text, *given)
+
+    monkeypatch.setattr(json.JSONDecoder, "decode", counted)
+    run_id, token = new_id(), aws.token(LAUNCH_ID)
+    for more in ("x" * 100_000, "x" * 100_000, "y" * 100_000):  # into the bucket, again, and another of the same run
+        body = delivery(run_id, LAUNCH_ID, token, values=json.dumps({"more": more}))
+        parsed.clear()
+        assert webhook.call(body, f"token={token}").status == 200
+        assert sum(more in text for text in parsed) == 1

@@ -61,6 +61,14 @@ def test_g5_who_sends_from_elsewhere_is_refused_before_anything_else(load: Load,
     assert output.counts == {"refused": 1, "refused:source-refused": 1}
 
 
+def test_g5_where_a_request_comes_from_is_not_for_its_headers_to_say(load: Load, aws: Aws) -> None:
+    webhook, launch_id = load("webhook", WebhookSourceCidrs="198.51.100.0/24"), new_id()
+    token, near = aws.token(launch_id), "198.51.100.7"
+    headers = {"x-forwarded-for": near, "forwarded": f"for={near}", "x-real-ip": near}
+    refused = webhook.call(delivery(new_id(), launch_id, token), f"token={token}", headers)
+    assert (refused.status, refused.problem) == (403, "source-refused")
+
+
 def test_who_sends_from_one_of_the_networks_is_heard(load: Load, aws: Aws) -> None:
     webhook, launch_id, run_id = load("webhook", WebhookSourceCidrs=f"198.51.100.0/24,{SOURCE}/32"), new_id(), new_id()
     token = aws.token(launch_id)

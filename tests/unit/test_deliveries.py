@@ -109,6 +109,22 @@ def test_g6_without_a_usable_run_id_and_status_a_delivery_is_trimmed(members: di
     assert parse_delivery(json.dumps(named).encode(), TOKEN) == Trimmed("L", run_id)
 
 
+def test_g5_a_token_is_cut_out_that_comes_together_when_another_one_is_cut_out() -> None:
+    token, spelt = "ab" * 20, "%61b" * 20
+    pieces = f"{token[:9]}{spelt[:7]}{token}{spelt[7:]}{token[9:]}"
+    body = json.dumps({"run_id": RUN, "status": "success", "values": f"<{pieces}>"})
+    delivery = parse_delivery(body.encode(), token, spelt)
+    assert isinstance(delivery, Delivery)
+    assert delivery.payload.text == body.replace(pieces, "")
+
+
+def test_g6_pieces_in_pieces_without_end_are_for_langgraph_to_be_asked_about() -> None:
+    """Else cutting out 6 MB of them, one after the other, would take minutes."""
+    token = "ab" * 20
+    body = json.dumps({"run_id": RUN, "status": "success", "values": token[:11] * 99 + token[11:] * 99})
+    assert parse_delivery(body.encode(), token) == Trimmed(None, None)
+
+
 @pytest.mark.parametrize(
     "body",
     [

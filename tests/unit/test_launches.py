@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from runledger.core.launch_fields import MAX_AFTER_SECONDS, STREAM_MODES
-from runledger.core.launches import LaunchRequest, launch_id_of, own_thread_id
+from runledger.core.launches import RESERVED, LaunchRequest, launch_id_of, own_thread_id
 from runledger.core.launches import parse_launch as parse
 from runledger.core.problems import MAX_ERRORS, MAX_POINTER, Problem
 from runledger.core.requests import MAX_BODY_BYTES, unknown_members
@@ -226,6 +226,15 @@ def test_g6_a_body_may_be_as_long_as_the_limit_and_no_longer() -> None:
     problem = refusal(longest + b" ")
     assert (problem.status, problem.slug) == (413, "body-too-large")
     assert str(MAX_BODY_BYTES) in problem.detail
+
+
+def test_g5_a_webhook_of_the_callers_own_is_refused() -> None:
+    assert pointers({**LEAST, "webhook": "https://elsewhere.example"}) == ["/webhook"]
+
+
+@pytest.mark.parametrize("name", RESERVED)
+def test_g5_metadata_by_which_a_run_is_known_are_not_the_callers(name: str) -> None:
+    assert pointers({**LEAST, "metadata": {name: ID}}) == [f"/metadata/{name}"]
 
 
 @pytest.mark.parametrize(

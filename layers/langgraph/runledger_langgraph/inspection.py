@@ -214,8 +214,9 @@ def _cleaned(run: dict[str, Any]) -> tuple[dict[str, Any], set[str]]:
 
 
 def _without(tokens: set[str], text: bytes) -> bytes:
-    for token in tokens:
-        text = text.replace(token.encode(), b"")
+    while any(token.encode() in text for token in tokens):  # again, where two pieces of one have come together
+        for token in tokens:
+            text = text.replace(token.encode(), b"")
     return text
 
 

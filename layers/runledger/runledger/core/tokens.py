@@ -14,6 +14,7 @@ import json
 import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
+from urllib.parse import unquote_plus
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -37,7 +38,7 @@ class KeyRingUnusableError(Exception):
 
 
 class TokenRefusedError(Exception):
-    """The token proves nothing; `reason` is `malformed`, `forged` or `expired`."""
+    """The token proves nothing; `reason` is `missing`, `several`, `malformed`, `forged` or `expired`."""
 
     def __init__(self, reason: str, launch_id: str | None = None) -> None:
         """`launch_id` is given only where the token was genuine once."""
@@ -124,6 +125,18 @@ def sign(ring: KeyRing, launch_id: str, expiry: int, now: float) -> str:
     kid = ring.signer(now)
     signed = f"{kid}.{launch_id}.{expiry}"
     return f"{signed}.{_mac(ring.signing[kid], signed)}"
+
+
+def in_query(query: str) -> tuple[str, str]:
+    """Return the token of a URL's raw query, and as it is spelt there, which LangGraph echoes.
+
+    Raises TokenRefusedError where there is none, or more than one.
+    """
+    pairs = [pair.partition("=") for pair in query.split("&")]
+    spelt = [value for name, _, value in pairs if unquote_plus(name) == "token"]
+    if len(spelt) != 1 or not spelt[0]:
+        raise TokenRefusedError("several" if len(spelt) > 1 else "missing")
+    return unquote_plus(spelt[0]), spelt[0]
 
 
 def verify(token: str, ring: KeyRing, now: float, *, accept_shared: bool) -> Grant:
