@@ -78,7 +78,7 @@ BILLS = {
         {"GetItem": 1, "UpdateItem": 1, "LangGraph POST /threads/…/runs/…/cancel": 1},
         {"Runs": 1, "Runs due": 2},
         read=1.0,
-        logged=228,
+        logged=548,
     ),
     "POST /webhook, 2 KB": Bill(
         {"UpdateItem": 1},

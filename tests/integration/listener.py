@@ -32,7 +32,8 @@ class Listener:
                 assert event["source"] == "runledger"
                 validate(event["detail-type"], json.dumps(event["detail"]))
                 found.append(event)
-                self.sqs.delete_message(QueueUrl=self.url, ReceiptHandle=message["ReceiptHandle"])
+            done = [{"Id": m["MessageId"], "ReceiptHandle": m["ReceiptHandle"]} for m in messages]
+            self.sqs.delete_message_batch(QueueUrl=self.url, Entries=done)
         return found
 
 
