@@ -55,7 +55,7 @@ fuzz: $(TOOLS)/fuzz/.done ## Fuzz what reads tokens and bodies (FUZZ_SECONDS=60)
 	PYTHONPATH=layers/runledger $(TOOLS)/fuzz/bin/python -m tests.fuzz -max_total_time=$(FUZZ_SECONDS) -print_final_stats=1
 
 bench: .venv/.done $(TOOLS)/langgraph/.done $(TOOLS)/runtime/.done $(TOOLS)/bench/.done build ## Time the built functions
-	$(SAM) build -t tests/bench/template.yaml --build-dir .aws-sam/bench --cache-dir .aws-sam/bench-cache
+	$(SAM) build -t tests/bench/template.yaml --build-dir .aws-sam/bench
 	PYTHONPATH=layers/runledger $(RUN) tests.bench.bench $(ROUNDS); status=$$?; $(TOOLS)/bench/bin/python tests/bench/plot.py; exit $$status
 
 openapi: .venv/.done ## Write events/schemas/openapi.json anew
@@ -70,7 +70,7 @@ load: .venv/.done ## Write tests/bench/LOAD.md anew: which limit is met first
 mutations: .venv/.done ## Break each guarantee on purpose and see a test fail (ONLY=G2)
 	$(RUN) tests.mutations $(ONLY)
 
-LOCKS := $(wildcard layers/*/requirements.txt requirements*.txt local/*/requirements.txt tests/*/requirements.txt)
+LOCKS := $(wildcard requirements*.txt $(foreach in,layers local tests tests/bench/handlers,$(in)/*/requirements.txt))
 audit: $(TOOLS)/audit/.done ## Look up what is known of each locked package (needs the index itself)
 	@for lock in $(LOCKS); do echo "$$lock:"; \
 	$(TOOLS)/audit/bin/pip-audit --strict --require-hashes --disable-pip --progress-spinner off -r $$lock || { \
@@ -88,7 +88,6 @@ format: .venv/.done ## Format the code and mend what the linter can
 	$(RUN) ruff format .
 
 build: .venv/.done $(TOOLS)/sam/.done ## sam build, for this machine's architecture
-	@[ -z "$$(find layers/pack.py layers/*/Makefile functions/Makefile -newer .aws-sam/build.toml 2>&1)" ] || rm -rf .aws-sam
 	$(SAM) build --parameter-overrides Architecture=$(ARCHITECTURE)
 
 lock: $(UV) ## Lock all dependencies anew, with hashes

@@ -20,7 +20,7 @@ from typing import Any
 # What botocore has a description of, and adapters make a client for; the other 400 services weigh 27 MB.
 SERVICES = {"dynamodb", "events", "s3", "secretsmanager", "sqs", "stepfunctions"}
 _ENDPOINTS = {*SERVICES, "states"}  # as the table of regions calls them
-_GLIBC = ("2_17", "2_28", "2_34")  # Amazon Linux 2023 has 2.34; what is built for older ones runs there too
+_GLIBC = ("2_17", "2_28", "2_34")  # those that wheels are built for; Amazon Linux 2023 has 2.34
 
 
 def pack(architecture: str, artefact: Path) -> None:

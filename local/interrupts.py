@@ -14,7 +14,12 @@ def raise_once() -> None:
         signal.signal(number, _raise)
 
 
-def _raise(*_: object) -> NoReturn:
+def ignore() -> None:
+    """Hear of none from now on."""
     for number in _SIGNALS:
         signal.signal(number, signal.SIG_IGN)
+
+
+def _raise(*_: object) -> NoReturn:
+    ignore()
     raise KeyboardInterrupt

@@ -42,6 +42,7 @@ def main() -> int:
         with running.alone(), ExitStack() as started:
             with console.status("starting"):
                 stack = started.enter_context(_stack())
+            started.callback(interrupts.ignore)  # by then it ends, by itself or not, and is to end in order
             running.write(stack)
             console.print(_welcome(stack), soft_wrap=True)
             return _watch(stack)

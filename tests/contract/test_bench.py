@@ -18,7 +18,7 @@ def test_the_report_is_of_these_results() -> None:
 
 
 @pytest.mark.parametrize("budget", BUDGETS, ids=lambda budget: f"{budget.subject} {budget.figure} {budget.reference}")
-def test_g10_every_budget_was_kept(budget: Budget) -> None:
+def test_the_figures_shown_keep_every_budget(budget: Budget) -> None:
     assert budget.spent(MEASURED["rounds"]) <= budget.most
 
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 RUNS, ROTATIONS = 200, 3
 CALLERS = 4
-TRIED = 12  # launches by which it is found out how long RUNS of them take on this machine
+TRIED = 12  # launches by which it is found out how long RUNS of them take here
 
 
 @pytest.fixture
@@ -94,7 +94,7 @@ def test_g7_200_runs_in_flight_across_three_rotations_are_all_recorded(stack: St
         batch = launch(stack, RUNS // (ROTATIONS + 1), after_seconds=waits)
         signers.append({kid(stack, batch[0]), kid(stack, batch[-1])})
         launched += batch
-        assert number == ROTATIONS or count("delivered", lines) == 2 * TRIED, "this machine has become slower"
+        assert number == ROTATIONS or count("delivered", lines) == 2 * TRIED, "it has become slower meanwhile"
     assert_recorded(stack, launched, lines, 60 + ahead)
     keys = list(ring(stack).signing)
     assert len(keys) == ROTATIONS + 1

@@ -27,8 +27,8 @@ class LangGraph:
     def __init__(self, url: str, deadline: float = DEADLINE) -> None:
         """`deadline` is in seconds, for all the calls of one request together.
 
-        All that the first call would import or set up is done here, at start: Lambda gives a function of 512 MB three
-        times as much of a processor for that as for its calls.
+        All that the first call would import or set up is done here, at start: Lambda gives a function of 512 MB more
+        of a processor for that than for its calls.
         """
         self.url, self.deadline = url, deadline
         self._runner = asyncio.Runner()

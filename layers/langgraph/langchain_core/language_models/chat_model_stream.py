@@ -1,7 +1,7 @@
 """What the LangGraph SDK imports of langchain-core: two classes that it needs for `threads.stream`, not used here.
 
-The whole of langchain-core brings langsmith, pydantic, requests and zstandard, 41 MB in 22 packages, and takes twice as
-long to import as all the rest of the SDK. requirements.txt leaves it out by layers/langgraph/overrides.txt.
+The whole of langchain-core brings langsmith, pydantic, requests and zstandard, 40 MB in 22 packages, and takes half of
+the time that the SDK needs to be imported. requirements.txt leaves it out by layers/langgraph/overrides.txt.
 """
 
 from __future__ import annotations

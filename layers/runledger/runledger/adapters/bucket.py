@@ -30,6 +30,11 @@ class Bucket:
     @cached_property
     def _client(self) -> S3Client:
         """Made when it is needed: most payloads stand in their item, and no other client takes as long to make."""
+        client: S3Client = aws.client("s3")
+        return client
+
+    @cached_property
+    def _signer(self) -> S3Client:
         client: S3Client = aws.client("s3", aws.LINKS)
         return client
 
@@ -65,7 +70,7 @@ class Bucket:
 
         It is signed here, without a call. The object's Content-Encoding has a browser unpack it.
         """
-        return self._client.generate_presigned_url(
+        return self._signer.generate_presigned_url(
             "get_object", Params={"Bucket": self.name, "Key": key}, ExpiresIn=LINK_SECONDS
         )
 
