@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 def nothing_is_left_and_nothing_was_denied() -> Iterator[None]:
     """When all stacks have stopped: what they left, and what they were not to do."""
     yield
+    if SUITE.places:
+        assert SUITE.called, "no call was recorded: what is held against the roles?"
+        assert any(name.startswith("key ") for name in SUITE.secrets), "no key was found: what is looked for?"
     assert SUITE.denied == [], "G9: a function made a call that its role denies"
     assert SUITE.left() == [], "G5: a secret is left somewhere"
 

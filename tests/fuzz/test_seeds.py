@@ -7,6 +7,7 @@ from unittest.mock import patch
 import pytest
 
 from local.template import ROOT
+from runledger.core.deliveries import Trimmed
 from runledger.core.tokens import Grant
 from tests.fuzz import webhook
 from tests.fuzz.webhook import GOOD, SHARED, TOKENS, check, seeds
@@ -27,6 +28,12 @@ def test_no_token_has_what_stands_for_one_and_none_stands_in_a_seed() -> None:
 def test_a_token_that_is_taken_though_nobody_signed_it_is_a_fault() -> None:
     with patch.object(webhook, "verify", return_value=Grant(None)), pytest.raises(AssertionError):
         check(b"token=guessed\n{}")
+
+
+def test_a_result_that_is_thrown_away_is_a_fault() -> None:
+    whole = next(seed for seed in SEEDS if b'": ' in seed and b"\x01" in seed.partition(b"\n")[2])
+    with patch.object(webhook, "parse_delivery", return_value=Trimmed(None, None)), pytest.raises(AssertionError):
+        check(whole)
 
 
 @pytest.mark.parametrize("kept", ["less", "more"])
