@@ -94,7 +94,7 @@ def client_calls(function: Function) -> Iterator[ast.Call]:
     for method in _adapters_used(function):
         for node in ast.walk(method):
             match node:
-                case ast.Call(func=ast.Attribute(value=ast.Attribute(attr="_client"))):
+                case ast.Call(func=ast.Attribute(value=ast.Attribute(attr="_client" | "_signer"))):
                     yield node
 
 

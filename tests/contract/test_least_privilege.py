@@ -182,7 +182,9 @@ def test_g9_a_role_reaches_what_the_environment_names_and_its_log(function: Func
 def test_g9_a_client_is_called_and_never_handed_on() -> None:
     """Else what is done with it elsewhere would not be seen."""
     for name, tree in modules().items():
-        used = [node for node in ast.walk(tree) if isinstance(node, ast.Attribute) and node.attr == "_client"]
+        used = [
+            node for node in ast.walk(tree) if isinstance(node, ast.Attribute) and node.attr in ("_client", "_signer")
+        ]
         kept = [node for node in used if isinstance(node.ctx, ast.Store)]
         called = {id(node.func.value) for node in ast.walk(tree) if _is_method_call(node)}  # type: ignore[attr-defined]
         if name.startswith("runledger.adapters."):
