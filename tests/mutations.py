@@ -954,8 +954,8 @@ MUTATIONS = (
         "G5",
         "the token stays in what reconcile records",
         f"{LANGGRAPH}/inspection.py",
-        "        at = found.end()",
-        "        kept, at = kept + found[0], found.end()",
+        "return bytes(kept + text[at:])",
+        "return text",
     ),
     Mutation(
         "G5",
