@@ -35,7 +35,7 @@ RESULTS, REPORT = HERE / "results.json", HERE / "RESULTS.md"
 def main() -> int:
     """Return the exit status: 1 where a budget is exceeded."""
     asked = argparse.ArgumentParser(prog="make bench", description=__doc__)
-    asked.add_argument("rounds", type=int, nargs="?", default=15)
+    asked.add_argument("rounds", type=int, nargs="?", default=10)
     asked.add_argument("warm_calls", type=int, nargs="?", default=30)
     given = asked.parse_args()
     with TemporaryDirectory() as name, _servers(Path(name)) as (aws, level, langgraph):

@@ -7,19 +7,14 @@ the time that the SDK needs to be imported. requirements.txt leaves it out by la
 from __future__ import annotations
 
 
-class _NotShippedError(NotImplementedError):
-    """Raised where the SDK would use what is not here."""
-
-    def __init__(self) -> None:
-        super().__init__("threads.stream of the LangGraph SDK needs langchain-core, which this layer leaves out")
-
-
 class ChatModelStream:
     """Stands in for a message of a thread's stream."""
 
     def __init__(self, *_: object, **__: object) -> None:
         """Raise: it can't be used."""
-        raise _NotShippedError
+        raise NotImplementedError(
+            "threads.stream of the LangGraph SDK needs langchain-core, which this layer leaves out"
+        )
 
 
 class AsyncChatModelStream(ChatModelStream):

@@ -21,5 +21,5 @@ _CONFIG = Config(
 
 
 def client(service: str, more: Config | None = None) -> Any:  # noqa: ANN401 - boto3 makes its clients' classes at run time
-    """Return the boto3 client for `service`, made once; `more` adds to its configuration."""
+    """Return a new boto3 client for `service`; `more` adds to its configuration."""
     return boto3.client(service, config=_CONFIG.merge(more) if more else _CONFIG)  # type: ignore[call-overload]

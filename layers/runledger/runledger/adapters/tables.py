@@ -127,6 +127,11 @@ def plain(item: Mapping[str, Any]) -> dict[str, Any]:
     return {name: _deserialize(value) for name, value in item.items()}
 
 
+def _typed(value: object) -> Any:  # noqa: ANN401 - DynamoDB's own form
+    """Return a value in DynamoDB's form; nearly all are texts, which the serializer tells from nine other types."""
+    return {"S": value} if type(value) is str else _serialize(value)
+
+
 def _code(error: BotoCoreError | ClientError) -> str:
     return error.response["Error"]["Code"] if isinstance(error, ClientError) else type(error).__name__
 
@@ -153,11 +158,6 @@ def request(update: Update) -> dict[str, Any]:
         "UpdateExpression": text,
         "ConditionExpression": condition,
         "ExpressionAttributeNames": {f"#{name}": name for name in _NAME.findall(f"{text} {condition}")},
-        "ExpressionAttributeValues": {
-            f":{name}": {"S": value}
-            if type(value) is str
-            else _serialize(value)  # in a quarter of the serializer's time
-            for name, value in values.items()
-        },
+        "ExpressionAttributeValues": {f":{name}": _typed(value) for name, value in values.items()},
         "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
     }

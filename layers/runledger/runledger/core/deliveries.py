@@ -14,7 +14,7 @@ from runledger.core.times import normalised
 _UUID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}", re.ASCII)
 _SPACE = " \t\n\r"  # JSON's
 _MAX_NAME = 256
-_MAX_CUTS = 5
+_MAX_CUTS = 5  # more pieces in pieces are nobody's result: LangGraph is asked
 _MAX_ERROR = 2_000  # characters of an error kept for lists; the payload has all of it
 
 
