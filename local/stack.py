@@ -122,6 +122,7 @@ class Stack:
             "webhook_url": self.webhook_url,
             "langgraph_url": self.langgraph_url,
             "aws_endpoint_url": self.endpoint_url,
+            "ledger_id": self.template.ledger_id,
             "parameters": self.parameters,
             "resources": self.template.names,
             "outputs": self._outputs(),

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import re
+import uuid
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ _PSEUDO = {
     "AWS::Partition": "aws",
     "AWS::URLSuffix": "amazonaws.com",
     "AWS::StackName": "local",
+    "AWS::StackId": f"arn:aws:cloudformation:us-east-1:123456789012:stack/local/{uuid.uuid4()}",
 }
 
 
@@ -86,6 +88,11 @@ class Template:
         defaults = {name: str(spec["Default"]) for name, spec in known.items() if "Default" in spec}
         self.parameters = {**defaults, **self.parameters}
 
+    @property
+    def ledger_id(self) -> str:
+        """The identity of the ledger, which the template makes of the stack's id unless it is given (G12)."""
+        return str(self.resolve(self.document["Outputs"]["LedgerId"]["Value"]))
+
     def resources(self, kind: str) -> dict[str, dict[str, Any]]:
         """Return the properties of each resource of a type, by logical id, resolved."""
         return {
@@ -142,7 +149,7 @@ class Template:
         resolved = {key: self.resolve(item) for key, item in value.items()}
         return {key: item for key, item in resolved.items() if item is not _NOTHING}
 
-    def _call(self, name: str, argument: Any) -> Any:  # noqa: PLR0911 - one for each intrinsic function
+    def _call(self, name: str, argument: Any) -> Any:  # noqa: C901, PLR0911 - one for each intrinsic function
         match name:
             case "Ref":
                 return self._ref(argument)
@@ -160,6 +167,10 @@ class Template:
                 return not self.resolve(argument)[0]
             case "Fn::Join":
                 return argument[0].join(self.resolve(argument[1]))
+            case "Fn::Select":
+                return self.resolve(argument[1])[int(argument[0])]
+            case "Fn::Split":
+                return self.resolve(argument[1]).split(argument[0])
             case "Fn::Sub":
                 return re.sub(r"\$\{([\w:]+)\}", lambda match: str(self._ref(match[1])), argument)
             case "Fn::GetAtt":

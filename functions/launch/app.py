@@ -17,6 +17,7 @@ from runledger.adapters.bucket import Bucket
 from runledger.adapters.callbacks import Callbacks
 from runledger.adapters.gateway import Answer, Request, serve
 from runledger.adapters.queue import Queue
+from runledger.adapters.recorder import Recorder
 from runledger.adapters.secrets import Secret, api_key, key_ring
 from runledger.adapters.step_functions import Tasks
 from runledger.adapters.tables import Table
@@ -42,7 +43,9 @@ _runs = Table(_dynamodb, settings.text("RUNS_TABLE"))
 _launches = Table(_dynamodb, settings.text("LAUNCHES_TABLE"))
 _bucket = Bucket(settings.text("PAYLOAD_BUCKET"))
 launcher = Launcher(
+    ledger_id=settings.text("LEDGER_ID"),
     langgraph=LangGraph(settings.text("LANGGRAPH_URL")),
+    recorder=Recorder(_runs, _bucket),
     runs=_runs,
     launches=_launches,
     bucket=_bucket,
@@ -69,7 +72,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
 def launch(http: Request) -> Answer:
     """Start what the request asks for, or find what it has started: 202 with the ids, or a Problem."""
     request = parse_launch(http.content())
-    launch_id = launch_id_of(http.headers.get("idempotency-key"))
+    launch_id = launch_id_of(http.headers.get("idempotency-key"), launcher.ledger_id)
     telemetry.about(launch_id=launch_id)
     claim, run_id = Launching(launcher, launch_id, request, time.time(), _until(http.seconds_left())).launch()
     stream = f"{claim.langgraph_url}/threads/{claim.thread_id}/runs/{run_id}/stream"
@@ -84,7 +87,7 @@ def resume(http: Request) -> Answer:
         raise not_waiting(run["outcome"])
     given = parse_answer(http.content(), run.get("questions", "[]"))
     run_id = Answering(launcher, given, _until(http.seconds_left())).answer(run)
-    return _asked(_prefix(http), run_id, launch_of(run), run["thread_id"])
+    return _asked(_prefix(http), run_id, launch_of(launcher, run), run["thread_id"])
 
 
 def cancel(http: Request) -> Answer:

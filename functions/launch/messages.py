@@ -47,7 +47,7 @@ class Messages:
         launch_id, digest = None, ""
         try:
             key, request = parse_message(message.text, message.message_id)
-            launch_id, digest = launch_id_of(key), request.digest
+            launch_id, digest = launch_id_of(key, self.launcher.ledger_id), request.digest
             telemetry.about(launch_id=launch_id)
             Launching(self.launcher, launch_id, request, message.sent_at, until).launch()
         except Problem as problem:

@@ -22,13 +22,26 @@ from runledger.adapters.telling import Telling
 from runledger.core import run_states
 from runledger.core.events import letter_of
 from runledger.core.problems import Problem
+from runledger.core.verification import is_doubtful
 from runledger_langgraph.client import LangGraph
+from runledger_langgraph.confirming import (
+    Confirmed,
+    Denied,
+    NotOurs,
+    Verified,
+    look_at_claim,
+    note_claim,
+    note_verified,
+    verify,
+)
 from runledger_langgraph.inspection import Ended, Look, at_once, look
 from runledger_langgraph.refusals import ERRORS, explain, refuses_the_key
 
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.typing import LambdaContext
     from langgraph_sdk.client import LangGraphClient
+
+type Found = Look | Verified | Denied | Confirmed | NotOurs
 
 _LOOK_SECONDS = 5.0
 _TRY_SECONDS = 60  # how long an event is tried again from here
@@ -43,6 +56,7 @@ telling = Telling(runs, _bus, Callbacks(Tasks(), runs, _launches, _bucket))
 dead_letters = Queue(settings.text("DEAD_LETTER_QUEUE"))
 secret = Secret(aws.client("secretsmanager"), settings.text("LANGGRAPH_API_KEY_SECRET"), api_key)
 langgraph = LangGraph(settings.text("LANGGRAPH_URL"))
+LEDGER_ID = settings.text("LEDGER_ID")
 
 
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
@@ -50,9 +64,9 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     telemetry.begin(context)
     try:
         changes = [read(record) for record in event["Records"]]
-        told = [change for change in changes if "unpublished" in change.run]
+        told = [change for change in changes if "unpublished" in change.run and not is_doubtful(change.run)]
         failed = [change for change in told if not _tell(change, context)]
-        _settle([change for change in changes if change.run["outcome"] == "settling"], context)
+        _ask([change for change in changes if _is_to_be_asked(change.run)], context)
         return to_repeat(failed)
     finally:
         telemetry.end()
@@ -88,13 +102,29 @@ def _give_up(run: dict[str, Any], detail: str) -> bool:
     return True
 
 
-def _settle(changes: list[Change], context: LambdaContext) -> None:
-    """Ask LangGraph, all at once, what successes were. Where that fails, reconcile asks again."""
-    asked = {change.run["run_id"]: change.run for change in changes if "thread_id" in change.run}
+def _is_to_be_asked(run: dict[str, Any]) -> bool:
+    """Whether LangGraph has something to say of a run that takes no reading of its result; reconcile does the rest."""
+    is_claim = "claim" in run and "due_at" in run
+    return (is_claim or run["outcome"] == "settling" or "unverified" in run) and "disputed" not in run
 
-    async def look_at_all(client: LangGraphClient) -> list[Look | BaseException]:
-        looks = (look(client, run["thread_id"], run_id, run["created_at"], 0) for run_id, run in asked.items())
-        return await at_once(looks, _LOOK_SECONDS)
+
+async def _look(client: LangGraphClient, run: dict[str, Any]) -> Found:
+    if "claim" in run:
+        return await look_at_claim(client, run, LEDGER_ID)
+    if "unverified" in run:
+        return await verify(client, run)
+    return await look(client, run["thread_id"], run["run_id"], run["created_at"], 0)
+
+
+def _ask(changes: list[Change], context: LambdaContext) -> None:
+    """Ask LangGraph, all at once, what is not certain yet: what successes were, whether ends and claims are true.
+
+    Where that fails, reconcile asks again.
+    """
+    asked = {c.run["run_id"]: c.run for c in changes if "thread_id" in c.run or "claim" in c.run}
+
+    async def look_at_all(client: LangGraphClient) -> list[Any]:
+        return await at_once((_look(client, run) for run in asked.values()), _LOOK_SECONDS)
 
     if not asked or context.get_remaining_time_in_millis() / 1000 < _SPARE_SECONDS:
         return
@@ -110,7 +140,7 @@ def _settle(changes: list[Change], context: LambdaContext) -> None:
     for run, one in zip(asked.values(), found, strict=True):
         telemetry.about_only(launch_id=run.get("launch_id"), run_id=run["run_id"])
         try:
-            _note(run["run_id"], one)
+            _note(run, one)
         except Exception as error:  # noqa: BLE001 - a poisoned record never stops the others
             if refuses_the_key(error):
                 secret.forget()
@@ -118,9 +148,14 @@ def _settle(changes: list[Change], context: LambdaContext) -> None:
             telemetry.logger.warning("a run is settled later", detail=_detail(fault))
 
 
-def _note(run_id: str, found: Look | BaseException) -> None:
+def _note(run: dict[str, Any], found: Found | BaseException) -> None:
+    run_id = run["run_id"]
     if isinstance(found, BaseException):
         raise found
+    if isinstance(found, Verified | Denied):
+        note_verified(runs, run, found)
+    if isinstance(found, Confirmed | NotOurs):
+        note_claim(runs, _launches, run, found)
     if not isinstance(found, Ended) or found.seen.outcome == "settling":
         return
     if runs.apply(run_states.settled(run_id, found.seen, time.time())) is None:

@@ -16,6 +16,7 @@ from runledger.adapters import aws, settings, telemetry
 from runledger.adapters.bucket import Bucket
 from runledger.adapters.bus import Bus
 from runledger.adapters.callbacks import Callbacks
+from runledger.adapters.recorder import Recorder
 from runledger.adapters.secrets import Secret, api_key, key_ring
 from runledger.adapters.step_functions import Tasks
 from runledger.adapters.tables import Table
@@ -37,7 +38,9 @@ _runs = Table(_dynamodb, settings.text("RUNS_TABLE"))
 _launches = Table(_dynamodb, settings.text("LAUNCHES_TABLE"))
 _bucket = Bucket(settings.text("PAYLOAD_BUCKET"))
 launcher = Launcher(
+    ledger_id=settings.text("LEDGER_ID"),
     langgraph=LangGraph(settings.text("LANGGRAPH_URL")),
+    recorder=Recorder(_runs, _bucket),
     runs=_runs,
     launches=_launches,
     bucket=_bucket,

@@ -12,6 +12,7 @@ from runledger.core import launch_states, run_states
 from runledger.core.launch_states import Launch
 from runledger.core.ledger import next_check
 from runledger.core.problems import Problem
+from runledger_langgraph.confirming import resolve
 from runledger_langgraph.launcher import TakenError
 
 if TYPE_CHECKING:
@@ -57,6 +58,10 @@ class DueLaunches:
         if launch.state == "starting":
             if not launch.is_held(now):  # else somebody took it up since it was listed
                 self.launcher.go_on(launch, until, is_patient=True)
+            return
+        if not resolve(self.launcher, launch, until):
+            later = next_check(launch.checks, now, self.max_check_seconds)
+            self.launcher.launches.apply(launch_states.postponed(launch.launch_id, later))
             return
         watches = launch.may_be_doubled and launch.watches < launch_states.WATCHES
         if launch.state == "refused":

@@ -10,13 +10,25 @@ from typing import TYPE_CHECKING, Any
 
 from reconcile.due_index import STUCK_AFTER, longest_due
 from runledger.adapters import telemetry
-from runledger.core import run_states
+from runledger.core import run_states, verification
 from runledger.core.deliveries import payload_of
 from runledger.core.ledger import next_check
 from runledger.core.problems import Problem
 from runledger.core.run_states import OPEN
 from runledger.core.settling import Seen
+from runledger.core.unconfirmed import UNCONFIRMED
+from runledger.core.verification import is_doubtful
 from runledger_langgraph.checkpoints import TooLargeError
+from runledger_langgraph.confirming import (
+    Confirmed,
+    Denied,
+    NotOurs,
+    Verified,
+    look_at_claim,
+    note_claim,
+    note_verified,
+    verify,
+)
 from runledger_langgraph.inspection import (
     MAX_RESULT_BYTES,
     Ended,
@@ -49,6 +61,7 @@ _SUCCEEDED = Seen("success", "succeeded", None, None, None, began=True)
 _MISS_SECONDS = 900  # three looks, fifteen minutes apart, are the thirty after which a run is lost
 
 type Item = dict[str, Any]
+type Found = Look | Verified | Denied | Confirmed | NotOurs
 
 
 @dataclass
@@ -78,8 +91,12 @@ class DueRuns:
         """Return whether LangGraph can tell more about a run; what needs no asking is done here."""
         telemetry.about_only(launch_id=item.get("launch_id"), run_id=item["run_id"])
         try:
+            if item["outcome"] == UNCONFIRMED:
+                return self._is_claim(item)
+            doubtful = is_doubtful(item)
             is_over = item["outcome"] not in OPEN and not (item["outcome"] == "lost" and item.get("heard"))
-            if item.get("unpublished"):
+            is_over = is_over and not doubtful
+            if item.get("unpublished") and not doubtful:
                 if self.bus_failures == _TOO_MANY:
                     return False  # it stays due, and others need the time
                 self._tell(item["run_id"])
@@ -87,16 +104,21 @@ class DueRuns:
                     return False
             if item.get("webhook_awaited"):
                 self._miss_webhook(item)
-            if is_over or not ({"thread_id", "launch_id"} & set(item)):  # nobody can be asked about it
+            if is_over or "thread_id" not in item:  # nobody can be asked about it
                 self._update(run_states.closed(item["run_id"], int(item["due_at"])))
-                return False
-            if "thread_id" not in item:  # trimmed; its launch's record brings it
-                self._postpone(item, known=True)
                 return False
         except Exception as error:  # noqa: BLE001 - a poisoned item never stops the others
             self._poisoned(item, error)
             return False
         return True
+
+    def _is_claim(self, item: Item) -> bool:
+        """Read the claim of an unconfirmed run; return whether LangGraph is to be asked about it."""
+        item.update(self.launcher.runs.item("run_id", item["run_id"]) or {})
+        if "claim" in item:
+            return True
+        self._update(run_states.closed(item["run_id"], int(item["due_at"])))
+        return False
 
     def _tell(self, run_id: str) -> None:
         self.bus_failures += 1
@@ -111,11 +133,12 @@ class DueRuns:
     def _batch(self, items: tuple[Item, ...]) -> bool:
         """Ask about some runs at once and note what is found; return whether anything could be."""
 
-        async def look_at_all(client: LangGraphClient) -> list[Look | BaseException]:
-            return await at_once((_look(client, item) for item in items), _EACH_SECONDS)
+        async def look_at_all(client: LangGraphClient) -> list[Found | BaseException]:
+            looks = (_look(client, item, self.launcher.ledger_id) for item in items)
+            return await at_once(looks, _EACH_SECONDS)
 
         until = self.launcher.langgraph.until(2 * _EACH_SECONDS)
-        found: Sequence[Look | BaseException]
+        found: Sequence[Found | BaseException]
         try:
             found = self.launcher.langgraph.ask(self.launcher.api_key.value(), until, look_at_all)
         except TimeoutError as error:  # of them all together
@@ -123,7 +146,7 @@ class DueRuns:
         worked = [self._one(item, one) for item, one in zip(items, found, strict=True)]
         return any(worked)
 
-    def _one(self, item: Item, found: Look | BaseException) -> bool:
+    def _one(self, item: Item, found: Found | BaseException) -> bool:
         """Note what was found of one run. What fails is pushed back and stops no other; return whether it did not."""
         telemetry.about_only(launch_id=item.get("launch_id"), run_id=item["run_id"])
         try:
@@ -152,7 +175,7 @@ class DueRuns:
         self._postpone(item)
         if time.monotonic() >= self.ends:
             return
-        max_bytes = 0 if item["outcome"] == "settling" else MAX_RESULT_BYTES
+        max_bytes = 0 if item["outcome"] == "settling" and not item.get("disputed") else MAX_RESULT_BYTES
         try:
             found = self._ask(lambda client: look(client, *_of(item), max_bytes))
         except TIMEOUTS:
@@ -165,20 +188,60 @@ class DueRuns:
         langgraph = self.launcher.langgraph
         return langgraph.ask(self.launcher.api_key.value(), langgraph.until(langgraph.deadline), question)
 
-    def _note(self, item: Item, found: Look) -> None:
-        self.asked.add(item["thread_id"])
+    def _note(self, item: Item, found: Found) -> None:
         now = time.time()
+        if "claim" in item:
+            self._note_claim(item, found, now)
+            return
+        self.asked.add(item["thread_id"])
         match found:
+            case Verified() | Denied():
+                note_verified(self.launcher.runs, item, found)
+                self._tell(item["run_id"])
+            case Running() if item.get("source") == "webhook":
+                self._reopen(item, now)
             case Running():
                 self._postpone(item, known=True)
             case Gone():
                 self.gone.append((item, found))
             case MovedOn():
                 self._move_on(item, found)
+            case Ended() if item.get("disputed"):
+                self._correct(item, found, now)
             case Ended() if item["outcome"] == "settling":
                 self._settle(item, found, now)
             case Ended():
                 self._record(item, found, now)
+
+    def _note_claim(self, item: Item, found: object, now: float) -> None:
+        """Note what LangGraph says of a claim. It counts for nothing else, so a token can't decide what is lost."""
+        if isinstance(found, Confirmed | NotOurs):
+            note_claim(self.launcher.runs, self.launcher.launches, item, found)
+        elif not run_states.is_missed_for_good(item, now):
+            later = now + min(_MISS_SECONDS, self.max_check_seconds)
+            self._update(run_states.missed(item["run_id"], int(item["due_at"]), later, now))
+        elif self._update(run_states.closed(item["run_id"], int(item["due_at"]))):
+            telemetry.count("unconfirmed")
+            telemetry.logger.error("LangGraph does not know the run of a delivery; it stays unconfirmed")
+
+    def _reopen(self, item: Item, now: float) -> None:
+        """Take back an end that LangGraph denies: the run goes on."""
+        run = self.launcher.runs.item("run_id", item["run_id"])
+        if run is not None and run["outcome"] == item["outcome"] and self._update(verification.reopened(run, now)):
+            telemetry.count("forged")
+            telemetry.logger.error("a delivery told of an end, but LangGraph says that the run goes on")
+
+    def _correct(self, item: Item, found: Ended, now: float) -> None:
+        """Record what LangGraph says of a run about which deliveries contradict each other, or it."""
+        run = self.launcher.runs.item("run_id", item["run_id"])
+        if run is None or not is_doubtful(run) or found.seen.outcome == "settling":
+            self._postpone(item, known=True)
+            return
+        placed = self._placed(item, found)
+        if self._update(verification.corrected(run, found.seen, placed, now)):
+            telemetry.count("corrected")
+            telemetry.logger.warning("corrected: LangGraph has decided", status=found.seen.status, was=run["status"])
+            self._tell(item["run_id"])
 
     def _settle(self, item: Item, found: Ended, now: float) -> None:
         if found.seen.outcome == "settling":  # a word that is not known here
@@ -193,16 +256,20 @@ class DueRuns:
 
     def _record(self, item: Item, found: Ended, now: float) -> None:
         """Record how a run ended whose webhook has not come yet, or of which none was due."""
-        placed: Placed | None = None
-        if found.result is not None:
-            payload = payload_of(found.result)
-            placed = self.launcher.bucket.place(item.get("launch_id"), item["run_id"], payload, self.inline_bytes)
+        placed = self._placed(item, found)
         is_heard = bool(item.get("heard"))
         if self._update(run_states.reconciled(item["run_id"], found.seen, placed, now, is_heard=is_heard)):
             telemetry.count("reconciled")
             if placed is None:
                 telemetry.count("result_too_large")
             telemetry.logger.info("reconciled", status=found.seen.status, outcome=found.seen.outcome)
+
+    def _placed(self, item: Item, found: Ended) -> Placed | None:
+        """Store the result that LangGraph gave; None where it is too large."""
+        if found.result is None:
+            return None
+        payload = payload_of(found.result)
+        return self.launcher.bucket.place(item.get("launch_id"), item["run_id"], payload, self.inline_bytes)
 
     def _judge(self) -> None:
         """Mark the runs that LangGraph did not know, unless it seems to know nothing, or lets nobody in."""
@@ -239,6 +306,9 @@ class DueRuns:
         elif not run_states.is_missed_for_good(item, now):
             later = now + min(_MISS_SECONDS, self.max_check_seconds)
             self._update(run_states.missed(run_id, int(item["due_at"]), later, now))
+        elif is_doubtful(item):  # LangGraph has deleted it since: what its webhook said is all there is
+            self._update(verification.verified(item, is_known=False))
+            self._tell(run_id)
         elif item["outcome"] == "pending":
             if self._update(run_states.lost(run_id, now)):
                 telemetry.count("lost")
@@ -278,10 +348,14 @@ def _is_stuck(item: Item) -> bool:
     return int(item.get("failures", 0)) >= STUCK_AFTER
 
 
-async def _look(client: LangGraphClient, item: Item) -> Look:
-    if item["outcome"] == "awaiting_input":
+async def _look(client: LangGraphClient, item: Item, ledger_id: str) -> Found:
+    if "claim" in item:
+        return await look_at_claim(client, item, ledger_id)
+    if item.get("unverified") and not item.get("disputed"):
+        return await verify(client, item)
+    if item["outcome"] == "awaiting_input" and not item.get("disputed"):
         return await look_waiting(client, item["thread_id"], item["run_id"])
-    if item["outcome"] == "settling":  # its result is here
+    if item["outcome"] == "settling" and not item.get("disputed"):  # its result is here
         return await look(client, *_of(item), max_bytes=0)
     return await look(client, *_of(item), _BATCH_RESULT_BYTES, reads_on=False)
 

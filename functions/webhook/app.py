@@ -1,8 +1,9 @@
 """POST /webhook?token=…: LangGraph tells how a run ended.
 
 Who sends it first, for a stack may be told whom to hear; then the token, then the body, then the ledger in one
-conditional write. A 4xx is only for what is proven bad, because LangGraph never repeats it; everything else that fails
-is a 5xx, which it does repeat (G6).
+conditional write. A delivery about a run that only the token vouches for is kept apart, see `keeping`. A 4xx is only
+for what is proven bad, because LangGraph never repeats it; everything else that fails is a 5xx, which it does repeat
+(G6).
 """
 
 from __future__ import annotations
@@ -13,28 +14,28 @@ from typing import TYPE_CHECKING, Any
 from runledger.adapters import aws, settings, telemetry
 from runledger.adapters.bucket import Bucket
 from runledger.adapters.gateway import Answer, Request, serve
+from runledger.adapters.recorder import Recorder
 from runledger.adapters.secrets import REREAD_SECONDS, Secret, key_ring
 from runledger.adapters.tables import Table
-from runledger.core import launch_states, run_states, tokens
+from runledger.core import launch_states, tokens
 from runledger.core.deliveries import Delivery, NotADeliveryError, Trimmed, parse_delivery
 from runledger.core.outcomes import is_known
 from runledger.core.problems import FieldError, Problem, invalid_request, shortened, unavailable
 from runledger.core.sources import is_within
 from runledger.core.tokens import Grant, TokenRefusedError, UnknownKeyError
+from webhook.keeping import Keeping
 
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.typing import LambdaContext
 
-    from runledger.core.ledger import Placed
-
+LEDGER_ID = settings.text("LEDGER_ID")
 SOURCES = settings.networks("WEBHOOK_SOURCE_CIDRS")
 ACCEPT_SHARED_TOKENS = settings.flag("ACCEPT_SHARED_TOKENS")
 INLINE_PAYLOAD_BYTES = settings.whole_number("INLINE_PAYLOAD_BYTES")
 
 _dynamodb = aws.client("dynamodb")
-runs = Table(_dynamodb, settings.text("RUNS_TABLE"))
 launches = Table(_dynamodb, settings.text("LAUNCHES_TABLE"))
-bucket = Bucket(settings.text("PAYLOAD_BUCKET"))
+recorder = Recorder(Table(_dynamodb, settings.text("RUNS_TABLE")), Bucket(settings.text("PAYLOAD_BUCKET")))
 ring = Secret(aws.client("secretsmanager"), settings.text("KEY_RING_SECRET"), key_ring)
 
 
@@ -58,6 +59,10 @@ def receive(http: Request) -> Answer:
     _check_launch(delivery.launch_id, grant)
     if isinstance(delivery, Trimmed):
         return _ask_instead(grant)
+    if delivery.ledger_id not in (None, LEDGER_ID):
+        raise _other_ledger()
+    if delivery.temporary and grant.launch_id:
+        raise _temporary()
     return _record(delivery, grant, http)
 
 
@@ -129,6 +134,21 @@ def _other_launch() -> Problem:
     )
 
 
+def _other_ledger() -> Problem:
+    return Problem(
+        400, "other-ledger", "The run belongs to another ledger", "Another stack launched this run and has its webhook."
+    )
+
+
+def _temporary() -> Problem:
+    return Problem(
+        400,
+        "temporary-run",
+        "The run has no thread",
+        "A token of a launch speaks for runs on threads; Runledger launches no other.",
+    )
+
+
 def _ask_instead(grant: Grant) -> Answer:
     telemetry.count("trimmed")
     telemetry.logger.warning("no run_id or status can be read; see webhooks.allowed_fields in langgraph.json")
@@ -147,59 +167,15 @@ def _record(delivery: Delivery, grant: Grant, http: Request) -> Answer:
     if not is_known(delivery.status):
         telemetry.count("unknown_status")
         telemetry.logger.warning("an unknown status is kept as settling", status=delivery.status)
-    placed = bucket.place(grant.launch_id, delivery.run_id, delivery.payload, INLINE_PAYLOAD_BYTES)
-    _check_time(http)
-    recorded = runs.apply(run_states.delivered(delivery, placed, grant.launch_id, time.time()))
+
+    def check_time() -> None:
+        """Begin no write that may not end: a 503 reaches LangGraph earlier than this function's time-out would."""
+        if http.seconds_left() < aws.CALL_SECONDS:
+            raise unavailable("No time is left to record the delivery.")
+
+    placed = recorder.bucket.place(grant.launch_id, delivery.run_id, delivery.payload, INLINE_PAYLOAD_BYTES)
+    recorded = recorder.record(delivery, placed, grant.launch_id, check_time)
     if recorded is None:
-        telemetry.count("delivered")
-        if placed.key:
-            telemetry.count("spilled")
-        telemetry.logger.info(
-            "delivered", status=delivery.status, outcome=delivery.outcome, bytes=delivery.payload.size
-        )
-        return Answer(200, {"run_id": delivery.run_id, "outcome": delivery.outcome, "duplicate": False})
-    return _repeated(delivery, placed, recorded, grant, http)
-
-
-def _check_time(http: Request) -> None:
-    """Begin no write that may not end: a 503 reaches LangGraph earlier than this function's time-out would."""
-    if http.seconds_left() < aws.CALL_SECONDS:
-        raise unavailable("No time is left to record the delivery.")
-
-
-def _repeated(delivery: Delivery, placed: Placed, recorded: dict[str, Any], grant: Grant, http: Request) -> Answer:
-    """Answer a delivery about a run that is recorded already, or that belongs to somebody else."""
-    owner = recorded.get("launch_id")
-    if owner is not None and owner != grant.launch_id:
-        raise _other_launch()
-    now = time.time()
-    if recorded["source"] == "reconcile":
-        _check_time(http)
-        changed = runs.apply(run_states.superseding(delivery, placed, recorded, now))
-        if changed is not None:  # it went on since it was read
-            return _repeated(delivery, placed, changed, grant, http)
-        return _superseded(delivery, recorded)
-    if recorded["payload_sha256"] == delivery.payload.sha256:
-        telemetry.count("duplicate")
-        telemetry.logger.info("duplicate")
-    else:
-        placed = bucket.put(grant.launch_id, delivery.run_id, delivery.payload)
-        _check_time(http)
-        if runs.apply(run_states.contradicted(delivery, placed, now)) is None:
-            telemetry.count("contradicted")
-            telemetry.logger.error(
-                "a second delivery differs from the first; it is kept beside it", other_key=placed.key
-            )
-    return Answer(200, {"run_id": delivery.run_id, "outcome": recorded["outcome"], "duplicate": True})
-
-
-def _superseded(delivery: Delivery, recorded: dict[str, Any]) -> Answer:
-    """Answer a delivery that came after reconcile had asked: its payload is LangGraph's own and replaced that one."""
-    telemetry.count("late")
-    telemetry.logger.info("late", status=delivery.status, outcome=delivery.outcome)
-    outcome = recorded["outcome"]
-    if run_states.conflicts(delivery, recorded):
-        telemetry.count("conflict")
-        telemetry.logger.error("the webhook contradicts what LangGraph said when asked", recorded=outcome)
-    outcome = delivery.outcome if outcome == "settling" else outcome
-    return Answer(200, {"run_id": delivery.run_id, "outcome": outcome, "duplicate": False})
+        return Keeping(recorder, launches, check_time).keep(delivery, grant)
+    told = {"run_id": delivery.run_id, "outcome": recorded.outcome, "duplicate": recorded.is_repeat}
+    return Answer(200, told)

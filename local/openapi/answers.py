@@ -11,6 +11,8 @@ PROBLEMS: dict[int, dict[str, str]] = {  # by status and slug, what is the matte
     400: {
         "invalid-request": "the request is not valid; `errors` names each bad field",
         "other-launch": "the body is about a run of another launch than the token",
+        "other-ledger": "the body is about a run that another stack has launched",
+        "temporary-run": "the token is a launch's, and the body is about a run without a thread",
     },
     401: {
         "token-missing": "there is no token",
@@ -25,6 +27,7 @@ PROBLEMS: dict[int, dict[str, str]] = {  # by status and slug, what is the matte
     409: {
         "idempotency-key-reused": "the Idempotency-Key was used with another body",
         "launch-in-progress": "another request with this Idempotency-Key is at work, or died at it just now",
+        "launch-unconfirmed": "a delivery came about a run of the launch that LangGraph does not know; it is asked again",
         "launch-elsewhere": "the launch was put down for another LangGraph deployment",
         "thread-busy": "LangGraph has another run on the thread, for how long it does not say; Retry-After is a guess",
         "not-waiting": "the run asks nothing now",
@@ -49,6 +52,7 @@ PROBLEMS: dict[int, dict[str, str]] = {  # by status and slug, what is the matte
         "api-key-missing": "nobody has put LangGraph's API key into its secret",
         "api-key-unusable": "LangGraph's API key holds what no header can carry",
         "token-unknown-key": "the key that signed the token is not known here yet; send it again",
+        "too-many-unconfirmed": "too many deliveries about runs that are not confirmed are kept; send it again",
     },
     504: {"langgraph-timeout": "LangGraph did not answer in time; the run may have been started"},
 }

@@ -47,7 +47,11 @@ ATTRIBUTES: dict[str, dict[str, Any]] = {  # of runs and launches, as the ledger
         "enum": ["launch", "webhook", "reconcile"],
         "description": "who told: LangGraph's webhook, or reconcile where none came; `launch` until then",
     },
-    "conflict": {**_OUTCOME, "description": "the other outcome that a late webhook told"},
+    "conflict": {**_OUTCOME, "description": "the other outcome that a webhook reported"},
+    "disputed": {"const": True, "description": "webhooks contradict each other, or LangGraph: LangGraph will be asked"},
+    "unverified": {"const": True, "description": "LangGraph has not confirmed this outcome yet; no event before"},
+    "confirmed": {"const": False, "description": "LangGraph could not confirm this run, or its end"},
+    "corrected_from": {**_OUTCOME, "description": "the outcome until LangGraph corrected it"},
     "result_too_large": {"const": True, "description": "the result is in LangGraph alone"},
     "doubled": {"const": True, "description": "a second run of its launch"},
     "created_at": _TIME,
@@ -159,7 +163,11 @@ SCHEMAS: dict[str, dict[str, Any]] = {
     "NotRecorded": {
         "type": "object",
         "required": ["recorded", "detail"],
-        "properties": {"recorded": {"const": False}, "detail": {"type": "string"}},
+        "properties": {
+            "run_id": {**_ID, "description": "where the delivery is kept until this run is confirmed"},
+            "recorded": {"const": False},
+            "detail": {"type": "string"},
+        },
         "additionalProperties": False,
     },
     "Problem": {

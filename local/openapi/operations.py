@@ -64,6 +64,7 @@ OPERATIONS = {
             "invalid-request",
             "idempotency-key-reused",
             "launch-in-progress",
+            "launch-unconfirmed",
             "launch-elsewhere",
             *(*_START, *_READ, *_SECRETS),
         ),
@@ -132,19 +133,25 @@ OPERATIONS = {
         "For LangGraph. The body is kept as it comes, whatever is in it, less the token.",
         {
             "200": done("it is in the ledger", "Recorded"),
-            "202": done("it does not say which run, or how it ended: LangGraph will be asked", "NotRecorded"),
+            "202": done(
+                "the run is not confirmed yet and the delivery is kept, or it does not say which run, or how it ended: "
+                "LangGraph will be asked",
+                "NotRecorded",
+            ),
         },
         (
             *(
                 "source-refused",
                 "invalid-request",
                 "other-launch",
+                "other-ledger",
+                "temporary-run",
                 "token-missing",
                 "token-several",
                 "token-malformed",
                 "token-forged",
             ),
-            *("token-expired", "token-unknown-key", "key-ring-unusable", *_READ),
+            *("token-expired", "token-unknown-key", "too-many-unconfirmed", "key-ring-unusable", *_READ),
         ),
         body=requests.delivery_body(),
     ),

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from runledger.core import answer_states, launch_states, ledger, run_states
+from runledger.core import answer_states, launch_states, ledger, run_states, verification
 from runledger.core.deliveries import Delivery, Payload, parse_delivery
 from runledger.core.json_text import MAX_METADATA_BYTES
 from runledger.core.launch_states import Launch
@@ -105,7 +105,9 @@ def updates() -> dict[str, list[Update]]:
             run_states.delivered(delivery("success"), spilled, None, NOW),
             run_states.superseding(delivery("error"), spilled, WAITS | {"outcome": "succeeded"}, NOW),
             run_states.superseding(delivery("success"), inline, WAITS | {"outcome": "settling"}, NOW),
-            run_states.contradicted(delivery(LONGEST), spilled, NOW),
+            verification.contradicted(
+                delivery(LONGEST), spilled, WAITS | {"outcome": "succeeded", "status": "success"}, NOW
+            ),
             run_states.reconciled(RUN, SEEN, inline, NOW),
             run_states.reconciled(RUN, SEEN, spilled, NOW),
             run_states.reconciled(RUN, replace(SEEN, outcome="cancelled", began=False), None, NOW),

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from local import resources
-from runledger.core.launches import launch_id_of, own_thread_id
+from runledger.core.launches import launch_id_of
 from tests.crashes import faults
 from tests.crashes.faults import KILLED_AFTER, KILLED_BEFORE, LATE, VERY_LATE
 
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 
     from tests.crashes.world import Reply, World
 
-ATTEMPTS = 5  # more than any case needs
 _READS = re.compile(r"secretsmanager|Query|GetItem|GetObject|^GET|/history$")
 _OF_READS = (faults.DOWN, KILLED_BEFORE)  # a read has no effect that could come late
 
@@ -42,7 +41,7 @@ class Case:
 
     @property
     def launch_id(self) -> str:
-        return launch_id_of(self.key)
+        return launch_id_of(self.key, self.world.ledger_id)
 
     def body(self) -> dict[str, Any]:
         """Return what is asked for."""
@@ -77,8 +76,7 @@ class Case:
 
     def langgraph_runs(self) -> list[dict[str, Any]]:
         """Return LangGraph's own list of the launch's runs."""
-        own = [own_thread_id(self.launch_id, attempt) for attempt in range(1, ATTEMPTS)]
-        threads = [self.thread_id] if self.thread_id else own
+        threads = [self.thread_id] if self.thread_id else self.world.threads(self.launch_id)
         return [run for thread in threads for run in self.world.runs(thread, self.launch_id)]
 
     def await_event(self) -> dict[str, Any]:
@@ -117,6 +115,8 @@ class Case:
         wrong += [f"lost: a task waits for {launches}"] * ("task_token" in launches[0])
         if not ids <= self.world.faults.told or any("unpublished" in run for run in runs):
             wrong.append(f"lost: an event of {ids}; told are {self.world.faults.told}")
+        forged = [told for told in self.world.faults.told if told.startswith(INVENTED) or told.endswith("/failed")]
+        wrong += [f"doubled: an event of what only a token vouches for: {told}" for told in forged]
         return wrong
 
     def result(self, run: dict[str, Any]) -> Any:
@@ -362,6 +362,57 @@ def not_its_task(case: Case) -> None:
     case.world.ahead += 130
 
 
+def unrecorded(case: Case) -> None:
+    """The launcher died before it could record the run, which has ended; its delivery waits in the mailbox."""
+    die(KILLED_AFTER)(case)
+    (run,) = case.langgraph_runs()
+    case.event = case.world.delivery(run["run_id"])
+
+
+def early(case: Case) -> None:
+    """The same, and its delivery has come: only its token vouches for the run."""
+    unrecorded(case)
+    deliver(case)
+    assert case.item("LaunchesTable")["kept_count"] == 1
+
+
+def invent(case: Case) -> None:
+    """Somebody who has the token tells of a run that there is not."""
+    assert case.event
+    (told,) = re.findall(r'"run_id":"([0-9a-f-]{36})"', case.event["body"])[:1]
+    body = case.event["body"].replace(told, INVENTED).replace('"status":"success"', '"status":"error"')
+    case.world.deliver({**case.event, "body": body})
+
+
+def invented(case: Case) -> None:
+    """The launcher died before it could record the run, and an invented one is told of."""
+    unrecorded(case)
+    invent(case)
+
+
+def forge(case: Case) -> None:
+    """Somebody who has the token tells of another end than the run's, before LangGraph does."""
+    deliver_another(case)
+
+
+def forged(case: Case) -> None:
+    launched(case)
+    forge(case)
+    case.world.ahead += 130
+
+
+def used_elsewhere(case: Case) -> None:
+    """Another stack has launched with the same key on the same LangGraph server."""
+    with case.world.other_stack():
+        case.insist()
+    case.answers.clear()
+
+
+def used_elsewhere_and_left(case: Case) -> None:
+    used_elsewhere(case)
+    die(KILLED_BEFORE)(case)
+
+
 def reconciled(case: Case) -> None:
     launched(case)
     reconcile(case)
@@ -463,6 +514,7 @@ def finish(scenario: Scenario, case: Case) -> list[str]:
     return [f"lost: stays due: {world.items('RunsTable')} {world.items('LaunchesTable')}"]
 
 
+INVENTED = "01a201d6-0000-7000-8000-000000000000"
 LARGE_REQUEST = {"pad": "x" * 9000}
 LARGE, ASK = {"task": "large", "bytes": 50_000}, {"task": "ask"}
 
@@ -485,7 +537,16 @@ SCENARIOS = (
     Scenario("reconcile a doubled launch", reconcile, doubled, own_thread=False),
     Scenario("reconcile a refused launch that was made", reconcile, refused_and_made, own_thread=False),
     Scenario("reconcile a launch that was heard of", reconcile, heard_of, is_heard=False),
+    Scenario("launch with a key that another stack has used", launch, used_elsewhere, insists=insist),
+    Scenario("reconcile what was launched with such a key", reconcile, used_elsewhere_and_left),
     Scenario("delivery", deliver, launched, is_shared=True),
+    Scenario("delivery of an unrecorded run", deliver, unrecorded),
+    Scenario("repeated launch of which a delivery is kept", launch, early, insists=insist, is_heard=False),
+    Scenario("reconcile a launch of which a delivery is kept", reconcile, early, is_heard=False),
+    Scenario("delivery of an invented run", invent, unrecorded, at="UpdateItem"),
+    Scenario("reconcile a launch of which an invented run is told", reconcile, invented),
+    Scenario("delivery after a forged one", deliver, forged, is_shared=True),
+    Scenario("reconcile after a forged delivery", reconcile, forged, is_shared=True),
     Scenario("delivery of a large result", deliver, launched, LARGE, is_shared=True),
     Scenario("delivery again", deliver, delivered, is_shared=True),
     Scenario("delivery after reconcile", deliver, reconciled, is_shared=True),

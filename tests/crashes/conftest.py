@@ -66,11 +66,15 @@ def _forget() -> None:
     stateful = (
         *FUNCTIONS,
         "runledger.adapters.queue",
+        "runledger.adapters.recorder",
         "runledger.adapters.telling",
         "runledger.adapters.callbacks",
         "runledger.adapters.gateway",
         "runledger.adapters.telemetry",
-        *(f"runledger_langgraph.{name}" for name in ("launcher", "launching", "waiting", "answering", "cancelling")),
+        *(
+            f"runledger_langgraph.{name}"
+            for name in ("launcher", "launching", "waiting", "answering", "cancelling", "confirming")
+        ),
     )
     for name in [name for name in sys.modules if name.startswith(stateful)]:
         package, _, module = name.rpartition(".")

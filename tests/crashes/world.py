@@ -12,8 +12,8 @@ import sys
 import threading
 import time
 from collections import defaultdict
-from contextlib import suppress
-from dataclasses import dataclass
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
@@ -32,7 +32,7 @@ from tests.crashes.faults import KilledError
 from tests.integration.support import http_event
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from tests.crashes.faults import Faults
 
@@ -62,12 +62,13 @@ class World:
         self.ahead = 0.0  # seconds of our clock before everybody else's
         self.metrics: defaultdict[str, int] = defaultdict(int)
         self.template = template
+        self.ledger_id = template.ledger_id
         self._mailbox: defaultdict[str, list[dict[str, Any]]] = defaultdict(list)
         self._arrived = threading.Condition()
         self.langgraph = httpx.Client(base_url=langgraph_url, timeout=30)
         moto = dynamodb_backends["123456789012"]["us-east-1"].tables
         self._tables = {name: moto[template.names[name]] for name in ("RunsTable", "LaunchesTable")}
-        self._apps = {name: importlib.import_module(f"{name}.app") for name in FUNCTIONS}
+        self._apps: dict[str, Any] = {name: importlib.import_module(f"{name}.app") for name in FUNCTIONS}
         clock = SimpleNamespace(time=lambda: time.time() + self.ahead, monotonic=time.monotonic)
         for name, module in sys.modules.items():
             if name.startswith(_OURS) and vars(module).get("time") is time:
@@ -79,6 +80,19 @@ class World:
 
     def _count(self, name: str) -> None:
         self.metrics[name] += 1
+
+    @contextmanager
+    def other_stack(self) -> Iterator[None]:
+        """Be another stack on the same LangGraph server: its own identity, its own tables."""
+        app, kept = self._apps["launch"], self.take()
+        launcher, ours = app.launcher, self.ledger_id
+        self.ledger_id, app.launcher = "another-ledger", replace(launcher, ledger_id="another-ledger")
+        try:
+            yield
+        finally:
+            self.ledger_id, app.launcher = ours, launcher
+            self.take()
+            self.put(kept)
 
     def invoke(self, name: str, event: dict[str, Any]) -> Any:
         """Run a function once; raise KilledError where it is killed."""
@@ -211,6 +225,11 @@ class World:
                 break
             self.ahead += 2
         return reply
+
+    def threads(self, launch_id: str) -> list[str]:
+        """Return the threads that LangGraph has for the attempts of a launch."""
+        answer = self.langgraph.post("/threads/search", json={"metadata": {"thread_of_launch": launch_id}})
+        return [thread["thread_id"] for thread in answer.json()]
 
     def runs(self, thread_id: str, launch_id: str) -> list[dict[str, Any]]:
         """Return LangGraph's own list of the runs of a launch on a thread."""

@@ -32,6 +32,10 @@ class Ledger:
 
     stack: Stack
 
+    @property
+    def ledger_id(self) -> str:
+        return self.stack.template.ledger_id
+
     def launch(self, **body: Any) -> dict[str, Any]:
         """Launch a run that must be accepted; return the answer."""
         status, answer = self.post_run(**body)

@@ -39,7 +39,7 @@ def send(ledger: Ledger, **body: Any) -> str:
     queue = ledger.stack.template.names["LaunchQueue"]
     text = json.dumps({"assistant_id": "agent", **body})
     sent = ledger.stack.client("sqs").send_message(QueueUrl=queue, MessageBody=text)
-    return launch_id_of(body.get("idempotency_key", sent["MessageId"]))
+    return launch_id_of(body.get("idempotency_key", sent["MessageId"]), ledger.ledger_id)
 
 
 def launched(ledger: Ledger, launch_id: str) -> dict[str, Any]:
@@ -96,7 +96,7 @@ def test_g1_a_message_that_langgraph_refuses_is_a_dead_letter_with_its_reason(le
 
     def look() -> dict[str, Any] | None:
         for letter in ledger.stack.client("sqs").receive_message(**asked).get("Messages", []):
-            if launch_id_of(json.loads(letter["Body"])["idempotency_key"]) == launch_id:
+            if launch_id_of(json.loads(letter["Body"])["idempotency_key"], ledger.ledger_id) == launch_id:
                 return dict(letter)
         return None
 
@@ -135,7 +135,7 @@ def test_g8_the_sample_state_machine_goes_on_by_what_its_run_came_to(
     states = ledger.stack.client("stepfunctions")
     begun = states.start_execution(stateMachineArn=machine, name=str(uuid.uuid4()), input=json.dumps({"input": task}))
     execution = begun["executionArn"]
-    launch_id = launch_id_of(execution)
+    launch_id = launch_id_of(execution, ledger.ledger_id)
     run_id = launched(ledger, launch_id)["run_id"]
     if task["task"] == "ask":
         assert ledger.told(run_id)["outcome"] == "awaiting_input"
@@ -187,6 +187,6 @@ def test_g1_the_sample_rule_launches_a_run_for_each_object(ledger: Ledger, param
     detail = {"version": "0", "bucket": {"name": made.names["Uploads"]}, "object": {"key": key, "size": 3}}
     entry = {"Source": "aws.s3", "DetailType": "Object Created", "Detail": json.dumps(detail)}
     (sent,) = events.put_events(Entries=[entry])["Entries"]
-    item = ledger.told(launched(ledger, launch_id_of(sent["EventId"]))["run_id"])
+    item = ledger.told(launched(ledger, launch_id_of(sent["EventId"], ledger.ledger_id))["run_id"])
     asked = json.loads(ledger.payload(item))["kwargs"]["input"]
     assert (item["outcome"], asked["object"]["key"], asked["bucket"]) == ("succeeded", key, detail["bucket"])

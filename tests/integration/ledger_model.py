@@ -16,10 +16,11 @@ if TYPE_CHECKING:
 type Item = dict[str, Any]
 
 FIRST_CHECK, LEASE = 120, 60
+MOST_KEPT = 4  # deliveries about unconfirmed runs of a launch
 MISSES, HALF_AN_HOUR = 3, 1800  # how often and over how long a run is missed before it is lost
 SOURCES = ("launch", "reconcile", "webhook")  # the later one is believed
 OPEN = ("pending", "settling", "awaiting_input")
-SILENT = ("pending", "settling")
+SILENT = ("pending", "settling", "unconfirmed")
 UNSEEN = ("pending", "lost")  # nobody has seen such a run end
 ENDS = ("succeeded", "failed", "timed_out", "cancelled", "rolled_back")
 NEXT = {
@@ -48,7 +49,7 @@ def _comes_to(run: Item, outcome: str, now: float, **changes: Any) -> Item:
 
 
 def pending(run: Item, launch_id: str, now: float) -> Item | None:
-    if run:
+    if run and "claim" not in run:
         return None
     return {
         "launch_id": launch_id,
@@ -71,16 +72,15 @@ def doubled(run: Item, launch_id: str) -> Item | None:
 
 
 def delivered(run: Item, by: str | None, says: Delivery, now: float) -> Item | None:
-    if run.get("launch_id", by) != by or run.get("source", "launch") != "launch":
+    if run.get("source") != "launch" or run.get("launch_id") != by:
         return None
-    run = changed(run, launch_id=by, source="webhook", status=says.status, payload_sha256=says.payload.sha256)
-    return _comes_to(run, says.outcome, now)
+    run = changed(run, source="webhook", status=says.status, payload_sha256=says.payload.sha256, disputed=None)
+    return _comes_to(run, says.outcome, now, unverified=True if says.outcome not in SILENT else None)
 
 
 def superseding(run: Item, recorded: str, says: Delivery) -> Item | None:
-    if (run["source"], run["outcome"]) != ("reconcile", recorded):
+    if (run["source"], run["outcome"]) != ("reconcile", recorded) or "corrected" in run:
         return None
-    agrees = recorded in ("settling", says.outcome, *LATER.get(says.outcome, ())) or says.status == run["status"]
     outcome = says.outcome if recorded == "settling" else recorded
     if outcome not in (recorded, *SILENT):
         run = changed(run, unpublished=run.get("unpublished", set()) | {outcome})
@@ -90,16 +90,113 @@ def superseding(run: Item, recorded: str, says: Delivery) -> Item | None:
         status=says.status,
         outcome=outcome,
         payload_sha256=says.payload.sha256,
-        conflict=None if agrees else says.outcome,
         result_too_large=None,
         webhook_awaited=None,
+        unverified=True if outcome not in (recorded, *SILENT) else run.get("unverified"),
     )
 
 
-def contradicted(run: Item, says: Delivery) -> Item | None:
-    if run.get("other_sha256") == says.payload.sha256:
+def agrees(run: Item, says: Delivery) -> bool:
+    """Whether a delivery is no contradiction of what is recorded of its run."""
+    later = LATER.get(says.outcome, ())
+    return run["outcome"] in ("settling", says.outcome, *later) or says.status == run["status"]
+
+
+def contradicted(run: Item, read: Item, says: Delivery, now: float) -> Item | None:
+    if not run or run.get("other_sha256") == says.payload.sha256:
         return None
-    return changed(run, other_sha256=says.payload.sha256, other_count=run.get("other_count", 0) + 1)
+    run = changed(run, other_sha256=says.payload.sha256, other_count=run.get("other_count", 0) + 1)
+    if "corrected" in read:
+        return run
+    conflict = run.get("conflict") if agrees(read, says) else says.outcome
+    return changed(run, disputed=True, conflict=conflict, due_at=int(now))
+
+
+# Runs: what only a token vouches for.
+
+
+def run_claimed(run: Item, by: str | None, says: Delivery, now: float) -> Item | None:
+    if run:
+        return None
+    said = {"outcome": "unconfirmed", "status": says.status, "source": "webhook", "due_at": int(now) + FIRST_CHECK}
+    return changed(said, claimed_by=by, claim=says.payload.sha256)
+
+
+def _confirmed(run: Item, read: Item, launch_id: str | None) -> Item | None:
+    if run.get("outcome") != "unconfirmed" or run.get("claim") != read["claim"]:
+        return None
+    return changed(run, launch_id=launch_id, claim=None, claimed_by=None)
+
+
+def confirmed(run: Item, read: Item, launch_id: str | None, seen: Seen, now: float) -> Item | None:
+    """`read` is the run as it was read, with the status that its claim told."""
+    if (known := _confirmed(run, read, launch_id)) is None:
+        return None
+    is_disputed = True if seen.status != read["status"] else None
+    known = changed(known, status=seen.status, questions=seen.questions, payload_sha256=read["claim"])
+    return _comes_to(known, seen.outcome, now, disputed=is_disputed)
+
+
+def found_going(run: Item, read: Item, launch_id: str | None, now: float) -> Item | None:
+    if (known := _confirmed(run, read, launch_id)) is None:
+        return None
+    return _comes_to(changed(known, source="launch", status="pending"), "pending", now)
+
+
+def unconfirmed(run: Item, launch_id: str, says: Delivery) -> Item | None:
+    if run and "claim" not in run:
+        return None
+    said = {"source": "webhook", "status": says.status, "payload_sha256": says.payload.sha256}
+    run = changed(run, launch_id=launch_id, outcome="unconfirmed", **said)
+    return changed(run, claim=None, claimed_by=None, due_at=None)
+
+
+def verified(run: Item, read: Item, *, is_known: bool) -> Item | None:
+    if run.get("status") != read["status"] or not is_doubtful(run) or (is_known and "disputed" in run):
+        return None
+    counts = {"checks": None, "failures": None, "misses": None, "missed_since": None}
+    return changed(run, unverified=None, disputed=None, **counts)
+
+
+def doubted(run: Item, read: Item, now: float) -> Item | None:
+    if run.get("status") != read["status"] or "unverified" not in run:
+        return None
+    return changed(run, disputed=True, due_at=int(now))
+
+
+def is_doubtful(run: Item) -> bool:
+    return "unverified" in run or "disputed" in run
+
+
+def _is_as_read(run: Item, read: Item) -> bool:
+    return all(run.get(name) == read.get(name) for name in ("outcome", "status", "unpublished", "payload_sha256"))
+
+
+def corrected(run: Item, read: Item, seen: Seen, sha256: str | None, now: float) -> Item | None:
+    if not _is_as_read(run, read):
+        return None
+    recorded, unsent = run["outcome"], run.get("unpublished", set())
+    is_same = seen.status == run["status"] and recorded != "settling"
+    outcome = recorded if is_same else seen.outcome
+    if outcome != recorded:
+        was_sent = recorded not in SILENT and recorded not in unsent
+        new = {"corrected"} if was_sent else {outcome} - set(SILENT)
+        unsent = (unsent - {recorded}) | new
+    run = changed(run, source="reconcile", status=seen.status, payload_sha256=sha256, unverified=None, disputed=None)
+    run = _comes_to(run, outcome, now, corrected=run.get("corrected", 0) + 1)
+    questions = run.get("questions") if outcome == recorded else seen.questions
+    too_large = True if sha256 is None else None
+    return changed(run, unpublished=unsent or None, questions=questions, result_too_large=too_large)
+
+
+def reopened(run: Item, read: Item, now: float) -> Item | None:
+    if run.get("source") != "webhook" or not _is_as_read(run, read):
+        return None
+    recorded, unsent = run["outcome"], run.get("unpublished", set())
+    unsent = (unsent - {recorded}) | ({"corrected"} if recorded not in (*SILENT, *unsent) else set())
+    run = changed(run, source="launch", status="pending", payload_sha256=None, questions=None)
+    run = changed(run, unverified=None, disputed=None, unpublished=unsent or None)
+    return _comes_to(run, "pending", now, corrected=(run.get("corrected", 0) + bool(unsent)) or None)
 
 
 # Runs: what LangGraph says when asked.
@@ -172,7 +269,7 @@ def lost(run: Item, now: float) -> Item | None:
 
 def published(run: Item, read: Item) -> Item | None:
     """`read` is the run as it was when its events were made."""
-    if run.get("unpublished") != read["unpublished"]:
+    if run.get("unpublished") != read["unpublished"] or "disputed" in run:
         return None
     if read["outcome"] in OPEN or read.get("webhook_awaited"):
         return changed(run, unpublished=None)
@@ -205,7 +302,8 @@ def unheard(run: Item, recorded: str) -> Item | None:
 
 
 def closed(item: Item, was_due: int) -> Item | None:
-    return changed(item, due_at=None) if item.get("due_at") == was_due and "unpublished" not in item else None
+    is_done = item.get("due_at") == was_due and not {"unpublished", "webhook_awaited", "disputed"} & set(item)
+    return changed(item, due_at=None) if is_done else None
 
 
 def due_now(run: Item, now: float) -> Item | None:
@@ -230,6 +328,8 @@ def taken_over(launch: Item, seen: Launch, holder: str, now: float) -> Item | No
 def attempted(launch: Item, seen: Launch, now: float) -> Item | None:
     if launch["state"] != "starting" or any(launch[name] != getattr(seen, name) for name in ("holder", "attempt")):
         return None
+    if launch.get("kept_count"):
+        return None
     return changed(launch, attempt=launch["attempt"] + 1, heard=None, watches=None, **_held(launch["holder"], now))
 
 
@@ -239,13 +339,39 @@ def started(launch: Item, seen: Launch, run_id: str, now: float, *, heard: bool)
     launch = changed(launch, state="started", run_id=run_id, checks=None)
     if heard:
         return launch
-    return None if launch.get("heard") else changed(launch, due_at=_watch(seen, now))
+    is_left = launch.get("heard") or launch.get("kept_count")
+    return None if is_left else changed(launch, due_at=_watch(seen, now))
 
 
 def refused(launch: Item, seen: Launch, now: float, *, heard: bool) -> Item | None:
-    if (launch["state"], launch["holder"]) != ("starting", seen.holder) or (launch.get("heard") and not heard):
+    is_left = launch.get("kept_count") or (launch.get("heard") and not heard)
+    if (launch["state"], launch["holder"]) != ("starting", seen.holder) or is_left:
         return None
     return changed(launch, state="refused", checks=None, due_at=_watch(seen, now))
+
+
+def kept(launch: Item, name: str, run_id: str, now: float) -> Item | None:
+    """Keep a delivery about a run, in the attribute `name`."""
+    if not launch or name in launch or launch.get("kept_count", 0) >= MOST_KEPT:
+        return None
+    if run_id in (launch.get("run_id"), launch.get("answer_run_id")):
+        return None
+    return changed(launch, **{name: True}, kept_count=launch.get("kept_count", 0) + 1, due_at=int(now))
+
+
+def taken(launch: Item, name: str) -> Item | None:
+    if name not in launch:
+        return None
+    return changed(launch, **{name: None}, kept_count=launch["kept_count"] - 1 or None)
+
+
+def continued(launch: Item, name: str, run_id: str) -> Item | None:
+    return changed(launch, answer_run_id=run_id) if launch and name not in launch else None
+
+
+def launch_checked(launch: Item, was_due: int) -> Item | None:
+    is_done = launch.get("due_at") == was_due and not launch.get("kept_count")
+    return changed(launch, due_at=None) if is_done else None
 
 
 def heard(launch: Item, now: float) -> Item | None:

@@ -16,7 +16,7 @@ from runledger.core.requests import MAX_MESSAGE_BYTES
 from tests.integration import faults as kinds
 from tests.integration.langgraph_double import Told
 from tests.integration.state_machines import causes_sent, refuse, wait_for_token
-from tests.integration.support import NOW, claim
+from tests.integration.support import LEDGER_ID, NOW, claim
 
 if TYPE_CHECKING:
     from tests.integration.faults import Faults
@@ -47,7 +47,7 @@ def _tasks(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def launch_of(aws: Aws, record: dict[str, Any]) -> dict[str, Any]:
     key = json.loads(record["body"]).get("idempotency_key", record["messageId"])
-    found = aws.launch(launch_id_of(key))
+    found = aws.launch(launch_id_of(key, LEDGER_ID))
     assert found
     return found
 
@@ -300,7 +300,10 @@ def test_g2_while_somebody_is_at_work_on_its_launch_a_message_waits(
     mailbox: Mailbox, aws: Aws, langgraph: LangGraphDouble, wall: WallClock
 ) -> None:
     record = mailbox.send(BODY)
-    launch_id, digest = launch_id_of(record["messageId"]), parse_message(record["body"], record["messageId"])[1].digest
+    launch_id, digest = (
+        launch_id_of(record["messageId"], LEDGER_ID),
+        parse_message(record["body"], record["messageId"])[1].digest,
+    )
     url = langgraph.url
     assert mailbox.app.launcher.launches.apply(claim(launch_id, digest=digest, langgraph_url=url)) is None
     assert mailbox.bring(record) == [False]
@@ -335,7 +338,7 @@ def test_g1_a_fault_that_nobody_foresaw_stops_no_other_message(
     mailbox: Mailbox, output: Output, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first, second = mailbox.send(BODY), mailbox.send({**BODY, "input": 2})
-    put_down, poisoned = mailbox.app.launcher.launches.apply, launch_id_of(first["messageId"])
+    put_down, poisoned = mailbox.app.launcher.launches.apply, launch_id_of(first["messageId"], LEDGER_ID)
 
     def apply(update: Any) -> Any:
         if update.key["launch_id"] == poisoned:

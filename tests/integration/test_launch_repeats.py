@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from runledger.core import launch_states, run_states
-from runledger.core.launches import launch_id_of, own_thread_id, parse_launch
+from runledger.core.launches import launch_id_of, parse_launch
 from runledger.core.ledger import LEASE_SECONDS
 from tests.integration import faults as kinds
 from tests.integration.langgraph_double import Told
-from tests.integration.support import CHECK, LEASE_ENDS, NOW, claim, new_id
+from tests.integration.support import CHECK, LEASE_ENDS, LEDGER_ID, NOW, claim, new_id
 
 if TYPE_CHECKING:
     from tests.integration.conftest import Load
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from tests.integration.support import Aws, Door, Output, Reply, WallClock
 
 KEY = "order 4711"
-LAUNCH_ID = launch_id_of(KEY)
-THREADS = [own_thread_id(LAUNCH_ID, attempt) for attempt in (1, 2, 3)]
+LAUNCH_ID = launch_id_of(KEY, LEDGER_ID)
+FIRST = new_id()  # the thread of the launch that `held` records
 BODY = '{"assistant_id": "agent", "input": {"n": 1.0}}'
 SAME = '{"input":{"n":1.0},"assistant_id":"agent"}'
 CALLERS = new_id()
@@ -43,9 +43,15 @@ def held(launch: Door, langgraph: LangGraphDouble, body: str = BODY, now: float 
     """Have somebody put the launch down who then says no more."""
     request = parse_launch(body.encode())
     facts: dict[str, Any] = {"digest": request.digest, "request": body, "langgraph_url": langgraph.url}
+    facts["thread_id"] = FIRST
     if request.thread_id:
         facts |= {"thread_id": request.thread_id, "own_thread": False}
     assert launch.app.launcher.launches.apply(claim(LAUNCH_ID, now, **{**facts, **changes})) is None
+
+
+def made(langgraph: LangGraphDouble) -> list[str]:
+    """Return the threads that were made, each once, in their order."""
+    return list(dict.fromkeys(sent.body["thread_id"] for sent in langgraph.requests if sent.step == "POST /threads"))
 
 
 def assert_started(aws: Aws, run_id: str, thread_id: str, attempt: int) -> None:
@@ -73,7 +79,7 @@ def test_g2_the_same_key_and_body_have_the_same_answer_and_one_creation(
     assert [reply.status for reply in replies] == [202] * 3
     assert replies[0].body == replies[1].body == replies[2].body
     assert replies[0].headers["Location"] == replies[2].headers["Location"]
-    assert (replies[0].body["launch_id"], replies[0].body["thread_id"]) == (LAUNCH_ID, THREADS[0])
+    assert (replies[0].body["launch_id"], replies[0].body["thread_id"]) == (LAUNCH_ID, made(langgraph)[0])
     assert len(langgraph.requests) == 2
     assert len(aws.items("RunsTable")) == len(aws.items("LaunchesTable")) == 1
     assert output.counts == {"launched": 1, "repeated": 2}
@@ -132,9 +138,9 @@ def test_g2_an_answer_that_was_lost_is_asked_for_until_the_run_is_adopted(
     assert ask(launch).problem == "launch-in-progress"
     wall.now = NOW + LEASE_SECONDS
     reply = ask(launch)
-    assert (reply.status, reply.body["run_id"], reply.body["thread_id"]) == (202, langgraph.run_id, THREADS[0])
+    assert (reply.status, reply.body["run_id"], reply.body["thread_id"]) == (202, langgraph.run_id, made(langgraph)[0])
     assert [sent.step for sent in langgraph.requests] == [*START, LIST]
-    assert_started(aws, langgraph.run_id, THREADS[0], attempt=1)
+    assert_started(aws, langgraph.run_id, made(langgraph)[0], attempt=1)
     assert output.counts["adopted"] == 1
     assert ask(launch).body == reply.body
 
@@ -146,14 +152,14 @@ def test_g2_a_run_whose_webhook_was_recorded_is_adopted_without_asking_langgraph
     run_id = new_id()
     launch.app.launcher.runs.apply(
         run_states.pending(
-            run_id=run_id, launch_id=LAUNCH_ID, thread_id=THREADS[0], assistant_id=None, after_seconds=0, now=NOW
+            run_id=run_id, launch_id=LAUNCH_ID, thread_id=FIRST, assistant_id=None, after_seconds=0, now=NOW
         )
     )
     wall.now = NOW + LEASE_SECONDS
     reply = ask(launch)
     assert (reply.status, reply.body["run_id"]) == (202, run_id)
     assert langgraph.requests == []
-    assert_started(aws, run_id, THREADS[0], attempt=1)
+    assert_started(aws, run_id, FIRST, attempt=1)
 
 
 def test_g2_the_oldest_of_the_launchs_runs_is_adopted_and_no_others(
@@ -187,13 +193,13 @@ def test_g2_where_nothing_was_started_the_thread_is_fenced_off_and_another_taken
     held(launch, langgraph)
     wall.now = NOW + LEASE_SECONDS
     reply = ask(launch)
-    assert (reply.status, reply.body["thread_id"]) == (202, THREADS[1])
+    assert (reply.status, reply.body["thread_id"]) == (202, made(langgraph)[-1])
     assert [sent.step for sent in langgraph.requests] == [LIST, DELETE, *START]
-    assert langgraph.threads_deleted == [THREADS[0]]
+    assert langgraph.threads_deleted == [FIRST]
     (sent,) = creations(langgraph)
-    assert sent.path == f"/threads/{THREADS[1]}/runs"
-    assert (sent.body["input"], sent.body["metadata"]) == ({"n": 1.0}, {"launch_id": LAUNCH_ID})
-    assert_started(aws, langgraph.run_id, THREADS[1], attempt=2)
+    assert sent.path == f"/threads/{made(langgraph)[-1]}/runs"
+    assert (sent.body["input"], sent.body["metadata"]) == ({"n": 1.0}, {"launch_id": LAUNCH_ID, "ledger_id": LEDGER_ID})
+    assert_started(aws, langgraph.run_id, made(langgraph)[-1], attempt=2)
     assert output.counts == {"started_over": 1, "launched": 1}
 
 
@@ -201,11 +207,11 @@ def test_g2_a_thread_that_was_never_made_is_made_and_deleted_so_that_no_other_40
     launch: Door, aws: Aws, langgraph: LangGraphDouble, wall: WallClock
 ) -> None:
     held(launch, langgraph)
-    langgraph.unknown.add(THREADS[0])
+    langgraph.unknown.add(FIRST)
     wall.now = NOW + LEASE_SECONDS
-    assert ask(launch).body["thread_id"] == THREADS[1]
+    assert ask(launch).body["thread_id"] == made(langgraph)[-1]
     assert [sent.step for sent in langgraph.requests] == [LIST, START[0], LIST, DELETE, *START]
-    assert_started(aws, langgraph.run_id, THREADS[1], attempt=2)
+    assert_started(aws, langgraph.run_id, made(langgraph)[-1], attempt=2)
 
 
 def test_g2_a_run_that_ended_before_its_thread_was_deleted_is_still_adopted(
@@ -215,7 +221,7 @@ def test_g2_a_run_that_ended_before_its_thread_was_deleted_is_still_adopted(
     held(launch, langgraph)
     run_id = new_id()
     pending = run_states.pending(
-        run_id=run_id, launch_id=LAUNCH_ID, thread_id=THREADS[0], assistant_id=None, after_seconds=0, now=NOW
+        run_id=run_id, launch_id=LAUNCH_ID, thread_id=FIRST, assistant_id=None, after_seconds=0, now=NOW
     )
 
     def deliver(sent: Sent) -> None:
@@ -226,7 +232,7 @@ def test_g2_a_run_that_ended_before_its_thread_was_deleted_is_still_adopted(
     wall.now = NOW + LEASE_SECONDS
     assert ask(launch).body["run_id"] == run_id
     assert creations(langgraph) == []
-    assert_started(aws, run_id, THREADS[0], attempt=1)
+    assert_started(aws, run_id, FIRST, attempt=1)
     assert output.counts == {"adopted": 1}
 
 
@@ -287,8 +293,8 @@ def test_g2_a_refused_launch_is_tried_again_with_the_same_key(
     langgraph.runs = None
     wall.now = NOW + 1  # its lease has not lapsed, but nobody holds it
     reply = ask(launch)
-    assert (reply.status, reply.body["thread_id"]) == (202, THREADS[1])
-    assert_started(aws, langgraph.run_id, THREADS[1], attempt=2)
+    assert (reply.status, reply.body["thread_id"]) == (202, made(langgraph)[1])
+    assert_started(aws, langgraph.run_id, made(langgraph)[1], attempt=2)
 
 
 def test_a_launch_that_was_refused_on_a_callers_thread_is_tried_again_as_it_was_asked_for(
@@ -324,9 +330,9 @@ def test_g2_a_launch_that_is_refused_again_and_again_counts_its_attempts(
     langgraph.runs = Told(422, {"detail": "no"})
     assert [ask(launch).status for _ in range(3)] == [422] * 3
     item = aws.launch(LAUNCH_ID) or {}
-    assert (item["state"], item["attempt"], item["thread_id"]) == ("refused", 3, THREADS[2])
+    assert (item["state"], item["attempt"], item["thread_id"]) == ("refused", 3, made(langgraph)[2])
     assert "due_at" not in item
-    assert langgraph.threads_deleted == THREADS[:2]
+    assert langgraph.threads_deleted == made(langgraph)[:2]
 
 
 @pytest.mark.parametrize(
@@ -346,7 +352,7 @@ def test_g2_a_write_whose_answer_was_lost_is_ours_all_the_same(
     assert request.headers["X-Amz-Target"].endswith(b".UpdateItem")
     assert (reply.status, reply.body["run_id"]) == (202, langgraph.run_id)
     assert len(creations(langgraph)) == 1
-    assert_started(aws, langgraph.run_id, THREADS[int(repeated)], attempt=1 + repeated)
+    assert_started(aws, langgraph.run_id, made(langgraph)[-1], attempt=1 + repeated)
 
 
 @pytest.mark.parametrize("skip", [1, 2], ids=["run", "launch"])
@@ -359,7 +365,7 @@ def test_g2_a_run_that_could_not_be_recorded_is_found_by_its_callers_next_reques
     wall.now = NOW + LEASE_SECONDS
     assert ask(launch).body == first.body
     assert len(creations(langgraph)) == 1
-    assert_started(aws, langgraph.run_id, THREADS[0], attempt=1)
+    assert_started(aws, langgraph.run_id, made(langgraph)[0], attempt=1)
 
 
 def test_g2_a_launch_that_was_put_down_for_another_deployment_is_409(

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import json
+import uuid
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
 from runledger.core import tokens
-from runledger.core.launches import own_thread_id, parse_launch
+from runledger.core.launches import parse_launch
 from runledger.core.ledger import shard
 from tests.integration.langgraph_double import ASSISTANT_ID
-from tests.integration.support import CHECK, LEASE_ENDS, NOW, delivery, new_id
+from tests.integration.support import CHECK, LEASE_ENDS, LEDGER_ID, NOW, delivery, new_id
 
 if TYPE_CHECKING:
     from tests.integration.conftest import Load
@@ -42,7 +43,8 @@ def test_a_launch_makes_a_thread_and_a_run_that_carry_its_id(
 ) -> None:
     reply = launch.call(launch_body(metadata={"team": "blue"}))
     launch_id = reply.body["launch_id"]
-    thread_id = own_thread_id(launch_id, attempt=1)
+    thread_id = langgraph.thread_request.body["thread_id"]
+    assert uuid.UUID(thread_id).version == 4
     assert reply.status == 202
     assert reply.body == {
         "launch_id": launch_id,
@@ -55,14 +57,14 @@ def test_a_launch_makes_a_thread_and_a_run_that_carry_its_id(
     assert langgraph.thread_request.body == {
         "thread_id": thread_id,
         "if_exists": "do_nothing",
-        "metadata": {"thread_of_launch": launch_id},
+        "metadata": {"thread_of_launch": launch_id, "thread_of_ledger": LEDGER_ID},
     }
     assert langgraph.run_request.path == f"/threads/{thread_id}/runs"
     sent = langgraph.run_request.body
     assert {name: sent[name] for name in sent if not name.startswith("stream")} == {
         "assistant_id": "agent",
         "input": {},
-        "metadata": {"team": "blue", "launch_id": launch_id},
+        "metadata": {"team": "blue", "launch_id": launch_id, "ledger_id": LEDGER_ID},
         "multitask_strategy": "reject",
         "webhook": sent["webhook"],
     }

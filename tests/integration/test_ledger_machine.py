@@ -25,13 +25,14 @@ from hypothesis.stateful import (
 )
 
 from runledger.adapters.tables import Table
-from runledger.core import answer_states, launch_states, run_states
+from runledger.core import answer_states, launch_states, run_states, unconfirmed, verification
 from runledger.core.deliveries import Delivery, parse_delivery, payload_of
 from runledger.core.launch_states import Launch
 from runledger.core.ledger import Placed, shard
-from runledger.core.settling import Seen, seen
+from runledger.core.settling import Facts, Seen, seen
+from runledger.core.unconfirmed import Kept, kept_name
 from tests.integration import ledger_model as model
-from tests.integration.ledger_model import NEXT, OPEN, SILENT, SOURCES, UNSEEN
+from tests.integration.ledger_model import NEXT, OPEN, SILENT, SOURCES, UNSEEN, is_doubtful
 from tests.integration.support import NOW, Aws
 
 if TYPE_CHECKING:
@@ -49,7 +50,7 @@ TEN = settings(
     stateful_step_count=12,
     deadline=None,
     database=None,
-    phases=[Phase.generate, Phase.shrink],
+    phases=[Phase.generate],
     suppress_health_check=[HealthCheck.too_slow],
 )
 EXAMPLES, HOLDERS = itertools.count(1), itertools.count(1)
@@ -59,7 +60,11 @@ MINE, OTHER = "launch", "another launch"
 SENDERS = st.sampled_from([MINE, MINE, MINE, MINE, OTHER, None])  # whom the token speaks for; None: shared
 NEW_WORD = "paused"
 WORDS = st.sampled_from(["success", "success", "error", "interrupted", "timeout", "rollback", NEW_WORD])
-BEGINNINGS = ["unknown", "launched", "settling", "asking", "missed once", "missed", "lost", "taken"]
+BEGINNINGS = [
+    *("unknown", "launched", "settling", "asking", "missed once", "missed", "lost", "taken"),
+    *("claimed", "failed", "disputed", "told"),
+]
+LATE_RUN, RUN = "01a201d6-a0dc-7321-8df4-30b90bcfb9f8", "01a201d6-a0dc-7321-8df4-30b90bcfb9f9"
 PLACES = st.sampled_from([None, "key"])
 # After how many others a write arrives; -2 is at once, and again after another, because its answer was lost.
 DELAYS = st.lists(st.sampled_from([0, 0, 0, 0, 1, 1, 2, -2]), min_size=8, max_size=8)
@@ -184,21 +189,32 @@ class RunWriters(Writers):
             "misses",
             "missed_since",
         ),
+        *("unverified", "disputed", "corrected", "claim", "claimed_by"),
     )
 
     records = 0
 
     @initialize(delays=DELAYS, begins=st.sampled_from(BEGINNINGS))
-    def it_begins(self, delays: list[int], begins: str) -> None:
-        if begins == "taken":
-            self.webhook_comes(by=OTHER, word="success", values=1, key=None, is_whole=False)
+    def it_begins(self, delays: list[int], begins: str) -> None:  # noqa: C901 - one case for each beginning
+        if begins == "claimed":
+            self.a_shared_key_claims_it(by=None, word="error", key=None)
         elif begins != "unknown":
-            self.launch_records()
+            self.launch_records(by=OTHER if begins == "taken" else MINE)
         match begins:
             case "settling":
                 self.webhook_comes(by=MINE, word="success", values=1, key=None, is_whole=True)
             case "asking":
                 self.reconcile_finds_it_ended(ended=asked("success", ASKS), key=None, is_too_large=False)
+            case "failed":
+                self.webhook_comes(by=MINE, word="error", values=1, key=None, is_whole=True)
+            case "disputed":
+                self.webhook_comes(by=MINE, word="error", values=1, key=None, is_whole=True)
+                self.webhook_comes(by=MINE, word="success", values=2, key="key", is_whole=True)
+            case "told":
+                self.webhook_comes(by=MINE, word="error", values=1, key=None, is_whole=True)
+                self.langgraph_says_the_same(is_known=True)
+                self.its_events_have_left()
+                self.webhook_comes(by=MINE, word="success", values=2, key="key", is_whole=True)
             case "missed once":
                 self.langgraph_does_not_know_it()
                 self.it_is_given_up(model.HALF_AN_HOUR)
@@ -221,17 +237,81 @@ class RunWriters(Writers):
         return self.item.get("outcome") == "awaiting_input"
 
     @precondition(lambda self: self.records < 2)
-    @rule()
-    def launch_records(self) -> None:
+    @rule(by=st.just(MINE))
+    def launch_records(self, by: str) -> None:
         """Launch, and whoever adopts its run."""
         self.records += 1
         made = run_states.pending(
-            run_id=self.id, launch_id=MINE, thread_id="thread", assistant_id=None, after_seconds=0, now=self.now
+            run_id=self.id, launch_id=by, thread_id="thread", assistant_id=None, after_seconds=0, now=self.now
         )
         self.writes(
-            (made, partial(model.pending, launch_id=MINE, now=self.now)),
-            (run_states.launched(made), partial(model.launched, launch_id=MINE)),
+            (made, partial(model.pending, launch_id=by, now=self.now)),
+            (run_states.launched(made), partial(model.launched, launch_id=by)),
         )
+
+    def is_claim(self) -> bool:
+        return "claim" in self.item
+
+    def is_doubted(self) -> bool:
+        return is_doubtful(self.item)
+
+    def read(self) -> Item:
+        return {**self.found, "run_id": self.id}
+
+    @rule(by=st.sampled_from([None, None, MINE]), word=WORDS, key=PLACES)
+    def a_shared_key_claims_it(self, by: str | None, word: str, key: str | None) -> None:
+        """Or the token of a launch that the ledger does not have."""
+        says = delivery(self.id, word, 1, is_whole=True)
+        claimed = unconfirmed.claimed(says, Placed(says.payload, key), by, self.now)
+        self.writes((claimed, partial(model.run_claimed, by=by, says=says, now=self.now)))
+
+    @precondition(is_claim)
+    @rule(ended=st.one_of(st.none(), SEEN), launch_id=st.sampled_from([None, MINE]))
+    def langgraph_knows_the_claimed_run(self, ended: Seen | None, launch_id: str | None) -> None:
+        one, read, now = unconfirmed.claim_of(self.read()), self.item, self.now
+        facts = Facts("thread", "assistant", launch_id, "2026-11-22T05:59:32.000000Z", None)
+        if ended is None:
+            going = partial(model.found_going, read=read, launch_id=launch_id, now=now)
+            self.writes((verification.found_going(one, facts, now), going))
+        else:
+            known = partial(model.confirmed, read=read, launch_id=launch_id, seen=ended, now=now)
+            self.writes((verification.confirmed(one, facts, ended, now), known))
+
+    @rule(word=WORDS, key=PLACES)
+    def its_launch_ends_with_it_unconfirmed(self, word: str, key: str | None) -> None:
+        says = delivery(self.id, word, 1, is_whole=True)
+        one = Kept(says, Placed(says.payload, key), int(self.now), disputed=False)
+        ended = verification.unconfirmed(one, MINE, "thread", self.now)
+        self.writes((ended, partial(model.unconfirmed, launch_id=MINE, says=says)))
+
+    @precondition(is_doubted)
+    @rule(is_known=st.booleans())
+    def langgraph_says_the_same(self, *, is_known: bool) -> None:
+        """Or knows the run no more, look after look."""
+        read = self.read()
+        self.writes(
+            (verification.verified(read, is_known=is_known), partial(model.verified, read=read, is_known=is_known))
+        )
+
+    @precondition(lambda self: "unverified" in self.item)
+    @rule()
+    def langgraph_says_otherwise(self) -> None:
+        read = self.read()
+        self.writes((verification.doubted(read, self.now), partial(model.doubted, read=read, now=self.now)))
+
+    @precondition(is_doubted)
+    @rule(ended=SEEN.filter(lambda ended: ended.outcome != "settling"), key=PLACES, is_too_large=st.booleans())
+    def langgraph_decides(self, ended: Seen, key: str | None, *, is_too_large: bool) -> None:
+        placed = None if is_too_large else Placed(payload_of('{"asked": 1}'), key)
+        read, sha256 = self.read(), placed.payload.sha256 if placed else None
+        corrected = verification.corrected(read, ended, placed, self.now)
+        self.writes((corrected, partial(model.corrected, read=read, seen=ended, sha256=sha256, now=self.now)))
+
+    @precondition(lambda self: self.is_doubted() or (self.is_settling() and self.item["source"] == "webhook"))
+    @rule()
+    def langgraph_says_that_it_goes_on(self) -> None:
+        read = self.read()
+        self.writes((verification.reopened(read, self.now), partial(model.reopened, read=read, now=self.now)))
 
     @rule(by=SENDERS, word=WORDS, values=st.sampled_from([1, 2]), key=PLACES, is_whole=st.booleans())
     def webhook_comes(self, *, by: str | None, word: str, values: int, key: str | None, is_whole: bool) -> None:
@@ -244,14 +324,15 @@ class RunWriters(Writers):
                 partial(model.delivered, by=by, says=says, now=self.now),
             )
         ]
-        if recorded.get("launch_id", by) != by or recorded.get("source", "launch") == "launch":
+        is_ours = "claim" not in recorded and recorded.get("launch_id") == by
+        if not is_ours or recorded.get("source", "launch") == "launch":
             pass
-        elif recorded["source"] == "reconcile":
+        elif recorded["source"] == "reconcile" and "corrected" not in recorded and model.agrees(recorded, says):
             superseding = run_states.superseding(says, placed, recorded, self.now)
             writes += [(superseding, partial(model.superseding, recorded=recorded["outcome"], says=says))]
-        elif recorded["payload_sha256"] != says.payload.sha256:
-            contradicted = run_states.contradicted(says, placed, self.now)
-            writes += [(contradicted, partial(model.contradicted, says=says))]
+        elif recorded.get("payload_sha256") != says.payload.sha256:
+            contradicted = verification.contradicted(says, placed, self.read(), self.now)
+            writes += [(contradicted, partial(model.contradicted, read=recorded, says=says, now=self.now))]
         self.writes(*writes)
 
     @precondition(is_unseen)
@@ -279,7 +360,7 @@ class RunWriters(Writers):
         self.now += seconds
         self.writes((run_states.lost(self.id, self.now), partial(model.lost, now=self.now)))
 
-    @precondition(lambda self: self.is_due() and self.item["outcome"] not in (*OPEN, "lost"))
+    @precondition(lambda self: self.is_due() and self.item["outcome"] not in (*OPEN, "lost") and not self.is_doubted())
     @rule(is_index_old=st.booleans())
     def it_is_closed(self, *, is_index_old: bool) -> None:
         """As reconcile does with what is over."""
@@ -329,6 +410,8 @@ class RunWriters(Writers):
         if not run_states.is_missed_for_good(self.item, self.now):
             missed = run_states.missed(self.id, was_due, later, self.now)
             self.writes((missed, partial(model.missed, was_due=was_due, due_at=later, now=self.now)))
+        elif self.is_doubted():
+            self.langgraph_says_the_same(is_known=False)
         elif self.item["outcome"] == "pending":
             self.it_is_given_up(0)
         elif self.item["outcome"] == "awaiting_input":
@@ -349,7 +432,7 @@ class RunWriters(Writers):
             )
         )
 
-    @precondition(lambda self: "unpublished" in self.item)
+    @precondition(lambda self: "unpublished" in self.item and not self.is_doubted())
     @rule()
     def its_events_have_left(self) -> None:
         """Reconcile, perhaps two of them, and whoever else tells of runs."""
@@ -372,20 +455,35 @@ class RunWriters(Writers):
     def it_is_a_second_one(self, launch_id: str) -> None:
         self.writes((run_states.doubled(self.id, launch_id, self.now), partial(model.doubled, launch_id=launch_id)))
 
+    def tell(self, found: Item) -> Item:
+        claim = {"claim": json.loads(found["claim"])["sha256"]} if "claim" in found else {}
+        return super().tell({**found, **claim})
+
     def check_index_keys(self) -> None:
+        if self.is_claim():  # in no list
+            assert not {"launch_id", "thread_id", "outcome_shard"} & set(self.found)
+            return
         super().check_index_keys()
         assert self.found["outcome_shard"] == f"{self.item['outcome']}#{shard(self.id)}"
         assert ("payload_sha256" in self.found) == (("payload" in self.found) != ("payload_key" in self.found))
 
     def check_order(self, before: Item) -> None:
+        is_decided = ("claim" in before and not self.is_claim()) or before.get("outcome") == "unconfirmed"
+        is_decided = is_decided or (is_doubtful(before) and not self.is_doubted())
+        is_decided = is_decided or (before.get("source"), self.item["source"]) == ("webhook", "launch")
+        if self.item["outcome"] not in (before.get("outcome"), *SILENT):
+            told = {self.item["outcome"], "corrected"}
+            assert told & self.item["unpublished"], "each outcome is an event (G8)"
+        if "unpublished" in before and "unpublished" not in self.item:
+            assert not is_doubtful(before) or is_decided, "LangGraph has confirmed what was told (G11)"
+        if is_decided:
+            return
         if before:
             assert self.item["outcome"] in (before["outcome"], *NEXT.get(before["outcome"], ()))
             assert SOURCES.index(self.item["source"]) >= SOURCES.index(before["source"])
-        if self.item["outcome"] not in (before.get("outcome"), *SILENT):
-            assert self.item["outcome"] in self.item["unpublished"], "each outcome is an event (G8)"
         if "launch_id" in before:
             assert self.item["launch_id"] == before["launch_id"]
-        if before.get("source") == "webhook":
+        if before.get("source") == "webhook" and "payload_sha256" in before:
             assert self.item["payload_sha256"] == before["payload_sha256"], "the first webhook's"
 
     def check_due(self) -> None:
@@ -395,14 +493,17 @@ class RunWriters(Writers):
         """
         if self.item["outcome"] in OPEN:
             assert self.is_due() or self.is_settling()
-        if {"unpublished", "webhook_awaited"} & set(self.item):
+        if {"unpublished", "webhook_awaited", "unverified", "disputed"} & set(self.item):
             assert self.is_due()
 
 
 class LaunchWriters(Writers):
     """Launchers on one launch, some of them dead or slow, with the webhook and reconcile."""
 
-    told = ("state", "attempt", "holder", "lease_until", "run_id", "due_at", "checks", "watches", "heard")
+    told: tuple[str, ...] = (
+        *("state", "attempt", "holder", "lease_until", "run_id", "due_at", "checks", "watches", "heard"),
+        *("kept_count", "answer_run_id", kept_name(RUN), kept_name(LATE_RUN)),
+    )
     seen = Bundle("seen")  # the launch as somebody has read it, who may be its holder, or take it over
     own_thread, claims = True, 0
 
@@ -453,7 +554,7 @@ class LaunchWriters(Writers):
         )
         self.writes((claim, partial(model.claimed, holder=holder, now=self.now)))
 
-    @rule(launch=seen, run_id=st.sampled_from(["run", "late run"]))
+    @rule(launch=seen, run_id=st.sampled_from([RUN, LATE_RUN]))
     def it_has_its_run(self, launch: Launch, run_id: str) -> None:
         self.writes(
             *(
@@ -479,7 +580,7 @@ class LaunchWriters(Writers):
     @rule(is_index_old=st.booleans())
     def its_runs_were_looked_at(self, *, is_index_old: bool) -> None:
         was_due = self.was_due_before if is_index_old else self.waits_until_due()
-        self.writes((launch_states.checked(self.id, was_due), partial(model.closed, was_due=was_due)))
+        self.writes((launch_states.checked(self.id, was_due), partial(model.launch_checked, was_due=was_due)))
 
     @rule(target=seen, launch=seen)
     def it_was_watched(self, launch: Launch) -> Launch:
@@ -492,8 +593,38 @@ class LaunchWriters(Writers):
         later = int(self.now) + LATER
         self.writes((launch_states.postponed(self.id, later), partial(model.launch_postponed, due_at=later)))
 
+    @rule(run_id=st.sampled_from([RUN, RUN, LATE_RUN, "other"]), word=WORDS)
+    def a_token_tells_of_a_run(self, run_id: str, word: str) -> None:
+        """Others than the two that can be of this launch are invented, each another one."""
+        if run_id == "other":
+            run_id = str(uuid.UUID(int=next(EXAMPLES)))
+        says = delivery(run_id, word, 1, is_whole=True)
+        kept = unconfirmed.kept(self.id, says, Placed(says.payload, None), self.now)
+        name = kept_name(run_id)
+        if name not in self.told:
+            self.told = (*self.told, name)
+        self.writes((kept, partial(model.kept, name=name, run_id=run_id, now=self.now)))
+
+    @precondition(lambda self: self.item.get("kept_count"))
+    @rule(number=st.integers(0, 3))
+    def a_kept_delivery_is_taken(self, number: int) -> None:
+        """It is recorded, or rejected."""
+        kept = unconfirmed.kept_of(self.found)
+        one = kept[number % len(kept)]
+        taken = partial(model.taken, name=kept_name(one.delivery.run_id))
+        self.writes((unconfirmed.taken(self.id, one), taken))
+
+    @rule(run_id=st.sampled_from([RUN, LATE_RUN]))
+    def an_answer_goes_on_with_it(self, run_id: str) -> None:
+        continued = partial(model.continued, name=kept_name(run_id), run_id=run_id)
+        self.writes((launch_states.continued(self.id, run_id, self.now), continued))
+
     def tell(self, found: Item) -> Item:
-        return super().tell({**found, "heard": True} if "heard_at" in found else found)
+        heard = {"heard": True} if "heard_at" in found else {}
+        kept: Item = {name: True for name in found if name.startswith("kept_about_")}
+        kept |= {"kept_count": found["kept_count"]} if found.get("kept_count") else {"kept_count": None}
+        known = {**found, **heard, **kept}
+        return super().tell({name: value for name, value in known.items() if value is not None})
 
     def check_order(self, before: Item) -> None:
         if not before:
@@ -506,10 +637,11 @@ class LaunchWriters(Writers):
 
     def check_due(self) -> None:
         """What is unknown is due, and what was refused is not, unless heard of, or a run of it may still appear."""
-        if self.item["state"] == "starting":
+        if self.item["state"] == "starting" or self.item.get("kept_count"):
             assert self.is_due()
+        assert self.item.get("kept_count", 0) <= model.MOST_KEPT, "a token keeps a few deliveries (G11)"
         if self.item["state"] == "refused" and self.is_due():
-            assert "heard" in self.item or (self.item["attempt"] > 1 and not self.own_thread)
+            assert {"heard", "kept_count"} & set(self.item) or (self.item["attempt"] > 1 and not self.own_thread)
 
 
 @pytest.mark.parametrize("number", range(6))

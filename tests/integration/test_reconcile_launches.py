@@ -10,7 +10,6 @@ import pytest
 from runledger.core import launch_states, run_states
 from runledger.core.deliveries import Delivery, parse_delivery
 from runledger.core.launch_states import WATCHES
-from runledger.core.launches import own_thread_id
 from runledger.core.ledger import LEASE_SECONDS, Placed
 from runledger.core.problems import Problem, unavailable
 from tests.integration.langgraph_double import Told
@@ -62,9 +61,11 @@ def test_g1_a_launch_is_left_to_its_holder_until_the_lease_lapses(scene: Scene) 
 
 def test_g1_a_launch_that_its_launcher_left_is_started_over(scene: Scene) -> None:
     launch_id = left_behind(scene)
+    first = launch(scene, launch_id)["thread_id"]
     item = look(scene, launch_id)
     assert scene.steps == [LIST, DELETE, THREAD, CREATE]
-    second = own_thread_id(launch_id, attempt=2)
+    second = scene.langgraph.thread_request.body["thread_id"]
+    assert second != first
     assert (item["state"], item["attempt"], item["thread_id"]) == ("started", 2, second)
     assert not {"due_at", "due_shard", "request"} & set(item)
     run = scene.run(item["run_id"])
@@ -74,7 +75,7 @@ def test_g1_a_launch_that_its_launcher_left_is_started_over(scene: Scene) -> Non
 
 def test_g2_a_launch_whose_answer_was_lost_is_adopted_and_its_run_recorded(scene: Scene) -> None:
     launch_id = left_behind(scene)
-    thread_id = own_thread_id(launch_id, attempt=1)
+    thread_id = launch(scene, launch_id)["thread_id"]
     run_id = scene.langgraph.add(thread_id, status="running", values="", metadata={"launch_id": launch_id})
     item = look(scene, launch_id)
     assert scene.steps == [LIST]
@@ -104,7 +105,7 @@ def test_g1_a_run_that_was_started_late_is_looked_at_late(scene: Scene) -> None:
 def test_g1_a_run_that_is_adopted_late_is_looked_at_as_soon_as_it_could_have_ended(scene: Scene) -> None:
     text = json.dumps({"assistant_id": "agent", "input": {}, "after_seconds": 3600})
     launch_id = left_behind(scene, request=text)
-    thread_id = own_thread_id(launch_id, attempt=1)
+    thread_id = launch(scene, launch_id)["thread_id"]
     starts = {"created_at": "2026-11-22T07:00:00+00:00", "metadata": {"launch_id": launch_id}}
     run_id = scene.langgraph.add(thread_id, status="pending", values="", **starts)
     scene.pass_at(3000)
@@ -160,7 +161,7 @@ def test_g1_a_refusal_of_the_moment_is_not_waited_out_for_ever(scene: Scene) -> 
 def test_g2_a_404_that_is_not_langgraphs_is_no_fence(scene: Scene) -> None:
     """A proxy without its server, say: the run that was started before lives on behind it."""
     launch_id = left_behind(scene)
-    thread_id = own_thread_id(launch_id, attempt=1)
+    thread_id = launch(scene, launch_id)["thread_id"]
     run_id = scene.langgraph.add(thread_id, status="running", values="", metadata={"launch_id": launch_id})
     for steps in ((LIST, DELETE), (THREAD, LIST, DELETE, CREATE)):
         scene.langgraph.instead = lambda sent, steps=steps: Told(404, "no such host") if sent.step in steps else None  # type: ignore[misc]

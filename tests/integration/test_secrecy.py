@@ -102,7 +102,7 @@ def test_g5_a_fault_tells_no_token(
     launch_id = new_id()
     token = aws.token(launch_id)
     body, query = delivery(new_id(), launch_id, token), f"token={token}"
-    with faults.on(webhook.app.runs._client, kinds.BROKEN):  # noqa: SLF001
+    with faults.on(webhook.app.recorder.runs._client, kinds.BROKEN):  # noqa: SLF001
         texts = [webhook.call(body, query).text]
     monkeypatch.setattr(webhook.app.run_states, "delivered", lambda *_: 1 // 0)
     texts.append(webhook.call(body, query).text)

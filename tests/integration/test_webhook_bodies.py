@@ -9,16 +9,17 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from runledger.core.times import iso
+from runledger.core.unconfirmed import kept_about
 from tests.integration.support import LATER, NOW, claim, delivery, new_id
 
 if TYPE_CHECKING:
-    from tests.integration.support import Aws, Door, Output
+    from tests.integration.support import Aws, Door, Output, Webhook
 
 LAUNCH_ID = "5f0c7e9a-2f1f-4a53-9a57-0d3f8f1f6a10"
 
 
 @pytest.fixture
-def claimed(webhook: Door) -> None:
+def claimed(webhook: Webhook) -> None:
     """Put LAUNCH_ID down, its first check being far away."""
     webhook.app.launches.apply(claim(LAUNCH_ID, LATER))
 
@@ -86,11 +87,11 @@ def test_g6_a_launch_of_any_length_that_a_body_names_makes_a_short_log_line(
 )
 @pytest.mark.usefixtures("claimed")
 def test_g6_a_trimmed_body_is_202_and_its_launch_due_now(
-    webhook: Door, aws: Aws, output: Output, changes: dict[str, Any]
+    alone: Door, aws: Aws, output: Output, changes: dict[str, Any]
 ) -> None:
     before = aws.launch(LAUNCH_ID) or {}
     body = delivery(**{"run_id": new_id(), "launch_id": LAUNCH_ID, **changes})
-    reply = webhook.call(body, f"token={aws.token(LAUNCH_ID)}")
+    reply = alone.call(body, f"token={aws.token(LAUNCH_ID)}")
     assert (reply.status, reply.body["recorded"]) == (202, False)
     assert aws.launch(LAUNCH_ID) == before | {"due_at": int(NOW), "heard_at": iso(NOW)}
     assert not aws.items("RunsTable")
@@ -112,11 +113,25 @@ def test_a_trimmed_body_of_a_launch_that_is_gone_is_202_and_makes_none(webhook: 
     assert aws.is_empty()
 
 
-def test_a_body_without_metadata_belongs_to_the_tokens_launch(webhook: Door, aws: Aws) -> None:
+def test_a_body_without_metadata_is_recorded_on_a_run_of_the_tokens_launch(webhook: Door, aws: Aws) -> None:
     run_id = new_id()
     body = delivery(run_id, None, metadata=None, kwargs=None, thread_id=None)
     assert webhook.call(body, f"token={aws.token(LAUNCH_ID)}").status == 200
-    assert (aws.run(run_id) or {})["launch_id"] == LAUNCH_ID
+    item = aws.run(run_id) or {}
+    assert (item["launch_id"], item["thread_id"], item["source"]) == (LAUNCH_ID, "thread", "webhook")
+
+
+@pytest.mark.usefixtures("claimed")
+def test_g11_a_body_without_metadata_is_kept_for_the_tokens_launch_until_its_run_is_recorded(
+    alone: Door, aws: Aws
+) -> None:
+    run_id = new_id()
+    body = delivery(run_id, None, metadata=None, kwargs=None, thread_id=None)
+    assert alone.call(body, f"token={aws.token(LAUNCH_ID)}").status == 202
+    assert aws.run(run_id) is None
+    kept = kept_about(aws.launch(LAUNCH_ID) or {}, run_id)
+    assert kept
+    assert (kept.delivery.launch_id, kept.delivery.thread_id, kept.placed.payload.text) == (None, None, body)
 
 
 def test_g6_an_unknown_status_is_kept_as_settling_and_counted(webhook: Door, aws: Aws, output: Output) -> None:
@@ -137,7 +152,11 @@ def test_a_base64_body_is_stored_as_its_text(webhook: Door, aws: Aws) -> None:
     assert (aws.run(run_id) or {})["payload"] == body.replace(token, "")
 
 
-def test_g10_a_body_is_parsed_once(webhook: Door, aws: Aws, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("is_recorded", [True, False])
+@pytest.mark.usefixtures("claimed")
+def test_g10_a_body_is_parsed_once(
+    alone: Webhook, aws: Aws, monkeypatch: pytest.MonkeyPatch, *, is_recorded: bool
+) -> None:
     parsed: list[str] = []
     decode = json.JSONDecoder.decode
 
@@ -149,6 +168,8 @@ def test_g10_a_body_is_parsed_once(webhook: Door, aws: Aws, monkeypatch: pytest.
     run_id, token = new_id(), aws.token(LAUNCH_ID)
     for more in ("x" * 100_000, "x" * 100_000, "y" * 100_000):  # into the bucket, again, and another of the same run
         body = delivery(run_id, LAUNCH_ID, token, values=json.dumps({"more": more}))
+        if is_recorded:
+            alone.record(body, f"token={token}")
         parsed.clear()
-        assert webhook.call(body, f"token={token}").status == 200
+        assert alone.call(body, f"token={token}").status == (200 if is_recorded else 202)
         assert sum(more in text for text in parsed) == 1

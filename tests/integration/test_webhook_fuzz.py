@@ -7,16 +7,17 @@ import json
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.integration.spellings import percent_encoded
-from tests.integration.support import LATER, NOW, delivery, new_id
+from tests.integration.support import LATER, NOW, claim, delivery, new_id, record_launch
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tests.integration.support import Aws, Door
+    from tests.integration.support import Aws, Webhook
 
 LAUNCH_ID, RUN_ID = new_id(), new_id()
 SCALARS = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20)
@@ -55,13 +56,24 @@ def kept(aws: Aws) -> list[Any]:
     return [aws.items("RunsTable"), aws.items("LaunchesTable"), sorted(aws.objects())]
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@pytest.fixture
+def known(alone: Webhook, aws: Aws, request: pytest.FixtureRequest) -> None:
+    """What the ledger knows of the run and its launch before anything is sent."""
+    if request.param == "run":
+        record_launch(aws, RUN_ID, LAUNCH_ID)
+    if request.param == "launch":
+        assert alone.app.launches.apply(claim(LAUNCH_ID, LATER)) is None
+
+
+@pytest.mark.parametrize("known", ["run", "launch", "neither"], indirect=True)
+@pytest.mark.usefixtures("known")
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(spelt=st.sampled_from(SPELT), text=st.text(max_size=60), is_late=st.booleans(), body=BODIES)
 def test_g6_whatever_is_sent_is_no_fault_of_ours_and_nothing_is_written_for_what_is_refused(
-    webhook: Door, aws: Aws, spelt: Callable[[str, str], str], text: str, body: bytes, *, is_late: bool
+    alone: Webhook, aws: Aws, spelt: Callable[[str, str], str], text: str, body: bytes, *, is_late: bool
 ) -> None:
     query = spelt(aws.token(LAUNCH_ID, int(NOW) - 1 if is_late else LATER), text)
     before = kept(aws)
-    reply = webhook.call(base64.b64encode(body).decode(), query, is_base64=True)
+    reply = alone.call(base64.b64encode(body).decode(), query, is_base64=True)
     assert reply.status in (200, 202, 400, 401) or reply.problem == "token-unknown-key"
     assert reply.status < 400 or kept(aws) == before

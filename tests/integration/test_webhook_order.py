@@ -10,20 +10,11 @@ import pytest
 from moto.dynamodb.models import DynamoDBBackend
 
 from runledger.adapters.gateway import Request
-from runledger.core import run_states
-from tests.integration.support import CHECK, NOW, SOURCE, delivery, new_id
+from runledger.core.unconfirmed import MAX_OF_LAUNCH, kept_about, kept_of
+from tests.integration.support import CHECK, NOW, SOURCE, claim, delivery, new_id, record_launch
 
 if TYPE_CHECKING:
-    from tests.integration.support import Aws, Door, Output
-
-
-def record_launch(webhook: Door, run_id: str, launch_id: str, thread_id: str = "thread") -> None:
-    """Record the run as the launch function does."""
-    pending = run_states.pending(
-        run_id=run_id, launch_id=launch_id, thread_id=thread_id, assistant_id="agent", after_seconds=0, now=NOW - 60
-    )
-    if webhook.app.runs.apply(pending) is not None:
-        webhook.app.runs.apply(run_states.launched(pending))
+    from tests.integration.support import Aws, Door, Output, Webhook
 
 
 def test_g4_a_repeated_delivery_changes_nothing(webhook: Door, aws: Aws, output: Output) -> None:
@@ -51,6 +42,7 @@ def test_g4_of_twenty_at_once_one_makes_the_transition(
     webhook: Door, aws: Aws, output: Output, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run_id, launch_id = new_id(), new_id()
+    record_launch(aws, run_id, launch_id)
     token = aws.token(launch_id)
     body = delivery(run_id, launch_id, token, status="error")
     text = f"token={token}"
@@ -74,7 +66,9 @@ def test_g4_of_twenty_at_once_one_makes_the_transition(
     assert output.counts == {"delivered": 1, "duplicate": 19}
 
 
-def test_g4_a_delivery_with_other_bytes_is_kept_beside_the_first(webhook: Door, aws: Aws, output: Output) -> None:
+def test_g4_g11_a_delivery_that_contradicts_the_first_is_kept_beside_it_and_langgraph_decides_now(
+    webhook: Door, aws: Aws, output: Output
+) -> None:
     run_id, launch_id = new_id(), new_id()
     token = aws.token(launch_id)
     bodies = [delivery(run_id, launch_id, token, status=status) for status in ("error", "timeout")]
@@ -83,7 +77,9 @@ def test_g4_a_delivery_with_other_bytes_is_kept_beside_the_first(webhook: Door, 
     reply = webhook.call(bodies[1], f"token={token}")
     assert (reply.status, reply.body["outcome"], reply.body["duplicate"]) == (200, "failed", True)
     kept = aws.run(run_id) or {}
-    assert kept == first | {name: kept[name] for name in kept if name.startswith("other_")}
+    decides = {"disputed": True, "conflict": "timed_out", "due_at": int(NOW)}
+    assert kept == first | decides | {name: kept[name] for name in kept if name.startswith("other_")}
+    assert first["unverified"] is True
     assert (kept["other_status"], kept["other_count"], kept["other_at"]) == (
         "timeout",
         1,
@@ -111,45 +107,114 @@ def test_g4_the_same_other_delivery_again_is_counted_once(webhook: Door, aws: Aw
 def test_g4_a_delivery_after_the_launch_record_completes_it(webhook: Door, aws: Aws) -> None:
     run_id, launch_id = new_id(), new_id()
     token = aws.token(launch_id)
-    record_launch(webhook, run_id, launch_id)
+    record_launch(aws, run_id, launch_id)
     pending = aws.run(run_id) or {}
     assert (pending["outcome"], pending["source"], pending["due_at"]) == ("pending", "launch", NOW + 60)
     assert webhook.call(delivery(run_id, launch_id, token, status="error"), f"token={token}").status == 200
     item = aws.run(run_id) or {}
-    assert (item["outcome"], item["source"]) == ("failed", "webhook")
+    assert (item["outcome"], item["source"], item["unverified"]) == ("failed", "webhook", True)
     assert (item["unpublished"], item["due_at"]) == ({"failed"}, CHECK)
 
 
 def test_g4_a_launch_record_after_the_delivery_takes_nothing_back(webhook: Door, aws: Aws) -> None:
+    """As where reconcile has recorded the run before its launcher did."""
     run_id, launch_id = new_id(), new_id()
     token = aws.token(launch_id)
     webhook.call(delivery(run_id, launch_id, token, status="error"), f"token={token}")
     delivered = aws.run(run_id)
-    record_launch(webhook, run_id, launch_id)
-    assert aws.run(run_id) == {**(delivered or {}), "starts_at": int(NOW) - 60}
+    record_launch(aws, run_id, launch_id)
+    assert delivered
+    assert aws.run(run_id) == delivered
+
+
+def test_g11_a_delivery_that_is_faster_than_the_launcher_makes_no_run_and_is_kept_with_its_launch(
+    alone: Door, aws: Aws, output: Output
+) -> None:
+    run_id, launch_id = new_id(), new_id()
+    assert alone.app.launches.apply(claim(launch_id)) is None
+    launch, token = aws.launch(launch_id) or {}, aws.token(launch_id)
+    body = delivery(run_id, launch_id, token, status="error")
+    reply = alone.call(body, f"token={token}")
+    assert (reply.status, reply.body["run_id"], reply.body["recorded"]) == (202, run_id, False)
+    assert aws.items("RunsTable") == []
+    kept = aws.launch(launch_id) or {}
+    name = f"kept_about_{run_id.replace('-', '_')}"
+    assert kept == launch | {"kept_count": 1, "due_at": int(NOW), name: kept[name]}
+    (one,) = kept_of(kept)
+    assert (one.delivery.run_id, one.delivery.outcome, one.since, one.disputed) == (run_id, "failed", NOW, False)
+    assert one.placed.payload.text == body.replace(token, "")
+    assert output.counts == {"kept": 1}
+
+
+def test_g4_g11_a_repeat_of_a_kept_delivery_changes_nothing_and_one_that_differs_disputes_it_once(
+    alone: Door, aws: Aws, output: Output
+) -> None:
+    run_id, launch_id = new_id(), new_id()
+    assert alone.app.launches.apply(claim(launch_id)) is None
+    token, found = aws.token(launch_id), []
+    for status in ("error", "error", "timeout", "rollback"):
+        assert alone.call(delivery(run_id, launch_id, token, status=status), f"token={token}").status == 202
+        found.append(aws.launch(launch_id) or {})
+    assert found[0] == found[1]
+    assert found[2] == found[3]
+    kept = [kept_about(item, run_id) for item in found]
+    assert [(one.delivery.status, one.disputed) for one in kept if one] == [
+        *[("error", False)] * 2,
+        *[("error", True)] * 2,
+    ]
+    assert {item["kept_count"] for item in found} == {1}
+    assert output.counts == {"kept": 1, "duplicate": 1, "contradicted": 1}
+    assert aws.items("RunsTable") == []
+
+
+def test_g11_a_delivery_that_was_kept_is_recorded_when_it_comes_again_after_the_launcher(alone: Door, aws: Aws) -> None:
+    run_id, launch_id = new_id(), new_id()
+    assert alone.app.launches.apply(claim(launch_id)) is None
+    token = aws.token(launch_id)
+    body = delivery(run_id, launch_id, token, status="error")
+    assert alone.call(body, f"token={token}").status == 202
+    record_launch(aws, run_id, launch_id)
+    assert [alone.call(body, f"token={token}").body["duplicate"] for _ in range(2)] == [False, True]
+    assert (aws.run(run_id) or {})["payload"] == body.replace(token, "")
+
+
+def test_g6_g11_over_the_limit_of_a_launch_a_delivery_is_503_and_what_is_kept_stays(
+    alone: Door, aws: Aws, output: Output
+) -> None:
+    launch_id = new_id()
+    assert alone.app.launches.apply(claim(launch_id)) is None
+    token, runs = aws.token(launch_id), [new_id() for _ in range(MAX_OF_LAUNCH + 1)]
+    replies = [alone.call(delivery(run_id, launch_id, token), f"token={token}") for run_id in runs]
+    assert [reply.status for reply in replies] == [202] * MAX_OF_LAUNCH + [503]
+    assert (replies[-1].problem, replies[-1].headers["Retry-After"]) == ("too-many-unconfirmed", "5")
+    item = aws.launch(launch_id) or {}
+    assert {one.delivery.run_id for one in kept_of(item)} == set(runs[:-1])
+    assert (item["kept_count"], item["due_at"], item["heard_at"]) == (
+        MAX_OF_LAUNCH,
+        int(NOW),
+        "2026-11-22T06:00:00.000000Z",
+    )
+    assert output.counts == {"kept": MAX_OF_LAUNCH, "failed": 1}
 
 
 @pytest.mark.parametrize("trimmed", [False, True])
-def test_g4_whichever_comes_first_the_item_is_the_same(webhook: Door, aws: Aws, *, trimmed: bool) -> None:
-    """LangGraph can be told to leave fields out; then the launch alone knows thread and assistant."""
+def test_g4_what_the_launcher_said_of_a_runs_beginning_stays_whatever_the_body_says(
+    webhook: Door, aws: Aws, *, trimmed: bool
+) -> None:
+    """LangGraph can be told to leave fields out; a body that was not LangGraph's may say anything."""
     left_out = dict.fromkeys(("thread_id", "assistant_id", "created_at", "metadata") if trimmed else ())
-    launch_id, items = new_id(), []
+    run_id, launch_id = new_id(), new_id()
     token = aws.token(launch_id)
-    for launch_first in (True, False):
-        run_id = new_id()
-        given = {"thread_id": "thread", "assistant_id": "agent"} | left_out
-        body = delivery(run_id, launch_id, token, status="error", **given)  # type: ignore[arg-type]
-        steps = [
-            lambda run_id=run_id: record_launch(webhook, run_id, launch_id),
-            lambda body=body: webhook.call(body, f"token={token}"),
-        ]
-        for step in steps if launch_first else reversed(steps):
-            step()
-        items.append(aws.run(run_id) or {})
-    apart = {"run_id", "outcome_shard", "due_shard", "payload", "payload_sha256", *(["created_at"] if trimmed else [])}
-    one, other = ({name: item[name] for name in item if name not in apart} for item in items)
-    assert one == other
-    assert (one["thread_id"], one["assistant_id"], one["outcome"]) == ("thread", "agent", "failed")
+    record_launch(aws, run_id, launch_id)
+    before = aws.run(run_id) or {}
+    invented: dict[str, Any] = {"thread_id": new_id(), "assistant_id": new_id(), "created_at": "2999-01-01T00:00:00Z"}
+    body = delivery(run_id, launch_id, token, status="error", **invented | left_out)
+    assert webhook.call(body, f"token={token}").status == 200
+    item = aws.run(run_id) or {}
+    known = ("run_id", "launch_id", "thread_id", "assistant_id", "created_at", "starts_at")
+    assert [item[name] for name in known] == [before[name] for name in known]
+    assert ("metadata" in item) is not trimmed
+    assert (item["thread_id"], item["assistant_id"], item["outcome"]) == ("thread", "agent", "failed")
 
 
 @pytest.mark.parametrize("delivered", [False, True])
@@ -157,7 +222,7 @@ def test_g4_g5_the_run_of_another_launch_is_refused_and_left_alone(
     webhook: Door, aws: Aws, output: Output, *, delivered: bool
 ) -> None:
     run_id, owner, stranger = new_id(), new_id(), new_id()
-    record_launch(webhook, run_id, owner)
+    record_launch(aws, run_id, owner)
     if delivered:
         webhook.call(delivery(run_id, owner), f"token={aws.token(owner)}")
     before, token = aws.run(run_id), aws.token(stranger)

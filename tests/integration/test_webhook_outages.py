@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from operator import attrgetter
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from runledger.adapters.aws import CALL_SECONDS
 from runledger.adapters.secrets import CACHE_SECONDS, REREAD_SECONDS
+from runledger.core.unconfirmed import kept_about
 from tests.integration import faults as kinds
-from tests.integration.support import LATER, NOW, delivery, new_id, stand_still
+from tests.integration.support import LATER, NOW, claim, delivery, new_id, record_launch, stand_still
 
 if TYPE_CHECKING:
     from tests.integration.faults import Faults
@@ -22,29 +24,59 @@ def assert_unavailable(reply: Reply) -> None:
     assert (reply.status, reply.problem, reply.headers["Retry-After"]) == (503, "unavailable", "5")
 
 
+def client_of(webhook: Door, service: str) -> Any:
+    return attrgetter(service)(webhook.app)._client  # noqa: SLF001
+
+
 @pytest.mark.parametrize("kind", kinds.ALL)
-@pytest.mark.parametrize("service", ["ring", "runs", "bucket"])
+@pytest.mark.parametrize("service", ["ring", "recorder.runs", "recorder.bucket"])
 def test_g6_an_outage_is_503_with_nothing_half_written_and_the_repeat_works(
     webhook: Door, aws: Aws, faults: Faults, output: Output, service: str, kind: str
 ) -> None:
     run_id, launch_id = new_id(), new_id()
     token = aws.token(launch_id)
-    body = delivery(run_id, launch_id, token, values=BIG if service == "bucket" else "{}")
-    client = getattr(webhook.app, service)._client  # noqa: SLF001
-    with faults.on(client, kind):
+    body = delivery(run_id, launch_id, token, values=BIG if service == "recorder.bucket" else "{}")
+    record_launch(aws, run_id, launch_id)
+    before = aws.run(run_id)
+    with faults.on(client_of(webhook, service), kind):
         assert_unavailable(webhook.call(body, f"token={token}"))
     assert len(faults.requests) == 2  # boto3's tries
-    assert aws.is_empty()
+    assert aws.items("RunsTable") == [before]
+    assert not aws.items("LaunchesTable")
+    assert not aws.objects()
     assert output.counts == {"failed": 1}
     reply = webhook.call(body, f"token={token}")
     assert (reply.status, reply.body["duplicate"]) == (200, False)
     assert len(aws.items("RunsTable")) == 1
 
 
+@pytest.mark.parametrize("kind", kinds.ALL)
+@pytest.mark.parametrize("service", ["launches", "recorder.bucket"])
+def test_g6_g11_a_delivery_that_could_not_be_kept_is_503_and_the_repeat_is_kept(
+    alone: Door, aws: Aws, faults: Faults, output: Output, service: str, kind: str
+) -> None:
+    run_id, launch_id = new_id(), new_id()
+    assert alone.app.launches.apply(claim(launch_id)) is None
+    token, before = aws.token(launch_id), aws.launch(launch_id)
+    body = delivery(run_id, launch_id, token, values=BIG if service == "recorder.bucket" else "{}")
+    with faults.on(client_of(alone, service), kind):
+        assert_unavailable(alone.call(body, f"token={token}"))
+    assert len(faults.requests) == 2
+    assert aws.launch(launch_id) == before
+    assert not aws.items("RunsTable")
+    assert not aws.objects()
+    assert output.counts == {"failed": 1}
+    assert alone.call(body, f"token={token}").status == 202
+    kept = kept_about(aws.launch(launch_id) or {}, run_id)
+    assert kept
+    assert kept.placed.payload.size == len(body.replace(token, ""))
+    assert list(aws.objects()) == ([kept.placed.key] if service == "recorder.bucket" else [])
+
+
 def test_g6_a_short_outage_is_bridged(webhook: Door, aws: Aws, faults: Faults) -> None:
     run_id, launch_id = new_id(), new_id()
     token = aws.token(launch_id)
-    with faults.on(webhook.app.runs._client, kinds.THROTTLED, times=1):  # noqa: SLF001
+    with faults.on(webhook.app.recorder.runs._client, kinds.THROTTLED, times=1):  # noqa: SLF001
         assert webhook.call(delivery(run_id, launch_id, token), f"token={token}").status == 200
     assert len(faults.pauses) == 1
 
@@ -53,8 +85,10 @@ def test_g6_no_write_is_begun_for_which_there_is_no_time(webhook: Door, aws: Aws
     """LangGraph waits 30 s for an answer: a 503 in time is repeated, as is this function's time-out, but later."""
     run_id, launch_id = new_id(), new_id()
     token = aws.token(launch_id)
+    record_launch(aws, run_id, launch_id)
+    before = aws.run(run_id)
     assert_unavailable(webhook.call(delivery(run_id, launch_id, token), f"token={token}", seconds=CALL_SECONDS - 0.5))
-    assert aws.is_empty()
+    assert aws.items("RunsTable") == [before]
     assert webhook.call(delivery(run_id, launch_id, token), f"token={token}").status == 200
 
 
@@ -69,13 +103,23 @@ def test_g6_no_second_write_is_begun_for_which_no_time_is_left(webhook: Door, aw
     assert (aws.run(run_id) or {})["other_status"] == "error"
 
 
+def test_g6_g11_no_delivery_is_kept_for_which_no_time_is_left(alone: Door, aws: Aws) -> None:
+    run_id, launch_id = new_id(), new_id()
+    assert alone.app.launches.apply(claim(launch_id)) is None
+    token, before = aws.token(launch_id), aws.launch(launch_id)
+    body = delivery(run_id, launch_id, token)
+    assert_unavailable(alone.call(body, f"token={token}", seconds_then=(CALL_SECONDS + 0.5, CALL_SECONDS - 0.5)))
+    assert aws.launch(launch_id) == before
+    assert alone.call(body, f"token={token}").status == 202
+
+
 def test_the_bucket_is_written_before_the_item(webhook: Door, aws: Aws, faults: Faults, output: Output) -> None:
     run_id, launch_id = new_id(), new_id()
     token = aws.token(launch_id)
     body = delivery(run_id, launch_id, token, values=BIG)
-    with faults.on(webhook.app.runs._client, kinds.BROKEN):  # noqa: SLF001
+    with faults.on(webhook.app.recorder.runs._client, kinds.BROKEN):  # noqa: SLF001
         assert_unavailable(webhook.call(body, f"token={token}"))
-    assert not aws.items("RunsTable")
+    assert (aws.run(run_id) or {})["outcome"] == "pending"
     (key,) = aws.objects()
     assert webhook.call(body, f"token={token}").status == 200
     assert list(aws.objects()) == [key] == [(aws.run(run_id) or {})["payload_key"]]
@@ -86,7 +130,7 @@ def test_g4_a_write_whose_answer_was_lost_is_not_done_twice(webhook: Door, aws: 
     run_id, launch_id = new_id(), new_id()
     token = aws.token(launch_id)
     body = delivery(run_id, launch_id, token, status="error")
-    with faults.on(webhook.app.runs._client, kinds.ANSWER_LOST, times=1):  # noqa: SLF001
+    with faults.on(webhook.app.recorder.runs._client, kinds.ANSWER_LOST, times=1):  # noqa: SLF001
         reply = webhook.call(body, f"token={token}")
     assert (reply.status, reply.body["outcome"]) == (200, "failed")
     assert (aws.run(run_id) or {})["source"] == "webhook"
@@ -98,9 +142,9 @@ def test_g4_a_differing_delivery_that_could_not_be_kept_is_repeated(webhook: Doo
     token = aws.token(launch_id)
     webhook.call(delivery(run_id, launch_id, token, status="error"), f"token={token}")
     first, other = aws.run(run_id), delivery(run_id, launch_id, token, status="timeout")
-    with faults.on(webhook.app.bucket._client, kinds.BROKEN):  # noqa: SLF001
+    with faults.on(webhook.app.recorder.bucket._client, kinds.BROKEN):  # noqa: SLF001
         assert_unavailable(webhook.call(other, f"token={token}"))
-    with faults.on(webhook.app.runs._client, kinds.BROKEN, skip=1):  # noqa: SLF001
+    with faults.on(webhook.app.recorder.runs._client, kinds.BROKEN, skip=1):  # noqa: SLF001
         assert_unavailable(webhook.call(other, f"token={token}"))
     assert aws.run(run_id) == first
     assert webhook.call(other, f"token={token}").status == 200
@@ -129,12 +173,12 @@ def test_g7_a_ring_that_cannot_be_read_again_is_503_never_401(webhook: Door, aws
 
 
 def test_g7_a_ring_that_outlived_the_cache_is_not_used_when_it_cannot_be_read(
-    webhook: Door, aws: Aws, faults: Faults
+    alone: Door, aws: Aws, faults: Faults
 ) -> None:
-    clock, launch_id = stand_still(webhook, aws), new_id()
+    clock, launch_id = stand_still(alone, aws), new_id()
     clock.now = CACHE_SECONDS
-    with faults.on(webhook.app.ring._client, kinds.THROTTLED):  # noqa: SLF001
-        assert_unavailable(webhook.call(delivery(new_id(), launch_id), f"token={aws.token(launch_id)}"))
+    with faults.on(alone.app.ring._client, kinds.THROTTLED):  # noqa: SLF001
+        assert_unavailable(alone.call(delivery(new_id(), launch_id), f"token={aws.token(launch_id)}"))
     assert aws.is_empty()
 
 
@@ -152,7 +196,7 @@ def test_g7_an_unusable_ring_is_503_and_mended_without_a_restart(webhook: Door, 
 def test_an_unforeseen_fault_is_500_logged_and_counted(
     webhook: Door, aws: Aws, output: Output, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(webhook.app.run_states, "delivered", lambda *_: 1 // 0)
+    monkeypatch.setattr(webhook.app.recorder.runs, "apply", lambda *_: 1 // 0)
     run_id, launch_id = new_id(), new_id()
     token = aws.token(launch_id)
     reply = webhook.call(delivery(run_id, launch_id), f"token={token}")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from runledger.core.ledger import shard
-from tests.integration.support import CHECK, delivery, new_id
+from tests.integration.support import CHECK, NOW, delivery, new_id, record_launch
 
 if TYPE_CHECKING:
     from tests.integration.conftest import Load
@@ -26,22 +26,21 @@ def cut(body: str, token: str) -> str:
 
 
 @pytest.mark.parametrize(
-    ("status", "temporary", "outcome"),
+    ("status", "outcome"),
     [
-        ("success", False, "settling"),
-        ("success", True, "succeeded"),
-        ("error", False, "failed"),
-        ("timeout", False, "timed_out"),
-        ("interrupted", False, "cancelled"),
-        ("rollback", False, "rolled_back"),
+        ("success", "settling"),
+        ("error", "failed"),
+        ("timeout", "timed_out"),
+        ("interrupted", "cancelled"),
+        ("rollback", "rolled_back"),
     ],
 )
-def test_a_delivery_of_each_status_becomes_its_outcome(
-    webhook: Door, aws: Aws, output: Output, status: str, outcome: str, *, temporary: bool
+def test_g11_a_delivery_of_each_status_becomes_its_outcome_and_an_end_is_unverified(
+    webhook: Door, aws: Aws, output: Output, status: str, outcome: str
 ) -> None:
     run_id, launch_id = new_id(), new_id()
     token = aws.token(launch_id)
-    body = delivery(run_id, launch_id, token, status=status, kwargs={"webhook": token, "temporary": temporary})
+    body = delivery(run_id, launch_id, token, status=status)
     reply = webhook.call(body, f"token={token}")
     assert (reply.status, reply.body) == (200, {"run_id": run_id, "outcome": outcome, "duplicate": False})
     item = aws.run(run_id)
@@ -50,10 +49,22 @@ def test_a_delivery_of_each_status_becomes_its_outcome(
     due = {"due_at": CHECK, "due_shard": str(shard(run_id))}
     assert {name: item[name] for name in item if name.startswith("due")} == due
     assert item.get("unpublished") == ({outcome} if outcome != "settling" else None)
+    assert item.get("unverified") == (True if outcome != "settling" else None)
     assert output.counts == {"delivered": 1}
 
 
-def test_the_item_has_every_attribute_of_the_delivery(webhook: Door, aws: Aws) -> None:
+def test_g11_a_run_without_a_thread_is_400_for_the_token_of_a_launch(webhook: Door, aws: Aws, output: Output) -> None:
+    """Runledger launches none; its thread being deleted, LangGraph could not be asked about it."""
+    run_id, launch_id = new_id(), new_id()
+    record_launch(aws, run_id, launch_id)
+    before = aws.run(run_id)
+    reply = webhook.call(delivery(run_id, launch_id, kwargs={"temporary": True}), f"token={aws.token(launch_id)}")
+    assert (reply.status, reply.problem) == (400, "temporary-run")
+    assert aws.run(run_id) == before
+    assert output.counts == {"refused": 1, "refused:temporary-run": 1}
+
+
+def test_the_item_has_every_attribute_of_the_delivery_and_what_its_launcher_said(webhook: Door, aws: Aws) -> None:
     run_id, launch_id = new_id(), new_id()
     token = aws.token(launch_id)
     body = delivery(run_id, launch_id, token, status="error", error={"error": "ValueError", "message": "boom"})
@@ -63,16 +74,18 @@ def test_the_item_has_every_attribute_of_the_delivery(webhook: Door, aws: Aws) -
         "run_id": run_id,
         "launch_id": launch_id,
         "thread_id": "01a201d6-a0d1-70a4-a07d-24d5b1a571e8",
-        "assistant_id": "fe096781-5601-53d2-b2f6-0d3403f7e9ca",
+        "assistant_id": "agent",
+        "starts_at": int(NOW) - 60,
         "metadata": f'{{"created_by": "system", "graph_id": "agent", "launch_id": "{launch_id}"}}',
         "status": "error",
         "outcome": "failed",
         "outcome_shard": f"failed#{shard(run_id)}",
         "source": "webhook",
+        "unverified": True,
         "unpublished": {"failed"},
         "due_at": CHECK,
         "due_shard": str(shard(run_id)),
-        "created_at": "2026-11-22T05:59:32.822367Z",
+        "created_at": "2026-11-22T05:59:00.000000Z",
         "started_at": "2026-11-22T05:59:33.636297Z",
         "ended_at": "2026-11-22T05:59:33.653878Z",
         "delivered_at": "2026-11-22T06:00:00.000000Z",
@@ -132,7 +145,7 @@ def test_the_largest_inline_payload_fits_an_item_with_the_longest_names_and_erro
     item = aws.run(run_id)
     assert item
     assert item["payload_bytes"] == 358400
-    assert (item["status"], item["thread_id"], item["assistant_id"]) == (name, name, name)
+    assert (item["status"], item["thread_id"], item["assistant_id"]) == (name, name, "agent")
     assert item["error"] == {"type": "😀" * 2000, "message": "😀" * 2000}
     other = delivery(run_id, launch_id, token, **facts)
     assert webhook.call(other, f"token={token}").status == 200
@@ -170,8 +183,9 @@ def test_what_langgraph_left_out_or_garbled_is_left_out(webhook: Door, aws: Aws)
     assert webhook.call(body, f"token={token}").status == 200
     item = aws.run(run_id)
     assert item
-    assert not {"thread_id", "assistant_id", "started_at", "ended_at", "error"} & set(item)
-    assert item["created_at"] == "2026-11-22T06:00:00.000000Z"
+    assert not {"started_at", "ended_at", "error"} & set(item)
+    assert (item["thread_id"], item["assistant_id"]) == ("thread", "agent")
+    assert item["created_at"] == "2026-11-22T05:59:00.000000Z"
     assert item["payload"] == cut(body, token)
 
 

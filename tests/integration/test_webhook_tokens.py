@@ -8,8 +8,10 @@ import pytest
 
 from runledger.adapters.secrets import CACHE_SECONDS, REREAD_SECONDS
 from runledger.core import run_states, tokens
+from runledger.core.ledger import shard
+from runledger.core.unconfirmed import claim_of
 from tests.integration.spellings import percent_encoded
-from tests.integration.support import LATER, NOW, SOURCE, claim, delivery, new_id, stand_still
+from tests.integration.support import CHECK, LATER, NOW, SOURCE, claim, delivery, new_id, record_launch, stand_still
 
 if TYPE_CHECKING:
     from tests.integration.conftest import Load
@@ -54,10 +56,13 @@ def test_g5_who_sends_from_elsewhere_is_refused_before_anything_else(load: Load,
     """Not even the key ring is read, though the token is good."""
     webhook, launch_id, run_id = load("webhook", WebhookSourceCidrs="198.51.100.0/24"), new_id(), new_id()
     token = aws.token(launch_id)
+    record_launch(aws, run_id, launch_id)
+    before = aws.run(run_id)
     webhook.app.ring = None
     refused = webhook.call(delivery(run_id, launch_id, token), f"token={token}")
     assert (refused.status, refused.problem) == (403, "source-refused")
-    assert aws.is_empty()
+    assert aws.items("RunsTable") == [before]
+    assert not aws.items("LaunchesTable")
     assert output.counts == {"refused": 1, "refused:source-refused": 1}
 
 
@@ -169,10 +174,11 @@ def test_a_key_that_was_dropped_is_good_no_longer_than_the_cache(webhook: Door, 
     aws.add_key("k1795327100", "n" * 64)
     clock.now = REREAD_SECONDS
     webhook.app.ring.fresh()
-    launch_id = new_id()
+    launch_id, run_id = new_id(), new_id()
     token = aws.token(launch_id)
+    record_launch(aws, run_id, launch_id)
     aws.put_secret("KeyRingSecret", f'{{"current": "k1795327100", "k1795327100": "{"n" * 64}"}}')
-    assert webhook.call(delivery(new_id(), launch_id), f"token={token}").status == 200
+    assert webhook.call(delivery(run_id, launch_id), f"token={token}").status == 200
     clock.now += CACHE_SECONDS
     assert webhook.call(delivery(new_id(), launch_id), f"token={token}").status == 503  # the read was this very moment
     clock.now += REREAD_SECONDS
@@ -186,14 +192,60 @@ def test_g5_shared_tokens_are_refused_by_default(webhook: Door, aws: Aws) -> Non
     assert aws.is_empty()
 
 
-def test_a_shared_token_records_a_run_without_launch(load: Load, aws: Aws, output: Output) -> None:
+def test_g11_a_shared_token_claims_a_run_without_launch_once(load: Load, aws: Aws, output: Output) -> None:
     aws.add_key("shared-crons", SHARED)
     webhook, run_id = load("webhook", AcceptSharedTokens="true"), new_id()
-    body = delivery(run_id, None, SHARED)
-    assert [webhook.call(body, f"token={SHARED}").body["duplicate"] for _ in range(2)] == [False, True]
+    body = delivery(run_id, None, SHARED, status="error")
+    replies, items = [], []
+    for _ in range(2):
+        replies.append(webhook.call(body, f"token={SHARED}"))
+        items.append(aws.run(run_id) or {})
+    assert [(reply.status, reply.body["recorded"]) for reply in replies] == [(202, False)] * 2
+    assert items[0] == items[1]
+    item = items[0]
+    one = claim_of(item)
+    assert item == {
+        "run_id": run_id,
+        "outcome": "unconfirmed",
+        "status": "error",
+        "source": "webhook",
+        "claim": item["claim"],
+        "starts_at": int(NOW),
+        "delivered_at": "2026-11-22T06:00:00.000000Z",
+        "updated_at": "2026-11-22T06:00:00.000000Z",
+        "due_at": CHECK,
+        "due_shard": str(shard(run_id)),
+    }, "nothing that a list or an event goes by"
+    assert (one.placed.payload.text, one.delivery.outcome, one.disputed) == (body.replace(SHARED, ""), "failed", False)
+    assert output.counts == {"claimed": 1, "duplicate": 1}
+
+
+def test_g11_a_shared_token_that_contradicts_a_claim_disputes_it_once(load: Load, aws: Aws, output: Output) -> None:
+    aws.add_key("shared-crons", SHARED)
+    webhook, run_id = load("webhook", AcceptSharedTokens="true"), new_id()
+    for status in ("error", "success", "timeout"):
+        assert webhook.call(delivery(run_id, None, SHARED, status=status), f"token={SHARED}").status == 202
+    one = claim_of(aws.run(run_id) or {})
+    assert (one.delivery.status, one.disputed) == ("error", True)
+    assert output.counts == {"claimed": 1, "contradicted": 1}
+
+
+@pytest.mark.parametrize(("status", "outcome"), [("success", "succeeded"), ("error", "failed")])
+def test_g11_a_shared_token_is_believed_of_a_run_without_a_thread_which_is_marked(
+    load: Load, aws: Aws, output: Output, status: str, outcome: str
+) -> None:
+    aws.add_key("shared-crons", SHARED)
+    webhook, run_id = load("webhook", AcceptSharedTokens="true"), new_id()
+    body = delivery(run_id, None, SHARED, status=status, kwargs={"temporary": True})
+    replies = [webhook.call(body, f"token={SHARED}") for _ in range(2)]
+    assert [(r.status, r.body["outcome"], r.body["duplicate"]) for r in replies] == [
+        (200, outcome, False),
+        (200, outcome, True),
+    ]
     item = aws.run(run_id) or {}
-    assert "launch_id" not in item
-    assert (item["outcome"], item["payload"]) == ("settling", body.replace(SHARED, ""))
+    assert (item["outcome"], item["confirmed"], item["unpublished"]) == (outcome, False, {outcome})
+    assert (item["created_at"], item["payload"]) == ("2026-11-22T06:00:00.000000Z", body.replace(SHARED, ""))
+    assert not {"launch_id", "thread_id", "unverified", "claim"} & set(item)
     assert output.counts == {"delivered": 1, "duplicate": 1}
 
 
@@ -208,7 +260,7 @@ def test_g4_g5_a_shared_token_speaks_for_no_launch(load: Load, aws: Aws, *, deli
         webhook.call(delivery(run_id, launch_id), f"token={aws.token(launch_id)}")
     else:
         names = {"run_id": run_id, "launch_id": launch_id, "thread_id": new_id(), "assistant_id": "agent"}
-        webhook.app.runs.apply(run_states.pending(**names, after_seconds=0, now=NOW))
+        webhook.app.recorder.runs.apply(run_states.pending(**names, after_seconds=0, now=NOW))
     before = aws.run(run_id)
     assert before
     owned = webhook.call(delivery(run_id, None, SHARED, status="error"), f"token={SHARED}")

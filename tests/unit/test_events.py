@@ -10,7 +10,7 @@ import pytest
 from jsonschema import Draft202012Validator, FormatChecker
 
 from local.template import ROOT
-from runledger.core.events import detail_type, events_of, is_told
+from runledger.core.events import CORRECTED, detail_type, events_of, is_told
 from runledger.core.json_text import MAX_METADATA_BYTES
 from runledger.core.outcomes import Outcome
 from runledger.core.settling import MAX_QUESTIONS_BYTES
@@ -50,8 +50,8 @@ def validate(name: str, detail: str) -> None:
 
 
 def test_every_outcome_but_the_stages_on_the_way_is_told_and_has_a_schema() -> None:
-    assert set(get_args(Outcome)) - set(TOLD) == {"pending", "settling"}
-    assert {detail_type(outcome) for outcome in TOLD} == set(SCHEMAS["$defs"]) - {"run", "time"}
+    assert set(get_args(Outcome)) - set(TOLD) == {"pending", "settling", "unconfirmed"}
+    assert {detail_type(name) for name in (*TOLD, CORRECTED)} == set(SCHEMAS["$defs"]) - {"run", "time"}
 
 
 @pytest.mark.parametrize("outcome", TOLD)
@@ -79,20 +79,32 @@ def test_an_event_has_the_runs_metadata_for_rules_to_match() -> None:
     assert '"metadata": {"tenant": "a", "price": 1.0}' in event.detail
 
 
+@pytest.mark.parametrize("outcome", ["succeeded", "failed", "awaiting_input", "pending"])
+def test_g11_a_correction_has_the_outcome_that_counts_now_and_an_id_for_each_time(outcome: str) -> None:
+    corrected = {**RUN, "outcome": outcome, "corrected": Decimal(2), "unpublished": {CORRECTED}}
+    (event,) = events_of(corrected)
+    assert event.detail_type == "Run Corrected"
+    detail = json.loads(event.detail)
+    assert (detail["id"], detail["outcome"]) == (f"{RUN['run_id']}/corrected/2", outcome)
+    assert "of the caller" not in event.detail
+    validate("Run Corrected", event.detail)
+
+
 @pytest.mark.parametrize(
     ("unpublished", "order"),
     [
         ({"answered", "awaiting_input"}, ["awaiting_input", "answered"]),
         ({"succeeded", "lost"}, ["lost", "succeeded"]),
         ({"abandoned", "awaiting_input", "lost"}, ["lost", "awaiting_input", "abandoned"]),
+        ({"corrected", "failed", "awaiting_input"}, ["awaiting_input", "failed", "corrected"]),
         (set(), []),
     ],
 )
 def test_g8_events_that_have_not_left_come_in_the_order_of_their_outcomes(
     unpublished: set[str], order: list[str]
 ) -> None:
-    told = [json.loads(event.detail)["outcome"] for event in events_of({**RUN, "unpublished": unpublished})]
-    assert told == order
+    told = events_of({**RUN, "corrected": Decimal(1), "unpublished": unpublished})
+    assert [event.detail_type for event in told] == [detail_type(name) for name in order]
 
 
 def test_an_event_is_far_below_what_eventbridge_takes() -> None:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 LAUNCH, RUN, THREAD = "6f1c7c0e-3c4b-4a53-9a57-0d3f8f1f6a10", "01a201d6-a0dc-7321-8df4-30b90bcfb9f8", "thread"
 NOW, NOW_TEXT, SECOND = 1_795_327_172.75, "2026-11-22T05:59:32.750000Z", 1_795_327_172
 SHARD = str(shard(LAUNCH))
+NONE_KEPT = "(attribute_not_exists(#kept_count) OR #kept_count <= :none)"
 LEASED = {
     "holder": "me",
     "lease_until": SECOND + LEASE_SECONDS,
@@ -127,23 +128,23 @@ def test_g2_a_launch_is_taken_over_only_as_it_was_read(state: str) -> None:
     assert update.remove == ("reason",)
 
 
-def test_g2_another_attempt_is_its_holders_alone_and_counts_up_from_the_last() -> None:
+def test_g2_g11_another_attempt_is_its_holders_alone_while_no_delivery_is_kept_and_counts_up_from_the_last() -> None:
     update = launch_states.attempted(replace(HELD, attempt=3), "another", NOW)
     assert update.key == {"launch_id": LAUNCH}
-    assert update.condition == "#state = :starting AND #holder = :holder AND #attempt = :attempt"
-    assert update.given == {"starting": "starting", "holder": "me", "attempt": 3}
+    assert update.condition == f"#state = :starting AND #holder = :holder AND #attempt = :attempt AND {NONE_KEPT}"
+    assert update.given == {"starting": "starting", "holder": "me", "attempt": 3, "none": 0}
     assert update.set == {"attempt": 4, "thread_id": "another", **LEASED}
     assert update.remove == ("heard_at", "watches"), "what was heard was looked for; this attempt is watched anew"
 
 
-def test_g4_a_launch_is_started_out_of_starting_at_this_attempt_and_due_no_more() -> None:
+def test_g4_g11_a_launch_is_started_at_this_attempt_and_due_no_more_unless_a_delivery_is_kept() -> None:
     update = launch_states.started(HELD, RUN, NOW)
     assert update.key == {"launch_id": LAUNCH}
     assert update.condition == (
         "#state IN (:starting, :refused) AND #attempt = :attempt"
-        " AND attribute_not_exists(#heard_at) AND attribute_not_exists(#task_token)"
+        f" AND attribute_not_exists(#heard_at) AND attribute_not_exists(#task_token) AND {NONE_KEPT}"
     )
-    assert update.given == {"starting": "starting", "refused": "refused", "attempt": 1}
+    assert update.given == {"starting": "starting", "refused": "refused", "attempt": 1, "none": 0}
     assert update.set == {"state": "started", "run_id": RUN, "updated_at": NOW_TEXT}
     assert set(update.remove) == {"request", "request_key", "reason", "checks", "due_at", "due_shard"}
 
@@ -164,18 +165,28 @@ def test_g2_what_may_be_doubled_is_started_and_stays_to_be_watched() -> None:
 def test_g6_a_launch_that_was_heard_of_is_started_and_stays_due_as_it_is(launch: Launch) -> None:
     update = launch_states.started(launch, RUN, NOW, heard=True)
     assert update.condition == "#state IN (:starting, :refused) AND #attempt = :attempt"
+    assert update.given == {"starting": "starting", "refused": "refused", "attempt": launch.attempt}
     assert update.set == {"state": "started", "run_id": RUN, "updated_at": NOW_TEXT}
     assert set(update.remove) == {"request", "request_key", "reason", "checks"}
+
+
+def test_g11_a_launch_knows_the_run_of_its_answer_unless_a_delivery_about_that_is_kept() -> None:
+    update = launch_states.continued(LAUNCH, RUN, NOW)
+    assert update.key == {"launch_id": LAUNCH}
+    about = f"kept_about_{RUN.replace('-', '_')}"
+    assert update.condition == f"attribute_exists(#launch_id) AND attribute_not_exists(#{about})"
+    assert update.set == {"answer_run_id": RUN, "updated_at": NOW_TEXT}
+    assert not update.remove
 
 
 def test_g4_a_launch_is_refused_by_its_holder_alone_unless_something_was_heard_of_it() -> None:
     update = launch_states.refused(HELD, "thread-busy", NOW)
     assert update.key == {"launch_id": LAUNCH}
     assert update.condition == (
-        "#state = :starting AND #holder = :holder AND attribute_not_exists(#heard_at)"
+        f"#state = :starting AND #holder = :holder AND attribute_not_exists(#heard_at) AND {NONE_KEPT}"
         " AND attribute_not_exists(#task_token)"
     )
-    assert update.given == {"starting": "starting", "holder": "me"}
+    assert update.given == {"starting": "starting", "holder": "me", "none": 0}
     assert update.set == {"state": "refused", "reason": "thread-busy", "updated_at": NOW_TEXT}
     assert set(update.remove) == {"checks", "due_at", "due_shard"}, "the request stays, for it may be tried again"
 
@@ -210,7 +221,9 @@ def test_g2_a_refused_launch_whose_earlier_run_may_appear_stays_to_be_watched() 
 
 def test_g8_a_refused_launch_for_which_a_task_waits_stays_due_until_that_was_told() -> None:
     update = launch_states.refused(replace(HELD, calls_back=True), "thread-busy", NOW)
-    assert update.condition == "#state = :starting AND #holder = :holder AND attribute_not_exists(#heard_at)"
+    assert update.condition == (
+        f"#state = :starting AND #holder = :holder AND attribute_not_exists(#heard_at) AND {NONE_KEPT}"
+    )
     assert set(update.remove) == {"checks"}
 
 
@@ -251,10 +264,11 @@ def test_g7_a_launch_that_was_heard_of_is_due_now_and_otherwise_as_it_was() -> N
     assert not update.remove
 
 
-def test_g1_a_launch_is_done_with_only_if_nothing_was_heard_since() -> None:
+def test_g1_g11_a_launch_is_done_with_only_if_nothing_was_heard_since_and_no_delivery_is_kept() -> None:
     update = launch_states.checked(LAUNCH, SECOND)
     assert update.key == {"launch_id": LAUNCH}
-    assert (update.condition, update.given) == ("#due_at = :was_due", {"was_due": SECOND})
+    assert update.condition == f"#due_at = :was_due AND {NONE_KEPT}"
+    assert update.given == {"was_due": SECOND, "none": 0}
     assert not update.set
     assert set(update.remove) == {"due_at", "due_shard"}
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from runledger.core.launch_fields import MAX_AFTER_SECONDS, STREAM_MODES
-from runledger.core.launches import RESERVED, LaunchRequest, launch_id_of, own_thread_id
+from runledger.core.launches import RESERVED, LaunchRequest, launch_id_after, launch_id_of
 from runledger.core.launches import parse_launch as parse
 from runledger.core.problems import MAX_ERRORS, MAX_POINTER, Problem
 from runledger.core.requests import MAX_BODY_BYTES, unknown_members
@@ -84,14 +84,19 @@ def test_a_delay_is_the_same_however_its_number_is_written() -> None:
 
 @pytest.mark.parametrize("key", ["a", "x" * 255, "with space", "!~"])
 def test_g2_a_key_names_one_launch_always_and_no_key_a_new_one(key: str) -> None:
-    assert launch_id_of(key) == launch_id_of(key) != launch_id_of(key[1:] + "z")
-    assert launch_id_of(None) != launch_id_of(None)
+    assert launch_id_of(key, "one") == launch_id_of(key, "one") != launch_id_of(key[1:] + "z", "one")
+    assert launch_id_of(None, "one") != launch_id_of(None, "one")
+
+
+def test_g12_two_ledgers_never_name_the_same_launch() -> None:
+    assert launch_id_of("order 4711", "one") != launch_id_of("order 4711", "other")
+    assert launch_id_after(ID, "one") == launch_id_after(ID, "one") != launch_id_after(ID, "other")
 
 
 @pytest.mark.parametrize("key", ["", "x" * 256, "tab\t", "é", "\x7f"])
 def test_a_key_that_is_none_is_refused(key: str) -> None:
     with pytest.raises(Problem) as caught:
-        launch_id_of(key)
+        launch_id_of(key, "one")
     assert caught.value.status == 400
 
 
@@ -268,11 +273,3 @@ def test_g6_a_deep_body_is_told_by_where_it_begins_and_where_it_is_too_deep() ->
     assert error.pointer.endswith("/abcdef/abcdef")
     assert "…" in error.pointer
     assert len(error.pointer) <= MAX_POINTER
-
-
-def test_g2_the_own_thread_of_an_attempt_is_the_same_for_ever() -> None:
-    """A launcher that takes a launch over names the same thread, also after an update of Runledger."""
-    assert own_thread_id(ID, 1) == "161bf591-98d0-59bf-b41d-af5e3bd39858"
-    assert uuid.UUID(own_thread_id(ID, 1)).version == 5
-    others = {own_thread_id(ID, 2), own_thread_id(ID.replace("6", "7"), 1), own_thread_id(ID, 11)}
-    assert len(others | {own_thread_id(ID, 1)}) == 4

@@ -41,6 +41,10 @@ BARE = Delivery(RUN, "error", "failed", None, None, None, None, None, None, None
 SEEN = Seen("success", "awaiting_input", ENDED, None, '[{"id": "i"}]', began=True, metadata='{"b": 2}')
 DUE = {"due_at", "due_shard"}
 LOOKED = {"checks", "failures", "misses", "missed_since"}  # what is counted while nothing is known
+CLAIM = {  # what only a token vouches for
+    *("claim", "claimed_by", "misses", "missed_since", "delivered_at", "error"),
+    *("payload", "payload_key", "payload_bytes", "payload_sha256"),
+}
 STILL_OURS = "#source = :launch AND #outcome IN (:pending, :lost)"
 OURS = {"launch": "launch", "pending": "pending", "lost": "lost"}
 OVER: tuple[Outcome, ...] = ("succeeded", "failed", "timed_out", "cancelled", "rolled_back")
@@ -72,7 +76,7 @@ def changes(update: Update) -> dict[str, object]:
 
 
 @pytest.mark.parametrize("after_seconds", [0, 86_400])
-def test_g4_a_pending_run_never_takes_the_place_of_anything(after_seconds: int) -> None:
+def test_g4_g11_a_pending_run_takes_the_place_of_nothing_but_a_claim(after_seconds: int) -> None:
     update = run_states.pending(
         run_id=RUN,
         launch_id=LAUNCH,
@@ -82,7 +86,9 @@ def test_g4_a_pending_run_never_takes_the_place_of_anything(after_seconds: int) 
         now=NOW,
         metadata='{"a": 1}',
     )
-    assert update.condition == "attribute_not_exists(#run_id)"
+    assert update.condition == "attribute_not_exists(#run_id) OR #outcome = :unconfirmed"
+    assert update.given == {"unconfirmed": "unconfirmed"}
+    assert set(update.remove) == CLAIM
     assert changes(update) == {
         "launch_id": LAUNCH,
         "thread_id": THREAD,
@@ -123,17 +129,11 @@ def test_g4_a_launch_adds_what_it_alone_knows_to_a_run_of_its_own_or_of_nobodys(
     assert not update.remove
 
 
-def test_g4_a_delivery_is_recorded_once_and_on_its_own_launch_alone() -> None:
+def test_g4_g11_a_delivery_is_recorded_once_and_on_a_recorded_run_of_its_own_launch_alone() -> None:
     update = run_states.delivered(DELIVERY, INLINE, LAUNCH, NOW)
-    assert update.condition == (
-        "(attribute_not_exists(#launch_id) OR #launch_id = :launch_id)"
-        " AND (attribute_not_exists(#source) OR #source = :launch)"
-    )
+    assert update.condition == "#source = :launch AND #launch_id = :launch_id"
     assert update.given == {"launch": "launch", "launch_id": LAUNCH}
     assert changes(update) == {
-        "launch_id": LAUNCH,
-        "thread_id": THREAD,
-        "assistant_id": "assistant",
         "status": "error",
         "source": "webhook",
         **outcome("failed"),
@@ -146,28 +146,68 @@ def test_g4_a_delivery_is_recorded_once_and_on_its_own_launch_alone() -> None:
         "payload": '{"a": 1}',
         "payload_bytes": 8,
         "payload_sha256": "5" * 64,
-        "created_at": CREATED,
+        "unverified": True,
     }
     assert told(update) == {"failed"}
-    assert update.once == {"metadata": '{"a": 1.0}'}, "its launch's metadata stay; LangGraph's time counts"
+    assert update.once == {"metadata": '{"a": 1.0}'}, "its launch's metadata stay"
 
 
-def test_a_delivery_with_a_shared_token_cant_touch_a_run_that_has_a_launch() -> None:
+def test_g11_a_delivery_with_a_shared_token_is_recorded_only_on_a_confirmed_run_without_a_launch() -> None:
     update = run_states.delivered(BARE, INLINE, None, NOW)
-    assert update.condition == (
-        "(attribute_not_exists(#launch_id)) AND (attribute_not_exists(#source) OR #source = :launch)"
-    )
+    assert update.condition == "#source = :launch AND attribute_not_exists(#launch_id)"
     assert update.given == {"launch": "launch"}
-    assert update.set["launch_id"] is None
 
 
-def test_g4_the_token_decides_whose_a_run_is_and_not_the_body() -> None:
-    """A trimmed body names no launch; the run must get its launch all the same."""
-    assert run_states.delivered(BARE, INLINE, LAUNCH, NOW).set["launch_id"] == LAUNCH
+@pytest.mark.parametrize("launch_id", [LAUNCH, None])
+@pytest.mark.parametrize("delivery", [DELIVERY, BARE])
+def test_g4_g11_no_body_changes_what_the_launcher_or_langgraph_said_of_a_runs_beginning(
+    delivery: Delivery, launch_id: str | None
+) -> None:
+    update = run_states.delivered(delivery, INLINE, launch_id, NOW)
+    known = {"launch_id", "thread_id", "assistant_id", "created_at", "starts_at"}
+    assert not known & {*update.set, *update.once, *update.remove}
 
 
-def test_a_run_without_a_creation_time_has_the_time_of_its_delivery() -> None:
-    assert run_states.delivered(BARE, INLINE, LAUNCH, NOW).once == {"created_at": NOW_TEXT, "metadata": None}
+@pytest.mark.parametrize("name", OVER)
+def test_g11_an_end_that_a_webhook_tells_of_is_unverified(name: Outcome) -> None:
+    assert changes(run_states.delivered(replace(DELIVERY, outcome=name), INLINE, LAUNCH, NOW))["unverified"] is True
+
+
+def test_g11_a_success_that_langgraph_is_to_settle_needs_no_mark() -> None:
+    update = run_states.delivered(replace(DELIVERY, outcome="settling"), INLINE, LAUNCH, NOW)
+    assert update.set["unverified"] is None
+
+
+@pytest.mark.parametrize("disputed", [False, True])
+def test_g11_a_kept_delivery_that_another_contradicts_is_recorded_as_disputed(*, disputed: bool) -> None:
+    update = run_states.delivered(DELIVERY, INLINE, LAUNCH, NOW, disputed=disputed)
+    assert update.set["disputed"] == (True if disputed else None)
+
+
+def test_g11_a_run_without_a_thread_is_believed_once_and_marked_as_not_confirmed() -> None:
+    update = run_states.believed(replace(DELIVERY, temporary=True), INLINE, NOW)
+    assert (update.condition, update.given) == ("attribute_not_exists(#run_id)", {})
+    assert changes(update) == {
+        "confirmed": False,
+        "assistant_id": "assistant",
+        "metadata": '{"a": 1.0}',
+        "created_at": NOW_TEXT,
+        "status": "error",
+        "source": "webhook",
+        **outcome("failed"),
+        **due_in(FIRST_CHECK_SECONDS),
+        "started_at": STARTED,
+        "ended_at": ENDED,
+        "error": {"type": "ValueError"},
+        "delivered_at": NOW_TEXT,
+        "updated_at": NOW_TEXT,
+        "payload": '{"a": 1}',
+        "payload_bytes": 8,
+        "payload_sha256": "5" * 64,
+    }, "no launch, no thread, and our own clock's time"
+    assert told(update) == {"failed"}
+    assert not update.once
+    assert not update.remove
 
 
 @pytest.mark.parametrize("name", OVER)
@@ -186,29 +226,26 @@ def test_g1_a_settling_run_stays_due_and_is_looked_at_as_if_for_the_first_time()
 
 
 @pytest.mark.parametrize(
-    ("says", "recorded", "kept", "conflict"),
+    ("says", "recorded", "kept", "unverified"),
     [
-        ("failed", "failed", "failed", None),
-        ("failed", "succeeded", "succeeded", "failed"),
-        ("failed", "settling", "failed", None),
-        ("failed", "awaiting_input", "awaiting_input", "failed"),
-        ("settling", "settling", "settling", None),
-        ("settling", "succeeded", "succeeded", None),
-        ("settling", "answered", "answered", None),
-        ("settling", "cancelled", "cancelled", "settling"),
+        ("failed", "failed", "failed", False),
+        ("failed", "settling", "failed", True),
+        ("settling", "settling", "settling", False),
+        ("settling", "succeeded", "succeeded", False),
+        ("settling", "answered", "answered", False),
     ],
 )
-def test_g4_a_webhook_after_a_reconciled_record_replaces_payload_and_source_and_hardly_ever_the_outcome(
-    says: Outcome, recorded: Outcome, kept: str, conflict: str | None
+def test_g4_g11_a_webhook_after_a_reconciled_record_replaces_payload_and_source_and_only_what_is_not_settled(
+    says: Outcome, recorded: Outcome, kept: str, *, unverified: bool
 ) -> None:
     update = run_states.superseding(replace(DELIVERY, outcome=says), INLINE, there(recorded), NOW)
-    assert update.condition == "#source = :reconcile AND #outcome = :recorded"
+    assert update.condition == "#source = :reconcile AND #outcome = :recorded AND attribute_not_exists(#corrected)"
     assert update.given == {"reconcile": "reconcile", "recorded": recorded}
     assert changes(update) == {
         "status": "error",
         "source": "webhook",
         **outcome(kept),
-        **({"conflict": conflict} if conflict else {}),
+        **({"unverified": True} if unverified else {}),
         "started_at": STARTED,
         "ended_at": ENDED,
         "error": {"type": "ValueError"},
@@ -250,20 +287,6 @@ def test_g4_langgraphs_own_word_contradicts_nothing_that_came_after_it(recorded:
 @pytest.mark.parametrize("says", ["settling", *OVER])
 def test_g4_nothing_contradicts_what_is_not_settled(says: Outcome) -> None:
     assert not conflicts(replace(DELIVERY, outcome=says), there("settling"))
-
-
-def test_g4_another_delivery_is_kept_beside_the_first_and_counted_once() -> None:
-    update = run_states.contradicted(DELIVERY, SPILLED, NOW)
-    assert update.condition == "attribute_not_exists(#other_sha256) OR #other_sha256 <> :sha256"
-    assert update.given == {"sha256": "5" * 64}
-    assert changes(update) == {
-        "other_status": "error",
-        "other_sha256": "5" * 64,
-        "other_key": "runs/r/5.json.gz",
-        "other_at": NOW_TEXT,
-        "updated_at": NOW_TEXT,
-    }
-    assert update.add == {"other_count": 1}
 
 
 def test_g4_what_langgraph_says_is_recorded_only_where_no_webhook_was() -> None:
@@ -343,10 +366,12 @@ def test_g1_a_success_that_turns_out_to_wait_has_its_questions_and_stays_due() -
 
 
 @pytest.mark.parametrize("name", ["succeeded", "failed", "lost"])
-def test_g8_a_run_that_is_over_is_due_no_more_once_it_was_told_as_it_was_read(name: str) -> None:
+def test_g8_g11_a_run_that_is_over_is_due_no_more_once_it_was_told_as_it_was_read(name: str) -> None:
     item = {"run_id": RUN, "outcome": name, "unpublished": {name}, "due_at": SECOND}
     update = run_states.published(item)
-    assert update.condition == "#unpublished = :seen AND #due_at = :was_due"
+    assert update.condition == ("#unpublished = :seen AND attribute_not_exists(#disputed) AND #due_at = :was_due"), (
+        "what is disputed since stays due"
+    )
     assert update.given == {"seen": frozenset({name}), "was_due": SECOND}
     assert changes(update) == {}
     assert set(update.remove) == {"unpublished"} | DUE
@@ -355,7 +380,7 @@ def test_g8_a_run_that_is_over_is_due_no_more_once_it_was_told_as_it_was_read(na
 @pytest.mark.parametrize("more", [{"outcome": "awaiting_input"}, {"outcome": "failed", "webhook_awaited": True}])
 def test_g8_a_run_that_waits_or_is_waited_for_stays_due_when_it_was_told(more: dict[str, object]) -> None:
     update = run_states.published({"run_id": RUN, "unpublished": {"awaiting_input"}, "due_at": SECOND, **more})
-    assert update.condition == "#unpublished = :seen"
+    assert update.condition == "#unpublished = :seen AND attribute_not_exists(#disputed)"
     assert update.given == {"seen": frozenset({"awaiting_input"})}
     assert update.remove == ("unpublished",)
 
@@ -435,9 +460,12 @@ def test_g1_a_run_is_pushed_back_as_it_was_read_and_its_misses_forgotten_once_it
     assert set(update.remove) == ({"misses", "missed_since", "failures"} if known else set())
 
 
-def test_g1_g8_a_run_of_which_nothing_can_be_learnt_is_due_no_more_once_it_was_told() -> None:
+def test_g1_g8_g11_a_run_of_which_nothing_can_be_learnt_is_due_no_more_once_it_was_told_and_is_not_disputed() -> None:
     update = run_states.closed(RUN, SECOND)
-    assert update.condition == "#due_at = :was_due AND attribute_not_exists(#unpublished)"
+    assert update.condition == (
+        "#due_at = :was_due AND attribute_not_exists(#unpublished) AND attribute_not_exists(#webhook_awaited)"
+        " AND attribute_not_exists(#disputed)"
+    )
     assert update.given == {"was_due": SECOND}
     assert changes(update) == {}
     assert set(update.remove) == DUE

@@ -11,11 +11,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from runledger.adapters.tables import request
-from runledger.core import answer_states, launch_states, run_states
+from runledger.core import answer_states, launch_states, run_states, unconfirmed, verification
 from runledger.core.deliveries import Delivery, Payload
 from runledger.core.launch_states import Launch
 from runledger.core.ledger import Placed, Update
-from runledger.core.settling import Seen
+from runledger.core.settling import Facts, Seen
+from runledger.core.unconfirmed import Kept
 
 if TYPE_CHECKING:
     from runledger.core.outcomes import Outcome
@@ -36,6 +37,10 @@ def delivery(outcome: Outcome, *, bare: bool) -> Delivery:
     return replace(told, created_at=TIME, started_at=TIME, ended_at=TIME)
 
 
+def kept(place: str, *, bare: bool = False) -> Kept:
+    return Kept(delivery("failed", bare=bare), PLACES[place], 1, disputed=False)
+
+
 LAUNCHED = Launch.read(
     {"launch_id": LAUNCH, "state": "starting", "attempt": 2, "holder": "h", "lease_until": 1, "thread_id": "t"}
     | {"own_thread": False, "digest": "d", "langgraph_url": "u", "created_at": TIME}
@@ -43,6 +48,15 @@ LAUNCHED = Launch.read(
 SEEN = Seen("success", "awaiting_input", TIME, {"message": "boom"}, "[]", began=True, metadata="{}")
 UNBEGUN = Seen("interrupted", "cancelled", None, None, None, began=False)
 PENDING = run_states.pending(run_id=RUN, launch_id=LAUNCH, thread_id="t", assistant_id="a", after_seconds=0, now=NOW)
+BARELY_KNOWN = Facts("t", None, None, TIME, None)
+KNOWN = Facts("t", "a", LAUNCH, TIME, "{}")
+FAILED = Seen("error", "failed", TIME, {"message": "boom"}, None, began=True)
+RECORDED: dict[str, dict[str, Any]] = {
+    "told": {"run_id": RUN, "outcome": "failed", "status": "error"},
+    "not told": {"run_id": RUN, "outcome": "failed", "status": "error", "unpublished": {"failed"}},
+    "settling": {"run_id": RUN, "outcome": "settling", "status": "success", "payload_sha256": "5" * 64},
+    "told of a question": {"run_id": RUN, "outcome": "awaiting_input", "status": "success", "questions": "[]"},
+}
 TRANSITIONS = {
     **{
         f"claimed, {place}": launch_states.claimed(
@@ -79,7 +93,41 @@ TRANSITIONS = {
     "launch postponed": launch_states.postponed(LAUNCH, NOW),
     "pending": PENDING,
     "launched": run_states.launched(PENDING),
-    "contradicted": run_states.contradicted(delivery("failed", bare=False), PLACES["spilled"], NOW),
+    "contradicted": verification.contradicted(
+        delivery("failed", bare=False), PLACES["spilled"], {"outcome": "succeeded", "status": "success"}, NOW
+    ),
+    "continued": launch_states.continued(LAUNCH, RUN, NOW),
+    **{
+        f"{name}{', bare' * bare}, {place}": update
+        for place in PLACES
+        for bare in (False, True)
+        for one in [kept(place, bare=bare)]
+        for name, update in (
+            ("kept", unconfirmed.kept(LAUNCH, one.delivery, one.placed, NOW)),
+            ("disputed", unconfirmed.disputed(LAUNCH, one)),
+            ("taken", unconfirmed.taken(LAUNCH, one)),
+            ("claimed", unconfirmed.claimed(one.delivery, one.placed, LAUNCH, NOW)),
+            ("claimed, shared", unconfirmed.claimed(one.delivery, one.placed, None, NOW)),
+            ("contested", unconfirmed.contested(one, NOW)),
+            ("believed", run_states.believed(one.delivery, one.placed, NOW)),
+            ("confirmed", verification.confirmed(one, KNOWN, FAILED, NOW)),
+            ("confirmed, waits", verification.confirmed(one, BARELY_KNOWN, SEEN, NOW)),
+            ("found_going", verification.found_going(one, KNOWN, NOW)),
+            ("found_going, shared", verification.found_going(one, BARELY_KNOWN, NOW)),
+            ("unconfirmed", verification.unconfirmed(one, LAUNCH, "t", NOW)),
+        )
+    },
+    "counted": unconfirmed.counted(NOW),
+    "verified": verification.verified(RECORDED["told"]),
+    "verified, not known": verification.verified(RECORDED["told"], is_known=False),
+    "doubted": verification.doubted(RECORDED["told"], NOW),
+    **{f"reopened, {name}": verification.reopened(item, NOW) for name, item in RECORDED.items()},
+    **{
+        f"corrected, {name}, {seen.outcome}, {place}": verification.corrected(item, seen, PLACES.get(place), NOW)
+        for name, item in RECORDED.items()
+        for seen in (SEEN, UNBEGUN, FAILED)
+        for place in (*PLACES, "too large")
+    },
     "unheard, final": run_states.unheard(RUN, "failed"),
     "unheard, open": run_states.unheard(RUN, "settling"),
     "missed": run_states.missed(RUN, 1, NOW, NOW),

@@ -68,11 +68,12 @@ class Answering:
     def _start(self, run: Mapping[str, Any], request: LaunchRequest, holder: str) -> str:
         start = Start(
             request=request,
-            launch_id=launch_of(run),
+            launch_id=launch_of(self.launcher, run),
+            ledger_id=self.launcher.ledger_id,
             thread_id=run["thread_id"],
             own_thread=False,
             is_first=False,  # with "reject": of two answers at once LangGraph takes one
-            **self.launcher.webhook(launch_of(run)),
+            **self.launcher.webhook(launch_of(self.launcher, run)),
         )
         try:
             started = start_run(self.launcher.langgraph, start, self.launcher.api_key.value(), self.until)

@@ -12,6 +12,7 @@ from urllib.parse import unquote_plus
 import orjson
 from langgraph_sdk.errors import NotFoundError
 
+from runledger.core.launches import LEDGER
 from runledger.core.settling import ANSWERS, STILL, Seen, seen, unsettled
 from runledger_langgraph.checkpoints import TooLargeError, checkpoint_at, last_checkpoint
 
@@ -127,7 +128,7 @@ async def look_waiting(client: LangGraphClient, thread_id: str, run_id: str) -> 
 
 
 async def runs_of_launch(
-    client: LangGraphClient, thread_id: str, launch_id: str, created_at: str
+    client: LangGraphClient, thread_id: str, launch_id: str, ledger_id: str, created_at: str
 ) -> list[dict[str, Any]]:
     """Find the runs of a launch on a thread, the oldest first, without those that answer another of its runs.
 
@@ -139,12 +140,13 @@ async def runs_of_launch(
         if datetime.fromisoformat(run["created_at"]) < earliest:
             break
         metadata = run["metadata"] or {}
-        if metadata.get("launch_id") == launch_id and ANSWERS not in metadata:
+        is_ours = metadata.get("launch_id") == launch_id and metadata.get(LEDGER, ledger_id) == ledger_id
+        if is_ours and ANSWERS not in metadata:
             found.append(run)
     return found[::-1]
 
 
-async def at_once(looks: Iterable[Awaitable[Look]], seconds: float) -> list[Look | BaseException]:
+async def at_once[T](looks: Iterable[Awaitable[T]], seconds: float) -> list[T | BaseException]:
     """Ask about several runs at once; what fails, or takes longer than `seconds`, is its exception."""
     return await asyncio.gather(*(asyncio.wait_for(one, seconds) for one in looks), return_exceptions=True)
 

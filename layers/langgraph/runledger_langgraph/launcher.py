@@ -18,9 +18,11 @@ from langgraph_sdk.errors import ConflictError, NotFoundError
 from runledger.adapters import telemetry
 from runledger.core import launch_states, run_states, tokens
 from runledger.core.json_text import metadata_of
-from runledger.core.launches import own_thread_id, parse_launch
+from runledger.core.launches import parse_launch
 from runledger.core.problems import Problem, unavailable
 from runledger.core.settling import STILL
+from runledger.core.unconfirmed import kept_about
+from runledger_langgraph.confirming import record_kept, resolve
 from runledger_langgraph.inspection import runs_of_launch
 from runledger_langgraph.refusals import ERRORS, explain, fault
 from runledger_langgraph.runs import NotStartedError, Start, Started, UnknownError, make_thread, start_run
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
 
     from runledger.adapters.bucket import Bucket
     from runledger.adapters.callbacks import Callbacks
+    from runledger.adapters.recorder import Recorder
     from runledger.adapters.secrets import Secret
     from runledger.adapters.tables import Table
     from runledger.core.launch_states import Launch
@@ -49,9 +52,14 @@ class TakenError(Exception):
 
 @dataclass(frozen=True)
 class Launcher:
-    """What it takes to start a run. `until` is always when calls to LangGraph must end, in monotonic seconds."""
+    """What it takes to start a run. `until` is always when calls to LangGraph must end, in monotonic seconds.
 
+    `ledger_id` is the identity of this ledger (G12).
+    """
+
+    ledger_id: str
     langgraph: LangGraph
+    recorder: Recorder
     runs: Table
     launches: Table
     bucket: Bucket
@@ -105,6 +113,10 @@ class Launcher:
         launch = self._take_over(launch)
         request = request or self._request_of(launch)
         found = self._in_ledger(launch) or self._in_langgraph(launch, until, must_know=launch.own_thread)
+        if not found and launch.kept:
+            if not resolve(self, launch, until):
+                raise _unconfirmed(launch)
+            found = self._in_ledger(launch)
         if not found and launch.own_thread:
             self.ask(until, lambda client: client.threads.delete(launch.thread_id))
             found = self._in_ledger(launch)
@@ -127,7 +139,7 @@ class Launcher:
 
     def watch(self, launch: Launch, until: float) -> None:
         """Look for further runs of a launch that was started over on a caller's thread; record, count, cancel them."""
-        for run in self.ask(until, lambda client: _runs_of(client, launch)):
+        for run in self.ask(until, lambda client: self._runs_of(client, launch)):
             if run["run_id"] != launch.run_id:
                 now = time.time()
                 second = started_as(run)
@@ -148,6 +160,7 @@ class Launcher:
         return Start(
             request=request,
             launch_id=launch.launch_id,
+            ledger_id=self.ledger_id,
             thread_id=launch.thread_id,
             own_thread=launch.own_thread,
             is_first=launch.attempt == 1,
@@ -168,7 +181,7 @@ class Launcher:
     def _attempt(self, launch: Launch) -> Launch:
         """Begin another attempt, on another thread where the launch has one of its own."""
         attempt = launch.attempt + 1
-        thread_id = own_thread_id(launch.launch_id, attempt) if launch.own_thread else launch.thread_id
+        thread_id = str(uuid.uuid4()) if launch.own_thread else launch.thread_id
         found = self.launches.apply(launch_states.attempted(launch, thread_id, time.time()))
         if found is not None and (found.get("holder"), found.get("attempt")) != (launch.holder, attempt):
             raise TakenError
@@ -181,8 +194,27 @@ class Launcher:
     def _in_langgraph(self, launch: Launch, until: float, *, must_know: bool = False) -> list[Started]:
         """Return the runs that LangGraph has on the launch's thread; none where it need not know the thread."""
         return [
-            started_as(run) for run in self.ask(until, lambda client: _runs_of(client, launch, must_know=must_know))
+            started_as(run)
+            for run in self.ask(until, lambda client: self._runs_of(client, launch, must_know=must_know))
         ]
+
+    async def _runs_of(
+        self, client: LangGraphClient, launch: Launch, *, must_know: bool = False
+    ) -> list[dict[str, Any]]:
+        """Find the launch's runs.
+
+        A thread of ours that is not known may never have been made. With `must_know` it is made then and asked for
+        again, so that a proxy's 404 is never taken for LangGraph's. A thread that is known is never made again: such a
+        request, should it come late, would undo the fence.
+        """
+        where = (client, launch.thread_id, launch.launch_id, self.ledger_id, launch.created_at)
+        try:
+            return await runs_of_launch(*where)
+        except NotFoundError:
+            if not must_know:
+                return []
+        await make_thread(client, launch.thread_id, launch.launch_id, self.ledger_id)
+        return await runs_of_launch(*where)
 
     def ask[T](self, until: float, question: Callable[[LangGraphClient], Awaitable[T]]) -> T:
         """Ask LangGraph; raise what it answers amiss as a Problem."""
@@ -237,8 +269,11 @@ class Launcher:
         try:
             self._put_down(launch, started, now, request)
             if time.monotonic() <= until + SPARE_SECONDS:
-                if self.launches.apply(launch_states.started(launch, started.run_id, now)) is not None:
+                left = self.launches.apply(launch_states.started(launch, started.run_id, now))
+                if left is not None:
                     self.launches.apply(launch_states.started(launch, started.run_id, now, heard=True))
+                    if kept := kept_about(left, started.run_id):
+                        record_kept(self, launch.launch_id, kept)
                 return True
             detail = "no time is left"
         except Problem as problem:
@@ -256,6 +291,10 @@ class Launcher:
             after_seconds=request.after_seconds if request else 0,
             metadata=metadata_of(request.metadata) if request else None,
         )
+
+    def record_found(self, launch: Launch, run: Mapping[str, Any]) -> None:
+        """Record a run of a launch as LangGraph has it."""
+        self._put_down(launch, started_as(run), time.time())
 
     def put_down(  # noqa: PLR0913 - the facts of a run, each by name
         self,
@@ -288,23 +327,6 @@ def started_as(item: Mapping[str, Any]) -> Started:
     return Started(item["run_id"], item.get("assistant_id", ""), item["created_at"])
 
 
-async def _runs_of(client: LangGraphClient, launch: Launch, *, must_know: bool = False) -> list[dict[str, Any]]:
-    """Find the launch's runs.
-
-    A thread of ours that is not known may never have been made. With `must_know` it is made then and asked for again,
-    so that nobody else's 404, a proxy's say, is taken for LangGraph's word. A thread that is known is never made again:
-    such a request, should it come late, would undo the fence.
-    """
-    where = (client, launch.thread_id, launch.launch_id, launch.created_at)
-    try:
-        return await runs_of_launch(*where)
-    except NotFoundError:
-        if not must_know:
-            return []
-    await make_thread(client, launch.thread_id, launch.launch_id)
-    return await runs_of_launch(*where)
-
-
 async def _cancel(client: LangGraphClient, thread_id: str, run_id: str) -> None:
     with suppress(NotFoundError, ConflictError):  # it has ended since
         await client.runs.cancel(thread_id, run_id)
@@ -317,5 +339,17 @@ def _elsewhere(launch: Launch) -> Problem:
         "The launch belongs to another deployment",
         f"It was put down for LangGraph at {launch.langgraph_url}; only there can its run be looked for. "
         "For a launch here use another Idempotency-Key.",
+        extra={"launch_id": launch.launch_id},
+    )
+
+
+def _unconfirmed(launch: Launch) -> Problem:
+    return Problem(
+        409,
+        "launch-unconfirmed",
+        "The launch is being confirmed",
+        "A delivery about a run of this launch came, and LangGraph does not know that run. It is asked again for half "
+        "an hour, before the launch ends as unconfirmed. Send the same request again later.",
+        headers={"Retry-After": "60"},
         extra={"launch_id": launch.launch_id},
     )

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 from runledger.adapters import telemetry
 from runledger.core import launch_states
 from runledger.core.launch_states import Launch
-from runledger.core.launches import own_thread_id
 from runledger.core.problems import Problem
 from runledger_langgraph.launcher import TakenError
 
@@ -53,7 +52,7 @@ class Launching:
             request=None if key else request.text,
             request_key=key,
             assistant_id=request.assistant_id,
-            thread_id=request.thread_id or own_thread_id(self.launch_id, attempt=1),
+            thread_id=request.thread_id or str(uuid.uuid4()),
             own_thread=request.thread_id is None,
             stream=request.stream,
             langgraph_url=self.launcher.langgraph.url,

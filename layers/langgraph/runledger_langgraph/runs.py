@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from runledger.core.fields import UUID
+from runledger.core.launches import LEDGER
 from runledger_langgraph.refusals import ERRORS, explain, may_have_been_done
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from runledger_langgraph.client import LangGraph
 
 # Every run inherits its thread's metadata, those of other clients too: `launch_id` there would claim them all.
-THREAD_MARK = "thread_of_launch"
+THREAD_MARKS = ("thread_of_launch", "thread_of_ledger")
 
 
 class StartError(Exception):
@@ -46,6 +47,7 @@ class Start:
 
     request: LaunchRequest
     launch_id: str
+    ledger_id: str
     thread_id: str
     own_thread: bool
     is_first: bool
@@ -72,7 +74,7 @@ def start_run(langgraph: LangGraph, start: Start, api_key: str | None, until: fl
     async def thread_then_run(client: LangGraphClient) -> Started:
         nonlocal asked
         if start.own_thread:
-            await make_thread(client, start.thread_id, start.launch_id)
+            await make_thread(client, start.thread_id, start.launch_id, start.ledger_id)
         asked = True
         return await (_stream if start.request.stream else _create)(client, start)
 
@@ -83,9 +85,10 @@ def start_run(langgraph: LangGraph, start: Start, api_key: str | None, until: fl
         raise (UnknownError if asked and may_have_been_done(error) else NotStartedError)(problem) from None
 
 
-async def make_thread(client: LangGraphClient, thread_id: str, launch_id: str) -> None:
+async def make_thread(client: LangGraphClient, thread_id: str, launch_id: str, ledger_id: str) -> None:
     """Make sure that there is a thread of a launch's own."""
-    thread = await client.threads.create(thread_id=thread_id, if_exists="do_nothing", metadata={THREAD_MARK: launch_id})
+    marks = dict(zip(THREAD_MARKS, (launch_id, ledger_id), strict=True))
+    thread = await client.threads.create(thread_id=thread_id, if_exists="do_nothing", metadata=marks)
     _ = thread["thread_id"]  # what is not LangGraph's, an empty redirect say, has none
 
 
@@ -95,7 +98,7 @@ def _arguments(start: Start) -> dict[str, Any]:
         **request.options,
         "thread_id": start.thread_id,
         "assistant_id": request.assistant_id,
-        "metadata": {**request.metadata, "launch_id": start.launch_id},
+        "metadata": {**request.metadata, "launch_id": start.launch_id, LEDGER: start.ledger_id},
         "webhook": start.webhook,
     }
     if start.own_thread or not start.is_first:

@@ -13,6 +13,8 @@ from runledger.core.json_text import metadata_of
 from runledger.core.launches import launch_id_after
 from runledger.core.problems import Problem
 from runledger.core.settling import ANSWER_DIGEST
+from runledger.core.unconfirmed import kept_about
+from runledger_langgraph.confirming import record_kept
 from runledger_langgraph.inspection import Gone, MovedOn, Running, look_waiting
 from runledger_langgraph.launcher import started_as
 
@@ -68,7 +70,7 @@ def put_down(launcher: Launcher, run: Mapping[str, Any], started: Started, diges
     """Record the run that answers, before the other is `answered`: in between, its launch would seem to be over."""
     if "launch_id" not in run:
         begun = launch_states.answering(
-            launch_id=launch_of(run),
+            launch_id=launch_of(launcher, run),
             digest=digest,
             run_id=started.run_id,
             thread_id=run["thread_id"],
@@ -77,9 +79,13 @@ def put_down(launcher: Launcher, run: Mapping[str, Any], started: Started, diges
             now=now,
         )
         launcher.launches.apply(begun)
-    launcher.put_down(launch_of(run), run["thread_id"], started, now, metadata=run.get("metadata"))
+    launch_id = launch_of(launcher, run)
+    launcher.put_down(launch_id, run["thread_id"], started, now, metadata=run.get("metadata"))
+    left = launcher.launches.apply(launch_states.continued(launch_id, started.run_id, now))
+    if left and (kept := kept_about(left, started.run_id)):  # its webhook was faster
+        record_kept(launcher, launch_id, kept)
 
 
-def launch_of(run: Mapping[str, Any]) -> str:
+def launch_of(launcher: Launcher, run: Mapping[str, Any]) -> str:
     """Return the launch to which a run's answer belongs: the run's own, or one that begins with the answer."""
-    return str(run.get("launch_id") or launch_id_after(run["run_id"]))
+    return str(run.get("launch_id") or launch_id_after(run["run_id"], launcher.ledger_id))

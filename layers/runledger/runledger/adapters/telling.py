@@ -9,6 +9,7 @@ from runledger.adapters import telemetry
 from runledger.core import run_states
 from runledger.core.callbacks import is_over
 from runledger.core.events import events_of
+from runledger.core.verification import is_doubtful
 
 if TYPE_CHECKING:
     from runledger.adapters.bus import Bus
@@ -27,11 +28,12 @@ class Telling:
     def tell(self, run_id: str) -> None:
         """Send the events of a run that have not left yet, and what its launch's task waits for; then note that.
 
-        Whoever fails in between does it again: events have the same ids, and a task is told once. A task that can't be
-        told now holds no event up. Raises a 503 Problem where the bus can't be told.
+        Nothing is sent before LangGraph has confirmed what the run came to (G11). Whoever fails in between does it
+        again: events have the same ids, and a task is told once. A task that can't be told now holds no event up.
+        Raises a 503 Problem where the bus can't be told.
         """
         item = self.runs.item("run_id", run_id)
-        if item is None or "unpublished" not in item:
+        if item is None or "unpublished" not in item or is_doubtful(item):
             return
         events = events_of(item)
         self.bus.send(events)

@@ -9,6 +9,7 @@ from runledger.core import views
 from runledger.core.events import detail_type
 from runledger.core.json_text import members_of, object_of
 from runledger.core.run_states import OPEN
+from runledger.core.verification import is_doubtful
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -27,8 +28,11 @@ class Report:
 
 
 def is_over(run: Mapping[str, Any]) -> bool:
-    """Whether a run has come to its end; one that was answered has, and its answer may go on."""
-    return run["outcome"] not in OPEN
+    """Whether a run has come to its end, and LangGraph has confirmed that; one that was answered has.
+
+    Its answer may go on.
+    """
+    return run["outcome"] not in OPEN and not is_doubtful(run)
 
 
 def report_of(run: Mapping[str, Any], payload: str | None, bucket: str) -> Report:

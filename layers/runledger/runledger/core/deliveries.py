@@ -36,6 +36,7 @@ class Delivery:
     """What the ledger keeps of one delivery.
 
     Times are in the ledger's format, None where LangGraph gave none. `metadata` is JSON text, None where too long.
+    `temporary` is a run without a thread of its own: stateless, or of a default cron.
     """
 
     run_id: str
@@ -50,6 +51,8 @@ class Delivery:
     error: dict[str, str] | None
     metadata: str | None
     payload: Payload = field(repr=False)
+    ledger_id: str | None = None
+    temporary: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +102,8 @@ def parse_delivery(body: bytes, *spellings: str) -> Delivery | Trimmed:
         status=status,
         outcome=outcome_of(status, temporary=kwargs.get("temporary") is True),
         launch_id=launch_id,
+        ledger_id=None if metadata.get("ledger_id") is None else str(metadata["ledger_id"]),
+        temporary=kwargs.get("temporary") is True,
         thread_id=_name(members.get("thread_id")),
         assistant_id=_name(members.get("assistant_id")),
         created_at=normalised(members.get("created_at")),

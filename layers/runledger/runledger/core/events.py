@@ -16,8 +16,10 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 SOURCE = "runledger"
-_SILENT = ("pending", "settling")  # what a run is until it means something
+CORRECTED = "corrected"  # stands for an outcome that was told already, and that LangGraph has contradicted
+_SILENT = ("pending", "settling", "unconfirmed")  # what a run is until it means something
 _FIRST = ("lost", "awaiting_input")  # outcomes that others can follow, in their order
+_LAST = (CORRECTED,)
 _SHOWN = (
     "run_id",
     "launch_id",
@@ -32,6 +34,7 @@ _SHOWN = (
     "payload_bytes",
     "result_too_large",
     "doubled",
+    "confirmed",
 )
 
 
@@ -64,18 +67,22 @@ def letter_of(run: Mapping[str, Any]) -> str:
 
 
 def _rank(outcome: str) -> int:
-    return _FIRST.index(outcome) if outcome in _FIRST else len(_FIRST)
+    order = (*_FIRST, None, *_LAST)
+    return order.index(outcome if outcome in order else None)
 
 
 def _event_of(run: Mapping[str, Any], outcome: str) -> Event:
+    is_correction = outcome == CORRECTED
     members = {
-        "id": json.dumps(f"{run['run_id']}/{outcome}"),
-        "outcome": json.dumps(outcome),
+        "id": json.dumps(f"{run['run_id']}/{outcome}" + (f"/{int(run['corrected'])}" if is_correction else "")),
+        "outcome": json.dumps(run["outcome"] if is_correction else outcome),
         **members_of(run, _SHOWN),
         "links": json.dumps({"run": f"/runs/{run['run_id']}"}),
     }
     if outcome == "awaiting_input":
         members["questions"] = run.get("questions", "[]")
+    if is_correction and "corrected_from" in run:
+        members["corrected_from"] = json.dumps(run["corrected_from"])
     if outcome == "answered":
         members["answered_by"] = json.dumps(run["answered_by"])
     return Event(detail_type(outcome), object_of(members))

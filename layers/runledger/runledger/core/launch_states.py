@@ -7,6 +7,7 @@
 | taken_over  | `starting` or `refused`, as read      | `starting`, with a new holder and lease                       |
 | attempted   | `starting`, held                      | the same, one attempt more, nothing heard or watched of it    |
 | started     | `starting` or `refused`, this attempt | `started`, with the run; due if heard of or to be watched     |
+| continued   | any, no delivery about the run kept   | the same, with the newest run that answers a question         |
 | refused     | `starting`, held, not heard of (*)    | `refused`, with the reason; due if a task or a watch waits    |
 | called_for  | any, of this request, no newer token  | the same, with the token of a task that waits; due            |
 | owing       | any, called for                       | the same, due soon: the task could not be told                |
@@ -30,9 +31,12 @@ from typing import TYPE_CHECKING, Any
 
 from runledger.core.ledger import FIRST_CHECK_SECONDS, LEASE_SECONDS, NOT_DUE, Update, Value, due
 from runledger.core.times import iso
+from runledger.core.unconfirmed import NONE_KEPT, kept_name, kept_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from runledger.core.unconfirmed import Kept
 
 WATCHES = 3  # looks for a second run on a caller's thread, after a launch was started over there
 
@@ -59,6 +63,7 @@ class Launch:
     watches: int
     is_heard: bool
     calls_back: bool
+    kept: tuple[Kept, ...] = ()
 
     @classmethod
     def read(cls, item: Mapping[str, Any]) -> Launch:
@@ -82,6 +87,7 @@ class Launch:
             watches=int(item.get("watches", 0)),
             is_heard="heard_at" in item,
             calls_back=item.get("task_token") is not None,
+            kept=tuple(kept_of(item)),
         )
 
     def is_held(self, now: float) -> bool:
@@ -184,8 +190,8 @@ def attempted(launch: Launch, thread_id: str, now: float) -> Update:
     """
     return Update(
         key={"launch_id": launch.launch_id},
-        condition="#state = :starting AND #holder = :holder AND #attempt = :attempt",
-        given={"starting": "starting", "holder": launch.holder, "attempt": launch.attempt},
+        condition=f"#state = :starting AND #holder = :holder AND #attempt = :attempt AND {NONE_KEPT}",
+        given={"starting": "starting", "holder": launch.holder, "attempt": launch.attempt, "none": 0},
         set={"attempt": launch.attempt + 1, "thread_id": thread_id, **_leased(launch.launch_id, launch.holder, now)},
         remove=("heard_at", "watches"),
     )
@@ -194,17 +200,35 @@ def attempted(launch: Launch, thread_id: str, now: float) -> Update:
 def started(launch: Launch, run_id: str, now: float, *, heard: bool = False) -> Update:
     """LangGraph has answered, or was found to have it: the launch has its run.
 
-    It is due no more, unless something was `heard` of it that could not be recorded, a task waits for it, whom nobody
-    could have told yet, or a second run may appear.
+    It is due no more, unless a delivery is kept in it, something was `heard` of it that could not be recorded, a task
+    waits for it, whom nobody could have told yet, or a second run may appear.
     """
     watch = due(launch.launch_id, now + FIRST_CHECK_SECONDS) if launch.may_be_doubled else {}
     return Update(
         key={"launch_id": launch.launch_id},
         condition="#state IN (:starting, :refused) AND #attempt = :attempt"
-        + ("" if heard else " AND attribute_not_exists(#heard_at) AND attribute_not_exists(#task_token)"),
-        given={"starting": "starting", "refused": "refused", "attempt": launch.attempt},
+        + (
+            ""
+            if heard
+            else f" AND attribute_not_exists(#heard_at) AND attribute_not_exists(#task_token) AND {NONE_KEPT}"
+        ),
+        given={
+            "starting": "starting",
+            "refused": "refused",
+            "attempt": launch.attempt,
+            **({} if heard else {"none": 0}),
+        },
         set={"state": "started", "run_id": run_id, "updated_at": iso(now), **({} if heard else watch)},
         remove=("request", "request_key", "reason", "checks", *(() if heard or watch else NOT_DUE)),
+    )
+
+
+def continued(launch_id: str, run_id: str, now: float) -> Update:
+    """Note the run that goes on with a launch after an answer; fails where a delivery about it is kept already."""
+    return Update(
+        key={"launch_id": launch_id},
+        condition=f"attribute_exists(#launch_id) AND attribute_not_exists(#{kept_name(run_id)})",
+        set={"answer_run_id": run_id, "updated_at": iso(now)},
     )
 
 
@@ -218,9 +242,10 @@ def refused(launch: Launch, reason: str, now: float, *, heard: bool = False) -> 
     return Update(
         key={"launch_id": launch.launch_id},
         condition="#state = :starting AND #holder = :holder"
+        f" AND {NONE_KEPT}"
         + ("" if heard else " AND attribute_not_exists(#heard_at)")
         + ("" if launch.calls_back else " AND attribute_not_exists(#task_token)"),
-        given={"starting": "starting", "holder": launch.holder},
+        given={"starting": "starting", "holder": launch.holder, "none": 0},
         set={"state": "refused", "reason": reason, "updated_at": iso(now), **watch},
         remove=("checks", *(() if watch or launch.calls_back else NOT_DUE)),
     )
@@ -272,8 +297,8 @@ def checked(launch_id: str, was_due: int) -> Update:
     """Nothing is left to do for a launch that was due."""
     return Update(
         key={"launch_id": launch_id},
-        condition="#due_at = :was_due",
-        given={"was_due": was_due},
+        condition=f"#due_at = :was_due AND {NONE_KEPT}",
+        given={"was_due": was_due, "none": 0},
         remove=NOT_DUE,
     )
 

@@ -19,10 +19,10 @@ if TYPE_CHECKING:
 
 MEMBERS = "assistant_id and input"  # what a body must have at least
 _MAX_KEY = 255
-RESERVED = ("launch_id", ANSWERS, ANSWER_DIGEST)
+LEDGER = "ledger_id"  # in the metadata of each run: the ledger that launched it
+RESERVED = ("launch_id", LEDGER, ANSWERS, ANSWER_DIGEST)
 _LAUNCHES = uuid.UUID("3a0d7a34-8f3b-5a0e-b6a4-0f4a4c1f2b8e")  # namespace of the launches that have an idempotency key
 _ANSWERS = uuid.UUID("c8f6a1d2-95b3-5f1e-8a47-6d0b9e3c7f21")  # namespace of the launches that answer a run without one
-_THREADS = uuid.UUID("7b0c3f0e-5f0c-5c63-9d0f-2f1f6f3a9b52")  # namespace of the threads that Runledger names itself
 _OURS = {"assistant_id", "thread_id", "metadata", "stream"}
 
 
@@ -48,23 +48,21 @@ class LaunchRequest:
     task_token: str | None = field(default=None, repr=False)
 
 
-def own_thread_id(launch_id: str, attempt: int) -> str:
-    """Name the thread of a launch whose caller brought none: the same again for the same attempt."""
-    return str(uuid.uuid5(_THREADS, f"{launch_id}/{attempt}"))
+def launch_id_after(run_id: str, ledger_id: str) -> str:
+    """Name the launch of the answer to a run that Runledger did not launch: the same again in the same ledger."""
+    return str(uuid.uuid5(uuid.uuid5(_ANSWERS, ledger_id), run_id))
 
 
-def launch_id_after(run_id: str) -> str:
-    """Name the launch of the answer to a run that Runledger did not launch: the same again for the same run."""
-    return str(uuid.uuid5(_ANSWERS, run_id))
+def launch_id_of(idempotency_key: str | None, ledger_id: str) -> str:
+    """Name a launch: the same again for the same key in the same ledger, a new name without a key (G12).
 
-
-def launch_id_of(idempotency_key: str | None) -> str:
-    """Name a launch: the same again for the same key, a new name without one."""
+    Two ledgers that use one LangGraph server get different ids for the same key, so neither meets a run of the other.
+    """
     if idempotency_key is None:
         return str(uuid.uuid4())
     if complaint := IDEMPOTENCY_KEY.check(idempotency_key):
         raise Problem(400, "invalid-request", "The request is not valid", f"The header Idempotency-Key {complaint}.")
-    return str(uuid.uuid5(_LAUNCHES, idempotency_key))
+    return str(uuid.uuid5(uuid.uuid5(_LAUNCHES, ledger_id), idempotency_key))
 
 
 def _key(value: Json) -> str | None:

@@ -16,6 +16,7 @@ Outcome = Literal[
     "cancelled",
     "rolled_back",
     "lost",
+    "unconfirmed",
 ]
 
 _BY_STATUS: dict[str, Outcome] = {

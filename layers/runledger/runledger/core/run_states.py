@@ -1,14 +1,15 @@
 """Every transition of a run, with the condition that keeps order (G4). Whoever writes to the Runs table uses these.
 
-Those of a run that waits for a person are in `answer_states`.
+Those of a run that waits for a person are in `answer_states`, those of deliveries that LangGraph must confirm in
+`verification`.
 
 | transition   | from (source, outcome)                    | to                                                     |
 |--------------|-------------------------------------------|--------------------------------------------------------|
-| pending      | absent                                    | launch, `pending`                                      |
+| pending      | absent, or a claim                        | launch, `pending`                                      |
 | launched     | any, of this launch or of none            | the same, with what its launch knows                   |
-| delivered    | absent; launch, any                       | webhook, what its status means, payload                |
-| superseding  | reconcile, as read                        | webhook, payload replaced, outcome mostly kept         |
-| contradicted | webhook, any                              | the same, the other delivery beside it                 |
+| delivered    | launch, any                               | webhook, what its status means, payload                |
+| believed     | absent                                    | webhook, what its status means, not confirmed          |
+| superseding  | reconcile, as read                        | webhook, payload replaced, outcome kept if not settling |
 | reconciled   | launch, `pending` or `lost`               | reconcile, what LangGraph says, payload                |
 | settled      | any, `settling`                           | `succeeded`, `awaiting_input` with questions, …        |
 | published    | any, its events as read                   | the same, no event to be sent; if over, due no more    |
@@ -21,9 +22,13 @@ Those of a run that waits for a person are in `answer_states`.
 | closed       | any, due as read, no event to be sent     | the same, due no more: nothing is left to do           |
 | due_now      | any, `pending`, `settling` or `lost`      | the same, due now                                      |
 
-Rank: `pending` < `settling` < `lost` < reconciled < webhook. An outcome changes only out of `pending`, `settling`,
-`lost` and `awaiting_input`. The webhook's payload is LangGraph's own text, so it replaces what reconcile wrote; where
-its outcome differs from a final one, that is kept beside it as `conflict`.
+Rank: `pending` < `settling` < `lost` < reconciled < webhook < confirmed by LangGraph (G4, G11). An outcome changes only
+out of `pending`, `settling`, `lost` and `awaiting_input`, unless LangGraph itself says otherwise. The webhook's payload
+is LangGraph's own text, so it replaces what reconcile wrote, unless the two disagree about the outcome.
+
+A webhook vouches for its run by a token alone, and tokens leak. So an end that it tells of is `unverified` until
+LangGraph has said the same, and no event leaves before that; a success is settled by LangGraph anyway. Where two
+deliveries, or a delivery and LangGraph, contradict each other, the run is `disputed` and LangGraph decides.
 
 A run is due from each new outcome on. One that is worth an event stands in `unpublished` until its event has left (G8).
 """
@@ -48,6 +53,9 @@ MISSED_SECONDS = 1800  # and over how long
 OPEN = ("pending", "settling", "awaiting_input")  # outcomes of a run that LangGraph is still to be asked about
 _MISSED = ("misses", "missed_since")
 COUNTS = ("checks", "failures", *_MISSED)  # of looks at a run, as long as it is as it is
+NEW = "attribute_not_exists(#run_id) OR attribute_exists(#claim)"  # a claim gives way to who knows the run
+CLAIM_ALONE = ("claim", "claimed_by")
+CLAIM = (*CLAIM_ALONE, *_MISSED, "delivered_at", "payload", "payload_key", "payload_bytes", "payload_sha256", "error")
 
 
 def pending(  # noqa: PLR0913 - the facts of a run, each by name
@@ -63,7 +71,7 @@ def pending(  # noqa: PLR0913 - the facts of a run, each by name
     """Record a run that was just launched; where its webhook was faster, `launched` says the rest."""
     return Update(
         key={"run_id": run_id},
-        condition="attribute_not_exists(#run_id)",
+        condition=NEW,
         set={
             "launch_id": launch_id,
             "thread_id": thread_id,
@@ -74,14 +82,15 @@ def pending(  # noqa: PLR0913 - the facts of a run, each by name
             "created_at": iso(now),
             "starts_at": int(now) + after_seconds,
             "updated_at": iso(now),
-            **_outcome(run_id, "pending"),
+            **of_outcome(run_id, "pending"),
             **due(run_id, now + after_seconds + FIRST_CHECK_SECONDS),
         },
+        remove=CLAIM,
     )
 
 
 def launched(made: Update) -> Update:
-    """Add what only the launch knows to a run whose webhook was faster; `made` is what `pending` made for it."""
+    """Add what only the launch knows to a run that is recorded already; `made` is what `pending` made for it."""
     known = ("launch_id", "thread_id", "assistant_id", "metadata", "created_at", "starts_at")
     return Update(
         key=made.key,
@@ -91,42 +100,63 @@ def launched(made: Update) -> Update:
     )
 
 
-def delivered(delivery: Delivery, placed: Placed, launch_id: str | None, now: float) -> Update:
-    """Record the first delivery about a run.
+def delivered(
+    delivery: Delivery, placed: Placed, launch_id: str | None, now: float, *, disputed: bool = False
+) -> Update:
+    """Record the first delivery about a run that its launcher has recorded, or LangGraph has confirmed.
 
-    `launch_id` is the token's; None for a shared token, which can't touch a run that has a launch.
+    `launch_id` is the token's; None for a shared token, which can't touch a run that has a launch. What the launcher
+    knew of the run stays: its thread, its assistant, its time. `disputed` is a delivery that another one contradicts.
     """
-    mine = "attribute_not_exists(#launch_id)" + (" OR #launch_id = :launch_id" if launch_id else "")
+    mine = "#launch_id = :launch_id" if launch_id else "attribute_not_exists(#launch_id)"
     return Update(
         key={"run_id": delivery.run_id},
-        condition=f"({mine}) AND (attribute_not_exists(#source) OR #source = :launch)",
+        condition=f"#source = :launch AND {mine}",
         given={"launch": "launch", **({"launch_id": launch_id} if launch_id else {})},
         set={
-            "launch_id": launch_id,
-            "thread_id": delivery.thread_id,
-            "assistant_id": delivery.assistant_id,
-            "created_at": delivery.created_at,
-            **_webhook(delivery, placed, now),
+            **of_webhook(delivery, placed, now),
             **reached(delivery.run_id, delivery.outcome, now),
+            "unverified": unverified(delivery.outcome),
+            "disputed": disputed or None,
         },
-        once={"metadata": delivery.metadata, **({} if delivery.created_at else {"created_at": iso(now)})},
+        once={"metadata": delivery.metadata},
         add=event(delivery.outcome),
         remove=COUNTS,
     )
 
 
+def believed(delivery: Delivery, placed: Placed, now: float) -> Update:
+    """Record a run on the word of a shared key alone: its thread is deleted, so that nobody can be asked (G11)."""
+    return Update(
+        key={"run_id": delivery.run_id},
+        condition="attribute_not_exists(#run_id)",
+        set={
+            "confirmed": False,
+            "assistant_id": delivery.assistant_id,
+            "metadata": delivery.metadata,
+            "created_at": iso(now),
+            **of_webhook(delivery, placed, now),
+            **reached(delivery.run_id, delivery.outcome, now),
+        },
+        add=event(delivery.outcome),
+    )
+
+
 def superseding(delivery: Delivery, placed: Placed, item: Mapping[str, Any], now: float) -> Update:
-    """Put a webhook's payload in the place of what reconcile wrote; `item` is the run as it was read."""
+    """Put a webhook's payload in the place of what reconcile wrote; `item` is the run as it was read.
+
+    Only where the two agree: else the run is `contradicted`.
+    """
     recorded = item["outcome"]
     outcome = delivery.outcome if recorded == "settling" else recorded
     return Update(
         key={"run_id": delivery.run_id},
-        condition="#source = :reconcile AND #outcome = :recorded",
+        condition="#source = :reconcile AND #outcome = :recorded AND attribute_not_exists(#corrected)",
         given={"reconcile": "reconcile", "recorded": recorded},
         set={
-            "conflict": delivery.outcome if conflicts(delivery, item) else None,
-            **_webhook(delivery, placed, now),
-            **_outcome(delivery.run_id, outcome),
+            **of_webhook(delivery, placed, now),
+            **of_outcome(delivery.run_id, outcome),
+            "unverified": unverified(outcome) if outcome != recorded else None,
         },
         add=event(outcome) if outcome != recorded else {},
         remove=("payload" if placed.key else "payload_key", "result_too_large", "webhook_awaited"),
@@ -144,23 +174,6 @@ def conflicts(delivery: Delivery, item: Mapping[str, Any]) -> bool:
     if says == "settling":
         return recorded not in ("settling", "succeeded", "awaiting_input", "answered", "abandoned")
     return recorded not in ("settling", says)
-
-
-def contradicted(delivery: Delivery, placed: Placed, now: float) -> Update:
-    """Keep a delivery that differs from the recorded one beside it; the latest such one, and how many there were."""
-    return Update(
-        key={"run_id": delivery.run_id},
-        condition="attribute_not_exists(#other_sha256) OR #other_sha256 <> :sha256",
-        given={"sha256": delivery.payload.sha256},
-        set={
-            "other_status": delivery.status,
-            "other_sha256": delivery.payload.sha256,
-            "other_key": placed.key,
-            "other_at": iso(now),
-            "updated_at": iso(now),
-        },
-        add={"other_count": 1},
-    )
 
 
 def reconciled(run_id: str, seen: Seen, placed: Placed | None, now: float, *, is_heard: bool = False) -> Update:
@@ -221,7 +234,8 @@ def published(item: Mapping[str, Any]) -> Update:
     is_done = item["outcome"] not in OPEN and not item.get("webhook_awaited")
     return Update(
         key={"run_id": item["run_id"]},
-        condition="#unpublished = :seen" + (" AND #due_at = :was_due" if is_done else ""),
+        condition="#unpublished = :seen AND attribute_not_exists(#disputed)"
+        + (" AND #due_at = :was_due" if is_done else ""),
         given={
             "seen": frozenset(item["unpublished"]),
             **({"was_due": int(item["due_at"])} if is_done else {}),
@@ -312,7 +326,8 @@ def closed(run_id: str, was_due: int) -> Update:
     """Look at a run no more: it is over, or nothing can be learnt of it, and its events have left."""
     return Update(
         key={"run_id": run_id},
-        condition="#due_at = :was_due AND attribute_not_exists(#unpublished)",
+        condition="#due_at = :was_due AND "
+        + " AND ".join(f"attribute_not_exists(#{name})" for name in ("unpublished", "webhook_awaited", "disputed")),
         given={"was_due": was_due},
         remove=NOT_DUE,
     )
@@ -329,7 +344,8 @@ def due_now(run_id: str, now: float) -> Update:
     )
 
 
-def _webhook(delivery: Delivery, placed: Placed, now: float) -> dict[str, Value | None]:
+def of_webhook(delivery: Delivery, placed: Placed, now: float) -> dict[str, Value | None]:
+    """Return the attributes of a run that a webhook told of."""
     return {
         "status": delivery.status,
         "source": "webhook",
@@ -344,7 +360,7 @@ def _webhook(delivery: Delivery, placed: Placed, now: float) -> dict[str, Value 
 
 def reached(run_id: str, outcome: Outcome, now: float) -> dict[str, Value | None]:
     """Return the attributes of a new outcome, from which on the run is due: to be published at the least."""
-    return {**_outcome(run_id, outcome), **due(run_id, now + FIRST_CHECK_SECONDS)}
+    return {**of_outcome(run_id, outcome), **due(run_id, now + FIRST_CHECK_SECONDS)}
 
 
 def event(outcome: Outcome) -> dict[str, frozenset[str]]:
@@ -352,5 +368,11 @@ def event(outcome: Outcome) -> dict[str, frozenset[str]]:
     return {"unpublished": frozenset((outcome,))} if is_told(outcome) else {}
 
 
-def _outcome(run_id: str, outcome: str) -> dict[str, Value | None]:
+def unverified(outcome: Outcome) -> bool | None:
+    """Return the mark of an outcome that LangGraph has not confirmed; a silent one needs none."""
+    return True if is_told(outcome) else None
+
+
+def of_outcome(run_id: str, outcome: str) -> dict[str, Value | None]:
+    """Return the attributes of an outcome."""
     return {"outcome": outcome, "outcome_shard": f"{outcome}#{shard(run_id)}"}

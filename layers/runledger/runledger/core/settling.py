@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from runledger.core.json_text import clean, metadata_of
 from runledger.core.outcomes import Outcome, outcome_of
-from runledger.core.times import normalised
+from runledger.core.times import iso, normalised
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -38,6 +38,28 @@ class Seen:
     began: bool
     metadata: str | None = None
     ignored: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What LangGraph knows of a run from its start. `created_at` is in the ledger's format, `metadata` is JSON text."""
+
+    thread_id: str
+    assistant_id: str | None
+    launch_id: str | None
+    created_at: str
+    metadata: str | None
+
+
+def facts_of(run: Mapping[str, Any], launch_id: str | None, now: float) -> Facts:
+    """Read a run as LangGraph has it (`runs.get`), which is of `launch_id`, or of no launch."""
+    return Facts(
+        thread_id=str(run["thread_id"]),
+        assistant_id=None if run.get("assistant_id") is None else str(run["assistant_id"]),
+        launch_id=launch_id,
+        created_at=min(normalised(run.get("created_at")) or iso(now), iso(now)),
+        metadata=metadata_of(run.get("metadata")),
+    )
 
 
 def seen(run: Mapping[str, Any], checkpoint: Mapping[str, Any] | None, *, is_own: bool = True) -> Seen:

@@ -1,0 +1,114 @@
+"""Keeps deliveries about runs that the ledger does not have yet, until LangGraph or the launcher confirms them (G11).
+
+The launcher is normally faster. Where it is not, the delivery waits in its launch's item, and the launch is due. A
+shared key has no launch: its delivery becomes a claim in the Runs table. Both are bounded, because tokens leak.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from runledger.adapters import telemetry
+from runledger.adapters.gateway import Answer
+from runledger.core import launch_states, run_states, unconfirmed
+from runledger.core.problems import Problem, unavailable
+from runledger.core.unconfirmed import INLINE_BYTES, Kept
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from runledger.adapters.recorder import Recorder
+    from runledger.adapters.tables import Table
+    from runledger.core.deliveries import Delivery
+    from runledger.core.ledger import Placed
+    from runledger.core.tokens import Grant
+
+
+@dataclass(frozen=True)
+class Keeping:
+    """What it takes to keep a delivery. `check_time` raises a Problem where no time is left for another write."""
+
+    recorder: Recorder
+    launches: Table
+    check_time: Callable[[], None]
+
+    def keep(self, delivery: Delivery, grant: Grant) -> Answer:
+        """Keep a delivery whose run is not recorded: 202, or 200 where it is recorded by now, or a Problem.
+
+        The answer is 503 where too many are kept: LangGraph sends it again, and is asked about the launch meanwhile.
+        """
+        placed = self.recorder.bucket.place(grant.launch_id, delivery.run_id, delivery.payload, INLINE_BYTES)
+        self.check_time()
+        launch_id, now = grant.launch_id, time.time()
+        if launch_id is None:
+            return self._claim(delivery, placed, grant)
+        launch = self.launches.apply(unconfirmed.kept(launch_id, delivery, placed, now))
+        if launch is None:
+            telemetry.count("kept")
+            telemetry.logger.info("kept until the run is confirmed", status=delivery.status)
+            return _kept(delivery)
+        if not launch:  # as after a restore to an earlier time
+            return self._claim(delivery, placed, grant)
+        if one := unconfirmed.kept_about(launch, delivery.run_id):
+            return self._repeated(delivery, one, lambda: self.launches.apply(unconfirmed.disputed(launch_id, one)))
+        if delivery.run_id in (launch.get("run_id"), launch.get("answer_run_id")):
+            return self._recorded(delivery, placed, grant)
+        self.launches.apply(launch_states.heard(launch_id, now))
+        raise _too_many("of this launch")
+
+    def _claim(self, delivery: Delivery, placed: Placed, grant: Grant) -> Answer:
+        now = time.time()
+        if delivery.temporary:  # its thread is deleted: nobody can be asked, so the shared key alone has to do
+            return self._believed(delivery, placed, now)
+        if self.launches.apply(unconfirmed.counted(now)) is not None:
+            raise _too_many("by shared keys in this hour")
+        self.check_time()
+        run = self.recorder.runs.apply(unconfirmed.claimed(delivery, placed, grant.launch_id, now))
+        if run is None:
+            telemetry.count("claimed")
+            telemetry.logger.info("claimed: kept until LangGraph confirms the run", status=delivery.status)
+            return _kept(delivery)
+        if "claim" in run:
+            one = unconfirmed.claim_of(run)
+            return self._repeated(delivery, one, lambda: self.recorder.runs.apply(unconfirmed.contested(one, now)))
+        return self._recorded(delivery, placed, grant)
+
+    def _believed(self, delivery: Delivery, placed: Placed, now: float) -> Answer:
+        run = self.recorder.runs.apply(run_states.believed(delivery, placed, now))
+        if run is None:
+            telemetry.count("delivered")
+            telemetry.logger.info("delivered", status=delivery.status, outcome=delivery.outcome)
+        is_repeat = run is not None
+        return Answer(200, {"run_id": delivery.run_id, "outcome": delivery.outcome, "duplicate": is_repeat})
+
+    def _recorded(self, delivery: Delivery, placed: Placed, grant: Grant) -> Answer:
+        """Record the delivery after all: the run has been recorded since it was looked for."""
+        recorded = self.recorder.record(delivery, placed, grant.launch_id, self.check_time)
+        if recorded is None:
+            raise unavailable("The run is being recorded.")
+        told = {"run_id": delivery.run_id, "outcome": recorded.outcome, "duplicate": recorded.is_repeat}
+        return Answer(200, told)
+
+    def _repeated(self, delivery: Delivery, one: Kept, dispute: Callable[[], object]) -> Answer:
+        """Answer a second delivery about an unconfirmed run; where it differs from the first, LangGraph decides."""
+        if one.placed.payload.sha256 == delivery.payload.sha256:
+            telemetry.count("duplicate")
+        elif not one.disputed:
+            self.check_time()
+            dispute()
+            telemetry.count("contradicted")
+            telemetry.logger.error("a delivery about an unconfirmed run contradicts the first one; LangGraph decides")
+        return _kept(delivery)
+
+
+def _kept(delivery: Delivery) -> Answer:
+    detail = "The run is not confirmed yet: the delivery is kept until LangGraph or the launcher confirms it."
+    return Answer(202, {"run_id": delivery.run_id, "recorded": False, "detail": detail})
+
+
+def _too_many(whose: str) -> Problem:
+    problem = unavailable(f"Too many deliveries {whose} are about runs that are not confirmed yet.")
+    problem.slug = "too-many-unconfirmed"
+    return problem

@@ -1,0 +1,120 @@
+"""Records deliveries about runs that the ledger has: the first, a repeat, or one that contradicts another (G4)."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from runledger.adapters import telemetry
+from runledger.core import run_states, verification
+from runledger.core.problems import Problem
+from runledger.core.unconfirmed import UNCONFIRMED
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from runledger.adapters.bucket import Bucket
+    from runledger.adapters.tables import Table
+    from runledger.core.deliveries import Delivery
+    from runledger.core.ledger import Placed
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """What the ledger says of the run after a delivery, and whether the delivery was a repeat."""
+
+    outcome: str
+    is_repeat: bool
+
+
+@dataclass(frozen=True)
+class Recorder:
+    """Where deliveries are recorded. `check_time` raises a Problem where no time is left for another write."""
+
+    runs: Table
+    bucket: Bucket
+
+    def record(
+        self,
+        delivery: Delivery,
+        placed: Placed,
+        launch_id: str | None,
+        check_time: Callable[[], None],
+        *,
+        disputed: bool = False,
+    ) -> Recorded | None:
+        """Record one delivery by the token of a launch, or by a shared key (None).
+
+        Returns None where the ledger does not have the run, or as a claim alone. Raises a 400 Problem where the run
+        belongs to another launch.
+        """
+        check_time()
+        update = run_states.delivered(delivery, placed, launch_id, time.time(), disputed=disputed)
+        item = self.runs.apply(update)
+        if item is None:
+            telemetry.count("delivered")
+            if placed.key:
+                telemetry.count("spilled")
+            telemetry.logger.info(
+                "delivered", status=delivery.status, outcome=delivery.outcome, bytes=delivery.payload.size
+            )
+            return Recorded(delivery.outcome, is_repeat=False)
+        if not item or "claim" in item:
+            return None
+        return self._again(delivery, placed, item, launch_id, check_time)
+
+    def _again(
+        self,
+        delivery: Delivery,
+        placed: Placed,
+        item: Mapping[str, Any],
+        launch_id: str | None,
+        check_time: Callable[[], None],
+    ) -> Recorded:
+        """Record a delivery about a run of which something is recorded, or that belongs to somebody else."""
+        if item.get("launch_id") != launch_id:
+            raise _other_launch()
+        if item["source"] == "reconcile" and "corrected" not in item and not run_states.conflicts(delivery, item):
+            check_time()
+            changed = self.runs.apply(run_states.superseding(delivery, placed, item, time.time()))
+            if changed is not None:  # it went on since it was read
+                return self._again(delivery, placed, changed, launch_id, check_time)
+            telemetry.count("late")
+            telemetry.logger.info("late", status=delivery.status, outcome=delivery.outcome)
+            is_settling = item["outcome"] == "settling"
+            return Recorded(delivery.outcome if is_settling else item["outcome"], is_repeat=False)
+        if item.get("payload_sha256") == delivery.payload.sha256:
+            telemetry.count("duplicate")
+            telemetry.logger.info("duplicate")
+        else:
+            self._contradict(delivery, item, launch_id, check_time)
+        return Recorded(item["outcome"], is_repeat=True)
+
+    def _contradict(
+        self, delivery: Delivery, item: Mapping[str, Any], launch_id: str | None, check_time: Callable[[], None]
+    ) -> None:
+        placed = self.bucket.put(launch_id, delivery.run_id, delivery.payload)
+        check_time()
+        if self.runs.apply(verification.contradicted(delivery, placed, item, time.time())) is not None:
+            return
+        if item["source"] == "reconcile":
+            telemetry.count("conflict")
+        telemetry.count("contradicted")
+        telemetry.logger.error(
+            "a delivery contradicts what is recorded; LangGraph decides",
+            other_key=placed.key,
+            recorded=item["outcome"],
+            told=delivery.outcome,
+        )
+
+
+def is_recorded(item: Mapping[str, Any] | None) -> bool:
+    """Whether an item of the Runs table is a run, not a claim that LangGraph has not confirmed."""
+    return item is not None and item["outcome"] != UNCONFIRMED
+
+
+def _other_launch() -> Problem:
+    return Problem(
+        400, "other-launch", "The run belongs to another launch", "The token does not speak for this run's launch."
+    )

@@ -1,0 +1,256 @@
+"""The transitions of runs about which a token and LangGraph must agree (G11). The others are in `run_states`.
+
+| transition   | from                                 | to                                                    |
+|--------------|--------------------------------------|-------------------------------------------------------|
+| contradicted | webhook or reconcile                 | the same, the other delivery beside it; disputed, due |
+| confirmed    | `unconfirmed`, claim as read         | webhook, what LangGraph says, the claim's payload     |
+| found_going  | `unconfirmed`, claim as read         | launch, `pending`: LangGraph says that it goes on     |
+| unconfirmed  | absent or `unconfirmed`              | webhook, `unconfirmed`: LangGraph does not know it    |
+| verified     | any, doubtful, status as read        | the same, doubtful no more                            |
+| doubted      | any, unverified, status as read      | the same, disputed, due now                           |
+| corrected    | any, disputed or unverified, as read | reconcile, what LangGraph says, LangGraph's payload   |
+| reopened     | webhook, as read                     | launch, `pending`: LangGraph says that it goes on     |
+
+A webhook vouches for its run by a token alone, and tokens leak. So an end that it tells of is `unverified` until
+LangGraph has said the same, and no event leaves before that; a success is settled by LangGraph anyway. Where two
+deliveries, or a delivery and LangGraph, contradict each other, the run is `disputed` and LangGraph decides. An outcome
+whose event has left already is corrected by an event of its own, `Run Corrected`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from runledger.core.events import CORRECTED, is_told
+from runledger.core.ledger import NOT_DUE, Placed, Update, Value, due
+from runledger.core.run_states import (
+    CLAIM,
+    CLAIM_ALONE,
+    COUNTS,
+    NEW,
+    conflicts,
+    event,
+    of_outcome,
+    of_webhook,
+    reached,
+)
+from runledger.core.times import iso
+from runledger.core.unconfirmed import UNCONFIRMED
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from runledger.core.deliveries import Delivery
+    from runledger.core.outcomes import Outcome
+    from runledger.core.settling import Facts, Seen
+    from runledger.core.unconfirmed import Kept
+
+_OF_PAYLOAD = ("payload", "payload_key", "payload_bytes", "payload_sha256")
+
+
+def contradicted(delivery: Delivery, placed: Placed, item: Mapping[str, Any], now: float) -> Update:
+    """Keep a delivery that differs from what is recorded beside it: the latest such one, and how many there were.
+
+    LangGraph decides between the two, once: `item` is the run as it was read. After that (`corrected`) its word stands.
+    """
+    conflict = delivery.outcome if conflicts(delivery, item) else None
+    decides: dict[str, Value | None] = {"disputed": True, "conflict": conflict, **due(delivery.run_id, now)}
+    return Update(
+        key={"run_id": delivery.run_id},
+        condition="attribute_exists(#source) AND (attribute_not_exists(#other_sha256) OR #other_sha256 <> :sha256)",
+        given={"sha256": delivery.payload.sha256},
+        set={
+            "other_status": delivery.status,
+            "other_sha256": delivery.payload.sha256,
+            "other_key": placed.key,
+            "other_at": iso(now),
+            "updated_at": iso(now),
+            **({} if "corrected" in item else decides),
+        },
+        add={"other_count": 1},
+    )
+
+
+def confirmed(one: Kept, facts: Facts, seen: Seen, now: float) -> Update:
+    """Turn a claim into a run that LangGraph knows, with `facts`, and that has ended as `seen`."""
+    delivery = one.delivery
+    return Update(
+        key={"run_id": delivery.run_id},
+        condition="#outcome = :unconfirmed AND #claim = :as_read",
+        given={"unconfirmed": UNCONFIRMED, "as_read": one.write()},
+        set={
+            **_of(facts),
+            **of_webhook(delivery, one.placed, now),
+            "status": seen.status,
+            "error": seen.error or (delivery.error if seen.status == delivery.status else None),
+            "questions": seen.questions,
+            "doubled": seen.ignored or None,
+            "disputed": True if one.disputed or seen.status != delivery.status else None,
+            **reached(delivery.run_id, seen.outcome, now),
+        },
+        add=event(seen.outcome),
+        remove=(*CLAIM_ALONE, *COUNTS),
+    )
+
+
+def found_going(one: Kept, facts: Facts, now: float) -> Update:
+    """Turn a claim into a run that LangGraph knows and that goes on: what the claim says of its end is not true."""
+    run_id = one.delivery.run_id
+    return Update(
+        key={"run_id": run_id},
+        condition="#outcome = :unconfirmed AND #claim = :as_read",
+        given={"unconfirmed": UNCONFIRMED, "as_read": one.write()},
+        set={
+            **_of(facts),
+            "status": "pending",
+            "source": "launch",
+            "updated_at": iso(now),
+            **reached(run_id, "pending", now),
+        },
+        remove=tuple({*CLAIM, *COUNTS}),
+    )
+
+
+def unconfirmed(one: Kept, launch_id: str, thread_id: str, now: float) -> Update:
+    """End a launch with a run that LangGraph never knew, as far as it says; a token alone vouches for it.
+
+    It has no event, and its launch is not started again: LangGraph may have made the run and deleted it.
+    """
+    delivery = one.delivery
+    return Update(
+        key={"run_id": delivery.run_id},
+        condition=NEW,
+        set={
+            "launch_id": launch_id,
+            "thread_id": thread_id,
+            "created_at": iso(one.since),
+            **of_webhook(delivery, one.placed, now),
+            **of_outcome(delivery.run_id, UNCONFIRMED),
+        },
+        remove=(*CLAIM_ALONE, *NOT_DUE),
+    )
+
+
+def is_doubtful(run: Mapping[str, Any]) -> bool:
+    """Whether LangGraph has yet to say what a run came to: no event of it leaves before."""
+    return bool(run.get("unverified") or run.get("disputed"))
+
+
+def verified(run: Mapping[str, Any], *, is_known: bool = True) -> Update:
+    """Note that LangGraph says of a run what its webhook said; or that it does not know the run any more.
+
+    In that case (not `is_known`) what the webhook said stands, and is marked as not confirmed.
+    """
+    return Update(
+        key={"run_id": run["run_id"]},
+        condition="#status = :status AND (attribute_exists(#unverified) OR attribute_exists(#disputed))"
+        + (" AND attribute_not_exists(#disputed)" if is_known else ""),
+        given={"status": run["status"]},
+        set={} if is_known else {"confirmed": False},
+        remove=("unverified", "disputed", *COUNTS),
+    )
+
+
+def doubted(run: Mapping[str, Any], now: float) -> Update:
+    """Note that LangGraph says otherwise than the webhook of a run: its whole answer is to be read."""
+    return Update(
+        key={"run_id": run["run_id"]},
+        condition="#status = :status AND attribute_exists(#unverified)",
+        given={"status": run["status"]},
+        set={"disputed": True, **due(run["run_id"], now)},
+    )
+
+
+def corrected(item: Mapping[str, Any], seen: Seen, placed: Placed | None, now: float) -> Update:
+    """Record what LangGraph says of a run that is disputed, or whose end it does not confirm; `item` is as it was read.
+
+    Where LangGraph's status is the recorded one, the outcome stays, and the payload is LangGraph's. An outcome whose
+    event has left already is corrected by an event of its own, `Run Corrected`. `placed` is None for a result that is
+    too large.
+    """
+    recorded = item["outcome"]
+    is_same = seen.status == item["status"] and recorded != "settling"
+    outcome = recorded if is_same else seen.outcome
+    as_read, given = _as_read(item)
+    payload = placed.attributes() if placed else dict.fromkeys(_OF_PAYLOAD)
+    told: dict[str, Value | None] = {
+        "error": seen.error or (item.get("error") if is_same else None),
+        "questions": item.get("questions") if is_same else seen.questions,
+        "result_too_large": True if placed is None else None,
+        "unpublished": _unsent(item, outcome),
+        **payload,
+    }
+    return Update(
+        key={"run_id": item["run_id"]},
+        condition=as_read,
+        given=given,
+        set={
+            **told,
+            "source": "reconcile",
+            "status": seen.status,
+            "ended_at": seen.ended_at,
+            "corrected_from": None if outcome == recorded else recorded,
+            "updated_at": iso(now),
+            **reached(item["run_id"], outcome, now),
+        },
+        add={"corrected": 1},
+        remove=(*COUNTS, "disputed", "unverified", *(name for name, value in told.items() if value is None)),
+    )
+
+
+def _unsent(item: Mapping[str, Any], outcome: Outcome) -> frozenset[str] | None:
+    """Return the events that are to be sent once a run's outcome is `outcome` instead of the recorded one."""
+    recorded, unsent = item["outcome"], frozenset(item.get("unpublished", ()))
+    if outcome == recorded:
+        return unsent or None
+    was_sent = is_told(recorded) and recorded not in unsent
+    new = frozenset({CORRECTED}) if was_sent else event(outcome).get("unpublished", frozenset())
+    return (unsent - {recorded} | new) or None
+
+
+def reopened(item: Mapping[str, Any], now: float) -> Update:
+    """Take back the end of a run that LangGraph says goes on: the delivery was not LangGraph's.
+
+    `item` is the run as it was read. The genuine delivery is recorded when it comes.
+    """
+    as_read, given = _as_read(item)
+    unsent = _unsent(item, "pending")
+    taken_back = (*_OF_PAYLOAD, "error", "started_at", "ended_at", "delivered_at", "questions")
+    return Update(
+        key={"run_id": item["run_id"]},
+        condition=f"#source = :webhook AND {as_read}",
+        given={"webhook": "webhook", **given},
+        set={
+            "source": "launch",
+            "status": "pending",
+            "unpublished": unsent,
+            "corrected_from": item["outcome"] if unsent else None,
+            "updated_at": iso(now),
+            **reached(item["run_id"], "pending", now),
+        },
+        add={"corrected": 1} if unsent else {},
+        remove=(*COUNTS, "disputed", "unverified", *taken_back, *(() if unsent else ("unpublished",))),
+    )
+
+
+def _as_read(item: Mapping[str, Any]) -> tuple[str, dict[str, Value]]:
+    """Return the condition that a run has the outcome, payload and unsent events that were read."""
+    given: dict[str, Value] = {"recorded": item["outcome"], "status": item["status"]}
+    terms = ["#outcome = :recorded", "#status = :status"]
+    for name in ("unpublished", "payload_sha256"):
+        if name in item:
+            terms.append(f"#{name} = :{name}")
+            given[name] = frozenset(item[name]) if name == "unpublished" else item[name]
+        else:
+            terms.append(f"attribute_not_exists(#{name})")
+    return " AND ".join(terms), given
+
+
+def _of(facts: Facts) -> dict[str, Value | None]:
+    return {
+        "thread_id": facts.thread_id,
+        "assistant_id": facts.assistant_id,
+        "launch_id": facts.launch_id,
+        "created_at": facts.created_at,
+        "metadata": facts.metadata,
+    }
