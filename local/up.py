@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import shlex
 import sys
 import time
 import urllib.request
@@ -73,7 +74,7 @@ def _stack() -> Stack:
         api_key=os.environ.get("LANGGRAPH_API_KEY") or " ",
         host=host,
         ports=_ports(host),
-        parameters=_parameters((os.environ.get("PARAMETERS") or "").split()),
+        parameters=_parameters(os.environ.get("PARAMETERS") or ""),
         log=show,
     )
 
@@ -90,8 +91,12 @@ def _watch(stack: Stack) -> int:
     return 1
 
 
-def _parameters(given: list[str]) -> dict[str, str]:
-    """Read parameters of template.yaml as sam takes them: Name=value."""
+def _parameters(text: str) -> dict[str, str]:
+    """Read parameters of template.yaml as sam takes them: Name=value, in quotes where there are blanks."""
+    try:
+        given = shlex.split(text)
+    except ValueError:
+        raise ValueError("PARAMETERS: a quotation mark has no other") from None
     if wrong := [one for one in given if "=" not in one]:
         raise ValueError(f"PARAMETERS: {wrong[0]} is not of the form Name=value")
     return {name: value for name, _, value in (one.partition("=") for one in given)}
