@@ -69,6 +69,7 @@ class Stack:
                 self.langgraph = LangGraphServer(
                     self.config, self.host, self._port("LangGraph"), self.folder, **self.langgraph_changes
                 )
+                stack.callback(self.langgraph.clear)  # once it is closed
                 stack.callback(self.langgraph.close)
                 self._servers[f"LangGraph (its log: {self.langgraph.log})"] = lambda: self.langgraph.is_alive
                 self.langgraph_url = self.langgraph.url

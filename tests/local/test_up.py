@@ -70,7 +70,7 @@ def test_a_stack_whose_langgraph_dies_says_so_and_ends(programs: Programs) -> No
     up = programs.start("up")
     printed_until(up, "Logs of the functions:")
     assert (programs.folder / ".runledger" / "stack.json").exists()
-    (server,) = [pid for pid, command in below(up.pid) if "langgraph dev" in command and "local.leash" not in command]
+    (server,) = [pid for pid, command in below(up.pid) if "langgraph dev" in command and "leash.py" not in command]
     os.kill(server, signal.SIGKILL)
     status, printed = ended(up)
     assert status == 1
@@ -84,7 +84,7 @@ def test_a_graph_that_cannot_be_imported_is_told_in_a_few_lines(programs: Progra
     config.write_text('{"dependencies": ["."], "graphs": {"agent": "./graph.py:graph"}}')
     status, printed = programs.run("up", LANGGRAPH_CONFIG=str(config))
     assert status == 1
-    assert "Failed to load graph 'agent' from ./graph.py: No module named 'nothing_of_that_name'" in printed
+    assert f"Failed to load graph 'agent' from {tmp_path}/graph.py: No module named 'nothing_of_that_name'" in printed
     assert f'File "{tmp_path / "graph.py"}", line 1' in printed
     assert f"The whole log: {programs.folder / '.runledger' / 'langgraph.log'}" in printed
     assert len(printed.splitlines()) < 10
