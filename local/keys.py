@@ -64,8 +64,7 @@ def _invoke(stack: dict[str, Any], do: Any) -> int:
 
 
 def _log(function: str, line: str) -> None:
-    if (text := logs.render(function, line)) is not None:
-        console.print(text, soft_wrap=True)
+    logs.show(console, function, line)
 
 
 def _show(ring: KeyRing, stack: dict[str, Any]) -> None:
