@@ -151,10 +151,11 @@ class Pool:
                 self._changed.notify()
         return answer
 
-    def processes(self) -> list[int]:
-        """Return the process ids of the environments that run now."""
+    def processes(self, *, busy: bool = False) -> list[int]:
+        """Return the process ids of the environments that run now, or of those alone that have an event."""
         with self._changed:
-            return [environment.pid for environment in self._all if environment.is_alive]
+            some = [one for one in self._all if one not in self._idle] if busy else self._all
+            return [environment.pid for environment in some if environment.is_alive]
 
     def peak_memory(self) -> float:
         """Return the most that any of the processes has used, in MB; on Linux alone."""
