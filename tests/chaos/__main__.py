@@ -61,16 +61,18 @@ def _chaos(stack: Stack, seconds: int, number: int, chance: random.Random) -> tu
     killer, kept = Killer(stack, chance), [False]
     restart = threading.Timer(seconds / 2, lambda: kept.__setitem__(0, restart_langgraph(stack)))
     restart.start()
-    ends = [in_background(killer.run), in_background(lambda stopped: _reconcile_often(stack, stopped))]
+    let_live, end_reconcile = (
+        in_background(run) for run in (killer.run, lambda stopped: _reconcile_often(stack, stopped))
+    )
     callers.launch_all(seconds)
-    for end in ends:
-        end()
+    let_live()
     restart.join()
     killed = ", ".join(f"{count} {name}" for name, count in sorted(killer.killed.items()))
     print(f"killed: {sum(killer.killed.values())} ({killed}); {callers.requests} requests")
     problems = [] if kept[0] else ["LangGraph was stopped before it wrote its state: nothing can be judged"]
     stack.let_pass(_CHECK_SECONDS)  # nothing is at work on what was begun
     callers.insist()
+    end_reconcile()
     problems += _come_to_rest(stack)
     return gather(stack, callers.launches, received, listener), problems
 
