@@ -9,7 +9,7 @@ OWN_UV := $(if $(shell command -v uv),,$(TOOLS)/uv/bin/uv)
 UV := $(or $(OWN_UV),uv)
 RUN := .venv/bin/python -m
 unexport PYTHONHOME PYTHONOPTIMIZE PYTHONPATH PYTHONPYCACHEPREFIX
-SAM := env SAM_CLI_TELEMETRY=0 PATH="$(CURDIR)/.venv/bin:$$PATH" $(TOOLS)/sam/bin/sam
+SAM := env SAM_CLI_TELEMETRY=0 __SAM_CLI_APP_DIR="$$PWD/$(TOOLS)/sam" PATH="$$PWD/.venv/bin:$$PATH" $(TOOLS)/sam/bin/sam
 # The architecture that `make build` builds for: this machine's, because the tests run what it made.
 ARCHITECTURE := $(if $(filter arm64 aarch64,$(shell uname -m)),arm64,x86_64)
 export LANGGRAPH_CONFIG LANGGRAPH_URL LANGGRAPH_API_KEY BIND API_PORT WEBHOOK_PORT LANGGRAPH_PORT AWS_PORT PARAMETERS
@@ -62,7 +62,7 @@ fuzz: $(TOOLS)/fuzz/.done ## Fuzz what reads tokens and bodies (FUZZ_SECONDS=60)
 
 bench: .venv/.done $(TOOLS)/langgraph/.done $(TOOLS)/runtime/.done $(TOOLS)/bench/.done build ## Time the built functions
 	$(SAM) build -t tests/bench/template.yaml --build-dir .aws-sam/bench
-	PYTHONPATH=layers/runledger $(RUN) tests.bench.bench $(ROUNDS); status=$$?; $(TOOLS)/bench/bin/python tests/bench/plot.py; exit $$status
+	PYTHONPATH=layers/runledger $(RUN) tests.bench.bench $(ROUNDS); status=$$?; MPLCONFIGDIR=$(TOOLS)/bench $(TOOLS)/bench/bin/python tests/bench/plot.py; exit $$status
 
 openapi: .venv/.done ## Write events/schemas/openapi.json anew
 	@PYTHONPATH=layers/runledger $(RUN) local.openapi
@@ -135,8 +135,8 @@ QUIETLY = $$([ -t 2 ] || echo -q)
 %/.done: | $(OWN_UV)
 	@echo "setting up $*"
 	@rm -rf $*
-	$(UV) venv -q --seed --python 3.13 $*
-	$(UV) pip sync $(QUIETLY) --python $*/bin/python --compile-bytecode --require-hashes $(filter %.txt,$^)
+	@$(UV) venv -q --seed --python 3.13 $*
+	@$(UV) pip sync $(QUIETLY) --python $*/bin/python --compile-bytecode --require-hashes $(filter %.txt,$^)
 	@touch $@
 
 PYTHON := $(if $(shell command -v python3.13),python3.13,python3)

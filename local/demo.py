@@ -121,7 +121,7 @@ def main() -> int:
     """Run the demo; return the exit status."""
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
     interrupts.raise_once()
-    console.print("Starting a LangGraph server, an AWS of moto, and the functions of template.yaml …", style="dim")
+    console.print("Starting a LangGraph server, an AWS of moto, the functions of template.yaml …", style="dim")
     try:
         with (
             tempfile.TemporaryDirectory(prefix="runledger-demo-") as folder,
