@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
 import time
+import urllib.request
 from pathlib import Path
 
 import pytest
@@ -74,6 +76,24 @@ def test_a_stack_whose_langgraph_dies_says_so_and_ends(programs: Programs) -> No
     assert status == 1
     assert "The stack stops: LangGraph (its log: " in printed
     assert not (programs.folder / ".runledger" / "stack.json").exists()
+
+
+def test_a_stack_whose_functions_were_killed_goes_on_and_stops_in_order(programs: Programs) -> None:
+    up = programs.start("up")
+    printed_until(up, "Logs of the functions:")
+    url = json.loads((programs.folder / ".runledger" / "stack.json").read_text())["api_url"]
+    workers = [pid for pid, command in below(up.pid) if "local.worker" in command]
+    assert len(workers) == 6
+    for pid in workers:
+        os.kill(pid, signal.SIGKILL)
+    body = json.dumps({"assistant_id": "agent", "input": {"task": "answer"}}).encode()
+    request = urllib.request.Request(f"{url}/runs", body, {"content-type": "application/json"})
+    with urllib.request.urlopen(request, timeout=30) as answer:
+        assert answer.status == 202
+    assert "Run Succeeded" in printed_until(up, "Run Succeeded"), "notify, too, has gone on"
+    interrupt(up)
+    status, printed = ended(up)
+    assert (status, printed) == (0, "stopping\n")
 
 
 def test_a_graph_that_cannot_be_imported_is_told_in_a_few_lines(programs: Programs, tmp_path: Path) -> None:
