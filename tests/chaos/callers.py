@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 MAX_REQUESTS = 10_000
 _CALLERS = 8
 _TRIES = 6  # while functions are killed
-_LAST_TRIES = 30  # when nothing is killed any more
+_LAST_TRIES = 10  # when nothing is killed any more
 _PAUSE_SECONDS = 1.0
 _GIVES_UP_SECONDS = 0.2
 _ACCEPTED = 202
@@ -85,9 +85,11 @@ class Callers:
 
         self._at_once(one, self.launches)
 
-    def insist(self) -> None:
-        """Repeat what was not answered, as callers do who want to know."""
+    def insist(self) -> bool:
+        """Repeat what was not answered, as callers do who want to know; return whether all is answered now."""
         self._at_once(lambda launch: self._launch(launch, _LAST_TRIES), self.launches)
+        insisting = [launch for launch in self.launches if launch.way == "insists"]
+        return all(launch.run_ids and (launch.answer_ids or not launch.is_answered) for launch in insisting)
 
     def _at_once(self, do: Any, launches: list[Launch]) -> None:
         with ThreadPoolExecutor(_CALLERS) as callers:
