@@ -1,18 +1,20 @@
-# make help: what there is.  Needs make and Python 3.13, nothing else: everything else goes into .venv and .tools.
+# make help: what there is.  Needs make, bash and Python 3.13 (or uv, which brings it): the rest goes into .venv and .tools.
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DELETE_ON_ERROR:
 
-TOOLS := $(CURDIR)/.tools
-PYTHON := $(shell command -v python3.13 || command -v python3)
-UV := $(or $(shell command -v uv),$(TOOLS)/uv/bin/uv)
+# All paths are relative: make takes a blank in the path of this folder for the end of a name.
+TOOLS := .tools
+OWN_UV := $(if $(shell command -v uv),,$(TOOLS)/uv/bin/uv)
+UV := $(or $(OWN_UV),uv)
 RUN := .venv/bin/python -m
-SAM := env SAM_CLI_TELEMETRY=0 PATH="$(CURDIR)/.venv/bin:$$PATH" $(TOOLS)/sam/bin/sam
+unexport PYTHONHOME PYTHONOPTIMIZE PYTHONPATH PYTHONPYCACHEPREFIX
+SAM := env SAM_CLI_TELEMETRY=0 __SAM_CLI_APP_DIR="$$PWD/$(TOOLS)/sam" PATH="$$PWD/.venv/bin:$$PATH" $(TOOLS)/sam/bin/sam
 # The architecture that `make build` builds for: this machine's, because the tests run what it made.
 ARCHITECTURE := $(if $(filter arm64 aarch64,$(shell uname -m)),arm64,x86_64)
 export LANGGRAPH_CONFIG LANGGRAPH_URL LANGGRAPH_API_KEY BIND API_PORT WEBHOOK_PORT LANGGRAPH_PORT AWS_PORT PARAMETERS
 
-.PHONY: help up down ledger keys event demo test crashes fuzz bench costs load openapi mutations audit check format build lock clean
+.PHONY: help up down ledger keys event demo test crashes chaos fuzz bench costs load openapi mutations audit check format build lock clean
 
 help: ## Show this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 10
@@ -41,6 +43,7 @@ test: .venv/.done $(TOOLS)/langgraph/.done $(TOOLS)/runtime/.done build ## Run e
 	@echo "the crash points and some other tests go on meanwhile, see .runledger/tests.log"
 	@set -m; \
 	{ $(RUN) pytest tests/crashes && $(RUN) pytest $(MEANWHILE); } >.runledger/tests.log 2>&1 </dev/null & others=$$!; \
+	set +m; \
 	trap 'kill -- -$$others 2>/dev/null' EXIT; \
 	$(RUN) pytest --ignore tests/crashes $(MEANWHILE:%=--ignore %); \
 	wait $$others || { tail -n 200 .runledger/tests.log; exit 1; }; \
@@ -50,13 +53,16 @@ test: .venv/.done $(TOOLS)/langgraph/.done $(TOOLS)/runtime/.done build ## Run e
 crashes: .venv/.done $(TOOLS)/langgraph/.done ## Try every crash point (some five minutes): 0 lost, 0 doubled
 	$(RUN) pytest tests/crashes
 
+chaos: .venv/.done $(TOOLS)/langgraph/.done ## Kill functions at random under load for a minute, then judge
+	@PYTHONPATH=layers/runledger:layers/langgraph $(RUN) tests.chaos
+
 FUZZ_SECONDS ?= 60
 fuzz: $(TOOLS)/fuzz/.done ## Fuzz what reads tokens and bodies (FUZZ_SECONDS=60)
 	PYTHONPATH=layers/runledger $(TOOLS)/fuzz/bin/python -m tests.fuzz -max_total_time=$(FUZZ_SECONDS) -print_final_stats=1
 
 bench: .venv/.done $(TOOLS)/langgraph/.done $(TOOLS)/runtime/.done $(TOOLS)/bench/.done build ## Time the built functions
 	$(SAM) build -t tests/bench/template.yaml --build-dir .aws-sam/bench
-	PYTHONPATH=layers/runledger $(RUN) tests.bench.bench $(ROUNDS); status=$$?; $(TOOLS)/bench/bin/python tests/bench/plot.py; exit $$status
+	PYTHONPATH=layers/runledger $(RUN) tests.bench.bench $(ROUNDS); status=$$?; MPLCONFIGDIR=$(TOOLS)/bench $(TOOLS)/bench/bin/python tests/bench/plot.py; exit $$status
 
 openapi: .venv/.done ## Write events/schemas/openapi.json anew
 	@PYTHONPATH=layers/runledger $(RUN) local.openapi
@@ -90,7 +96,7 @@ format: .venv/.done ## Format the code and mend what the linter can
 build: .venv/.done $(TOOLS)/sam/.done ## sam build, for this machine's architecture
 	$(SAM) build --parameter-overrides Architecture=$(ARCHITECTURE)
 
-lock: $(UV) ## Lock all dependencies anew, with hashes
+lock: $(OWN_UV) ## Lock all dependencies anew, with hashes
 	$(LOCK) --group layer-runledger -o layers/runledger/requirements.txt
 	$(LOCK) --group layer-langgraph $(LEFT_OUT) -c layers/runledger/requirements.txt -o layers/langgraph/requirements.txt
 	$(LOCK) --group dev $(LEFT_OUT) -c layers/runledger/requirements.txt -c layers/langgraph/requirements.txt -o requirements-dev.txt
@@ -109,6 +115,7 @@ LEFT_OUT := --override layers/langgraph/overrides.txt
 LOCK := $(UV) pip compile -q --universal --generate-hashes --no-header --no-annotate --python-version 3.13
 
 clean: ## Remove everything that was made here
+	rm -f .venv/.done $(TOOLS)/*/.done # first, so that what is broken off is set up anew
 	rm -rf .venv .tools .aws-sam .runledger .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
 # ---- environments: each from its hashed lock ---------------------------------------------------------------------
@@ -120,12 +127,25 @@ $(TOOLS)/sam/.done: requirements-sam.txt
 $(TOOLS)/runtime/.done: tests/artefact/requirements.txt
 $(TOOLS)/bench/.done: tests/bench/requirements.txt
 
-%/.done: | $(UV)
-	@echo "setting up $*"
-	$(UV) venv -q --seed --clear --python 3.13 $*
-	VIRTUAL_ENV=$(abspath $*) $(UV) pip sync -q --compile-bytecode --require-hashes $(filter %.txt,$^)
-	touch $@
+# What pip.conf or the environment may say of other environments does not hold for these.
+PIP := PIP_USER=0 PIP_REQUIRE_VIRTUALENV=0
+# uv and pip show how far a download is where somebody sees it.
+QUIETLY = $$([ -t 2 ] || echo -q)
 
+%/.done: | $(OWN_UV)
+	@echo "setting up $*"
+	@rm -rf $*
+	@$(UV) venv -q --seed --python 3.13 $*
+	@$(UV) pip sync $(QUIETLY) --python $*/bin/python --compile-bytecode --require-hashes $(filter %.txt,$^)
+	@touch $@
+
+PYTHON := $(if $(shell command -v python3.13),python3.13,python3)
 $(TOOLS)/uv/bin/uv:
-	$(PYTHON) -m venv $(TOOLS)/uv
-	$(TOOLS)/uv/bin/pip install -q --disable-pip-version-check --require-hashes -r requirements-uv.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 13))' 2>/dev/null || { \
+	echo "Python 3.13 is needed, and here is $$($(PYTHON) --version 2>/dev/null || echo none). Install python3.13 (apt, dnf, brew," >&2; \
+	echo "https://www.python.org/downloads), or uv (https://docs.astral.sh/uv), which brings it; then try again." >&2; exit 1; }
+	@rm -rf $(TOOLS)/uv
+	@if $(PYTHON) -c 'import ensurepip, venv' 2>/dev/null; then \
+	$(PYTHON) -m venv $(TOOLS)/uv && \
+	$(PIP) $(TOOLS)/uv/bin/python -m pip install $(QUIETLY) --disable-pip-version-check --require-hashes -r requirements-uv.txt; \
+	else $(PYTHON) local/get_uv.py requirements-uv.txt $@; fi

@@ -2,7 +2,8 @@
 
 Run by layers/<architecture>/Makefile with the layer's folder as the working directory. /opt is read-only in Lambda, so
 what is not compiled here is compiled again at every cold start. Hashes instead of times say what bytecode belongs to:
-Lambda unpacks with times of its own; and they are not checked, for nothing there can change a source.
+Lambda unpacks with times of its own; and they are not checked, for nothing there can change a source. Started with -E,
+so that no variable of Python's has the bytecode put elsewhere, or made for -O.
 """
 
 from __future__ import annotations
@@ -10,9 +11,11 @@ from __future__ import annotations
 import compileall
 import gzip
 import json
+import os
 import shutil
 import subprocess
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 from py_compile import PycInvalidationMode
 from typing import Any
@@ -27,6 +30,10 @@ def pack(architecture: str, artefact: Path) -> None:
     """Make `artefact`/python of the layer in the working directory, for x86_64 or arm64."""
     if sys.version_info[:2] != (3, 13):
         raise SystemExit(f"python3.13 makes the bytecode that Lambda reads, not {sys.version.split()[0]}")
+    if find_spec("pip") is None:
+        raise SystemExit(
+            f"{sys.executable} has no pip: install python3-pip (apt), or call make build, which brings one"
+        )
     target = artefact / "python"
     install(architecture, target)
     for package in Path().glob("*/__init__.py"):
@@ -41,8 +48,10 @@ def install(architecture: str, target: Path) -> None:
     machine = {"x86_64": "x86_64", "arm64": "aarch64"}[architecture]
     platforms = [f"--platform=manylinux_{glibc}_{machine}" for glibc in _GLIBC]
     pip = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-compile"]
+    theirs = {"PIP_USER": "0", "PIP_REQUIRE_VIRTUALENV": "0"}  # pip.conf may say so of other environments
     where = ["--target", str(target), "--python-version=3.13", "--implementation=cp", "--only-binary=:all:", *platforms]
-    subprocess.run([*pip, *where, "--no-deps", "--require-hashes", "--requirement=requirements.txt"], check=True)
+    what = ["--no-deps", "--require-hashes", "--requirement=requirements.txt"]
+    subprocess.run([*pip, *where, *what], env={**os.environ, **theirs}, check=True)
     shutil.rmtree(target / "bin", ignore_errors=True)
 
 
@@ -74,6 +83,10 @@ def compile_all(target: Path, path: str) -> None:
         invalidation_mode=PycInvalidationMode.UNCHECKED_HASH,
     ):
         raise SystemExit("not everything could be compiled")
+    suffix = f".{sys.implementation.cache_tag}.pyc"
+    missing = [p for p in target.rglob("*.py") if not (p.parent / "__pycache__" / f"{p.stem}{suffix}").exists()]
+    if missing:
+        raise SystemExit(f"no bytecode beside {missing[0]}: start this program with python3.13 -E")
 
 
 def _without_documentation(part: Any) -> Any:  # noqa: ANN401 - JSON is of any type

@@ -121,7 +121,7 @@ def main() -> int:
     """Run the demo; return the exit status."""
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
     interrupts.raise_once()
-    console.print("Starting a LangGraph server, an AWS of moto, and the functions of template.yaml …", style="dim")
+    console.print("Starting a LangGraph server, an AWS of moto, the functions of template.yaml …", style="dim")
     try:
         with (
             tempfile.TemporaryDirectory(prefix="runledger-demo-") as folder,
@@ -294,8 +294,8 @@ def _show(function: str, line: str) -> None:
         console.print(f"[bold magenta]told[/]     {members['event']:<22} {ids}")
     elif members["message"] == "delivered":
         console.print(f"[bold green]landed[/]   {members['outcome']:<22} {ids}  [dim]{members['bytes']:,} bytes[/]")
-    elif members["level"] != "INFO" and (text := logs.render(function, line)) is not None:
-        console.print(text, soft_wrap=True)
+    elif members["level"] != "INFO":
+        logs.show(console, function, line)
 
 
 def _post(url: str, body: dict[str, Any], headers: dict[str, str] | None = None) -> tuple[int, Any]:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import functools
 import json
 import os
-import queue
 import socket
 import subprocess
 import sys
 import threading
+import time
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,11 +27,11 @@ _QUEUE_SECONDS = 30
 
 
 class InvocationError(Exception):
-    """The function did not answer: it raised, ended, or ran out of time."""
+    """The function did not answer: it raised, ended, ran out of time, or had no environment free."""
 
 
-class EventTooLargeError(Exception):
-    """The event is larger than Lambda takes."""
+class EventTooLargeError(InvocationError):
+    """The event is larger than Lambda takes; the function was not asked."""
 
 
 def environment(function: Function, endpoint_url: str) -> dict[str, str]:
@@ -82,12 +83,17 @@ class Environment:
             self._channel.settimeout(self._timeout)
         except OSError as error:
             raise InvocationError(f"the function did not answer: {error}") from None
-        if not line:
+        if not line.endswith(b"\n"):  # nothing, or a part of an answer
             raise InvocationError("the function's process ended")
         reply = json.loads(line)
         if "error" in reply:
             raise InvocationError(reply["error"])
         return reply["answer"]
+
+    @property
+    def pid(self) -> int:
+        """The number of the process."""
+        return self._process.pid
 
     @property
     def is_alive(self) -> bool:
@@ -100,11 +106,12 @@ class Environment:
         return int(status.partition("VmHWM:")[2].split()[0]) / 1024
 
     def close(self) -> None:
-        """End the process."""
+        """End the process; also one that has ended, and more than once."""
         self._process.kill()
         self._process.wait()
         self._reader.join(timeout=5)
-        self._lines.close()
+        with suppress(OSError):  # an event that it never took is still in the buffer
+            self._lines.close()
         self._channel.close()
         if self._process.stdout:
             self._process.stdout.close()
@@ -121,51 +128,62 @@ class Pool:
         """`variables` is the whole environment of the processes but for their path; `ahead` moves their clocks."""
         self._new = functools.partial(Environment, function, variables, log)
         self._all = [self._new()]
-        self._idle: queue.LifoQueue[Environment] = queue.LifoQueue()
-        self._idle.put(self._all[0])
-        self._lock = threading.Lock()
+        self._idle = list(self._all)
+        self._changed = threading.Condition()
         self._is_closed = False
         self.ahead = 0  # seconds
 
     def invoke(self, event: dict[str, Any]) -> Any:
-        """Run the function once."""
+        """Run the function once; raise InvocationError where it does not answer."""
         line = json.dumps(event, separators=(",", ":")).encode()
         if len(line) > MAX_EVENT_BYTES:
-            raise EventTooLargeError
-        environment = self._take()
+            raise EventTooLargeError(f"the event has {len(line)} bytes, Lambda takes {MAX_EVENT_BYTES}")
+        environment, has_answered = self._take(), False
         try:
             answer = environment.invoke(b"%d %b" % (self.ahead, line))
-        except InvocationError:
-            environment.close()  # Lambda too starts afresh after a crash or a time-out
-            raise
-        else:
-            self._idle.put(environment)
-            return answer
+            has_answered = True
         finally:
-            if not environment.is_alive:
-                with self._lock:
-                    self._all.remove(environment)
+            if not has_answered:
+                environment.close()  # Lambda too starts afresh after a crash or a time-out
+            with self._changed:
+                if environment in self._all:
+                    self._idle.append(environment)
+                self._changed.notify()
+        return answer
+
+    def processes(self, *, busy: bool = False) -> list[int]:
+        """Return the process ids of the environments that run now, or of those alone that have an event."""
+        with self._changed:
+            some = [one for one in self._all if one not in self._idle] if busy else self._all
+            return [environment.pid for environment in some if environment.is_alive]
 
     def peak_memory(self) -> float:
         """Return the most that any of the processes has used, in MB; on Linux alone."""
         return max(environment.peak_memory() for environment in self._all)
 
     def _take(self) -> Environment:
-        try:
-            return self._idle.get_nowait()
-        except queue.Empty:
-            with self._lock:
-                if self._is_closed:
-                    raise InvocationError("the stack has stopped") from None
+        """Return an environment that is idle and alive, or a new one, or wait for one of these."""
+        ends = time.monotonic() + _QUEUE_SECONDS
+        with self._changed:
+            while not self._is_closed:
+                while self._idle:
+                    environment = self._idle.pop()
+                    if environment.is_alive:
+                        return environment
+                    environment.close()
+                    self._all.remove(environment)
                 if len(self._all) < _CONCURRENCY:
                     self._all.append(self._new())
                     return self._all[-1]
-        return self._idle.get(timeout=_QUEUE_SECONDS)
+                if not self._changed.wait(ends - time.monotonic()):
+                    raise InvocationError(f"no environment became free within {_QUEUE_SECONDS} s")
+        raise InvocationError("the stack has stopped")
 
     def close(self) -> None:
         """End all processes, and begin no more."""
-        with self._lock:
+        with self._changed:
             self._is_closed = True
             environments = list(self._all)
+            self._changed.notify_all()
         for environment in environments:
             environment.close()

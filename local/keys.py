@@ -50,7 +50,8 @@ def main() -> int:
 
 def _invoke(stack: dict[str, Any], do: Any) -> int:
     template = Template(
-        {"LangGraphUrl": stack["langgraph_url"], "WebhookUrl": stack["webhook_url"], **stack["parameters"]}
+        {"LangGraphUrl": stack["langgraph_url"], "WebhookUrl": stack["webhook_url"], **stack["parameters"]},
+        stack_id=stack["stack_id"],
     )
     template.names.update(stack["resources"])
     (function,) = [function for function in template.functions() if function.name == "RotateFunction"]
@@ -63,8 +64,7 @@ def _invoke(stack: dict[str, Any], do: Any) -> int:
 
 
 def _log(function: str, line: str) -> None:
-    if (text := logs.render(function, line)) is not None:
-        console.print(text, soft_wrap=True)
+    logs.show(console, function, line)
 
 
 def _show(ring: KeyRing, stack: dict[str, Any]) -> None:

@@ -1,6 +1,6 @@
 """Runs a command and ends it, with all that it started, as soon as whoever started this goes away.
 
-`python -m local.leash COMMAND…`: standard input is the leash. However the other end dies, it closes.
+`python local/leash.py COMMAND…`: standard input is the leash. However the other end dies, it closes.
 """
 
 from __future__ import annotations

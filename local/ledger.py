@@ -8,10 +8,12 @@ from typing import Any
 
 from rich import box
 from rich.console import Console
-from rich.json import JSON
+from rich.highlighter import JSONHighlighter
+from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
-from local import resources, running
+from local import logs, resources, running
 
 _NEWEST = 20
 _LINES = 20  # of a result
@@ -48,7 +50,8 @@ def table(items: list[dict[str, Any]]) -> Table:
         shown.add_column(column, no_wrap=True)
     for item in items[:_NEWEST]:
         size = _size(int(item["payload_bytes"])) if "payload_bytes" in item else ""
-        shown.add_row(item["run_id"], item["outcome"], item["source"], size, str(item["created_at"])[11:19])
+        cells = (item["run_id"], item["outcome"], item["source"], size, str(item["created_at"])[11:19])
+        shown.add_row(*(Text(logs.plain(str(cell))) for cell in cells))
     return shown
 
 
@@ -57,9 +60,10 @@ def _size(size: int) -> str:
 
 
 def _show_result(console: Console, run_id: str, values: Any) -> None:
-    console.print(f"The newest result in the table, of {run_id}:")
+    console.print(f"The newest result in the table, of {escape(logs.plain(run_id))}:")
+    shown = json.dumps(values, indent=2, ensure_ascii=False)
     with console.capture() as capture:
-        console.print(JSON(json.dumps(values)))
+        console.print(JSONHighlighter()(logs.plain(shown, keep="\n")), no_wrap=True)
     lines = capture.get().splitlines()
     print("\n".join(lines[:_LINES]))
     if len(lines) > _LINES:

@@ -55,8 +55,12 @@ class Stack:
     log: Callable[[str, str], None] = lambda _name, _line: None
 
     def __enter__(self) -> Self:
-        """Start everything; what was started is stopped again where something fails."""
+        """Start everything; what was started is stopped again where something fails.
+
+        Raises ValueError for a setting or a parameter that can't be, before anything is started.
+        """
         is_free(self.host, 0)
+        Template(self.parameters)
         self.folder.mkdir(parents=True, exist_ok=True)
         self._servers: dict[str, Callable[[], bool]] = {}
         with ExitStack() as stack:
@@ -65,6 +69,7 @@ class Stack:
                 self.langgraph = LangGraphServer(
                     self.config, self.host, self._port("LangGraph"), self.folder, **self.langgraph_changes
                 )
+                stack.callback(self.langgraph.clear)  # once it is closed
                 stack.callback(self.langgraph.close)
                 self._servers[f"LangGraph (its log: {self.langgraph.log})"] = lambda: self.langgraph.is_alive
                 self.langgraph_url = self.langgraph.url
@@ -123,6 +128,7 @@ class Stack:
             "langgraph_url": self.langgraph_url,
             "aws_endpoint_url": self.endpoint_url,
             "ledger_id": self.template.ledger_id,
+            "stack_id": self.template.stack_id,
             "parameters": self.parameters,
             "resources": self.template.names,
             "outputs": self._outputs(),
@@ -130,10 +136,12 @@ class Stack:
 
     def _outputs(self) -> dict[str, str]:
         """Return template.yaml's outputs, by which the README calls things; those that are something here."""
-        names, outputs = self.template.names, self.template.document["Outputs"]
-        there = {name: names[ref] for name, o in outputs.items() if (ref := o["Value"].get("Ref")) in names}
+        there: dict[str, str] = {}
+        for name, output in self.template.document["Outputs"].items():
+            with suppress(KeyError):  # it is of a resource that is none here
+                there[name] = str(self.template.resolve(output["Value"]))
         queue = resources.queue_arn(self.client("sqs"), there["LaunchQueueUrl"])
-        return {"ApiUrl": self.apis["Api"].url, "WebhookUrl": self.webhook_url, **there, "LaunchQueueArn": queue}
+        return {**there, "ApiUrl": self.apis["Api"].url, "WebhookUrl": self.webhook_url, "LaunchQueueArn": queue}
 
     def ended(self) -> str | None:
         """Return which server has ended by itself, if one has: without AWS or LangGraph nothing works."""

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from local.functions import InvocationError
+from local.functions import EventTooLargeError, InvocationError
 from local.triggers import in_background
 
 if TYPE_CHECKING:
@@ -80,6 +80,11 @@ def _bring(source: Source, batch: list[Record], invoke: Invoke, stopped: threadi
     while batch and not stopped.is_set():
         try:
             left = _left(batch, invoke({"Records": batch}))
+        except EventTooLargeError:
+            half = len(batch) // 2  # Lambda too sends fewer at a time; no record alone is too large
+            for part in (batch[:half], batch[half:]) if half else ():
+                _bring(source, part, invoke, stopped)
+            return
         except InvocationError:  # it is in the log
             left = batch
         oldest = time.time() - source.max_age_seconds

@@ -14,6 +14,8 @@ from typing import Any
 
 from samtranslator.yaml_helper import yaml_parse
 
+from local.parameters import check, items
+
 ROOT = Path(__file__).resolve().parent.parent
 _NOTHING = object()  # what !Ref AWS::NoValue leaves
 _PSEUDO = {
@@ -23,8 +25,12 @@ _PSEUDO = {
     "AWS::Partition": "aws",
     "AWS::URLSuffix": "amazonaws.com",
     "AWS::StackName": "local",
-    "AWS::StackId": f"arn:aws:cloudformation:us-east-1:123456789012:stack/local/{uuid.uuid4()}",
 }
+
+
+def new_stack_id() -> str:
+    """Return an id as CloudFormation gives it to a new stack: its last part is never used again."""
+    return f"arn:aws:cloudformation:us-east-1:123456789012:stack/{_PSEUDO['AWS::StackName']}/{uuid.uuid4()}"
 
 
 @dataclass(frozen=True)
@@ -73,18 +79,24 @@ class Function:
 
 @dataclass
 class Template:
-    """The template, the parameters given, and the physical names of resources as they become known."""
+    """The template, the parameters given, and the physical names of resources as they become known.
+
+    Without `stack_id` it is a new stack's.
+    """
 
     parameters: dict[str, str] = field(default_factory=dict)
     names: dict[str, str] = field(default_factory=dict)
     path: Path = ROOT / "template.yaml"
+    stack_id: str = field(default_factory=new_stack_id)
 
     def __post_init__(self) -> None:
-        """Read the file and fill in the parameters' defaults."""
+        """Read the file and fill in the parameters' defaults; raise ValueError for parameters it does not take."""
         self.document: dict[str, Any] = yaml_parse(self.path.read_text())
         known = self.document["Parameters"]
         if unknown := sorted(set(self.parameters) - set(known)):
-            raise ValueError(f"template.yaml has no parameter {unknown[0]}; it has {', '.join(known)}")
+            raise ValueError(f"{self.path.name} has no parameter {unknown[0]}; it has {', '.join(known)}")
+        for name, value in self.parameters.items():
+            check(name, known[name], value)
         defaults = {name: str(spec["Default"]) for name, spec in known.items() if "Default" in spec}
         self.parameters = {**defaults, **self.parameters}
 
@@ -149,7 +161,7 @@ class Template:
         resolved = {key: self.resolve(item) for key, item in value.items()}
         return {key: item for key, item in resolved.items() if item is not _NOTHING}
 
-    def _call(self, name: str, argument: Any) -> Any:  # noqa: C901, PLR0911 - one for each intrinsic function
+    def _call(self, name: str, argument: Any) -> Any:  # noqa: PLR0911 - one for each intrinsic function
         match name:
             case "Ref":
                 return self._ref(argument)
@@ -165,12 +177,8 @@ class Template:
                 return any(self.resolve(argument))
             case "Fn::Not":
                 return not self.resolve(argument)[0]
-            case "Fn::Join":
-                return argument[0].join(self.resolve(argument[1]))
-            case "Fn::Select":
-                return self.resolve(argument[1])[int(argument[0])]
-            case "Fn::Split":
-                return self.resolve(argument[1]).split(argument[0])
+            case "Fn::Join" | "Fn::Split" | "Fn::Select":
+                return _of_list(name, *self.resolve(argument))
             case "Fn::Sub":
                 return re.sub(r"\$\{([\w:]+)\}", lambda match: str(self._ref(match[1])), argument)
             case "Fn::GetAtt":
@@ -178,15 +186,27 @@ class Template:
         raise NotImplementedError(f"{name} is not known to the local stack")
 
     def _ref(self, name: str) -> Any:
+        if name == "AWS::StackId":
+            return self.stack_id
         if name in _PSEUDO:
             return _PSEUDO[name]
         if name in self.parameters:
             value = self.parameters[name]
             is_list = self.document["Parameters"][name]["Type"] == "CommaDelimitedList"
-            return value.split(",") if is_list else value
+            return items(value) if is_list else value
         if name in self.document["Parameters"]:
             raise ValueError(f"the parameter {name} has no default and was not given")
         return self.names[name]
+
+
+def _of_list(name: str, first: Any, second: Any) -> Any:
+    match name:
+        case "Fn::Join":
+            return first.join(second)
+        case "Fn::Split":
+            return second.split(first)
+        case _:  # Fn::Select
+            return second[int(first)]
 
 
 def _source(event: dict[str, Any]) -> Source:

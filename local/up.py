@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import shlex
 import sys
 import time
 import urllib.request
@@ -17,6 +18,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from rich.console import Console
+from rich.markup import escape
 
 from local import interrupts, logs, running
 from local.langgraph_server import EXAMPLE
@@ -30,8 +32,7 @@ console = Console(highlight=False)
 
 def show(function: str, line: str) -> None:
     """Print a function's log line."""
-    if (text := logs.render(function, line)) is not None:
-        console.print(text, soft_wrap=True)
+    logs.show(console, function, line)
 
 
 def main() -> int:
@@ -47,17 +48,17 @@ def main() -> int:
             console.print(_welcome(stack), soft_wrap=True)
             return _watch(stack)
     except running.RunsAlreadyError:
-        console.print(
+        logs.say(
+            console,
             f"A stack runs here already (process {running.process()}). [bold]make ledger[/] shows its runs, "
             ".runledger/stack.json where it is; [bold]make down[/] stops it.",
-            soft_wrap=True,
         )
         return 1
     except KeyboardInterrupt:
         return 130
     except (RuntimeError, OSError, ValueError) as error:
         console.print("[bold red]The stack did not start:[/]", end=" ")
-        console.print(str(error), markup=False, soft_wrap=True)
+        logs.say(console, logs.plain(str(error), keep="\n"), markup=False)
         return 1
 
 
@@ -73,7 +74,7 @@ def _stack() -> Stack:
         api_key=os.environ.get("LANGGRAPH_API_KEY") or " ",
         host=host,
         ports=_ports(host),
-        parameters=_parameters((os.environ.get("PARAMETERS") or "").split()),
+        parameters=_parameters(os.environ.get("PARAMETERS") or ""),
         log=show,
     )
 
@@ -86,12 +87,16 @@ def _watch(stack: Stack) -> int:
     except KeyboardInterrupt:
         console.print("stopping")
         return 0
-    console.print(f"[bold red]The stack stops: {ended} has ended.[/]", soft_wrap=True)
+    logs.say(console, f"[bold red]The stack stops: {escape(ended)} has ended.[/]")
     return 1
 
 
-def _parameters(given: list[str]) -> dict[str, str]:
-    """Read parameters of template.yaml as sam takes them: Name=value."""
+def _parameters(text: str) -> dict[str, str]:
+    """Read parameters of template.yaml as sam takes them: Name=value, in quotes where there are blanks."""
+    try:
+        given = shlex.split(text)
+    except ValueError:
+        raise ValueError("PARAMETERS: a quotation mark has no other") from None
     if wrong := [one for one in given if "=" not in one]:
         raise ValueError(f"PARAMETERS: {wrong[0]} is not of the form Name=value")
     return {name: value for name, _, value in (one.partition("=") for one in given)}
@@ -129,10 +134,12 @@ def _welcome(stack: Stack) -> str:
   API        {stack.apis["Api"].url}
   webhook    {stack.webhook_url}
   LangGraph  {stack.langgraph_url}
-  AWS        {stack.endpoint_url}   (any credentials, us-east-1; names in .runledger/stack.json)
+  AWS        {stack.endpoint_url}   (any credentials, us-east-1)
+  names      .runledger/stack.json
 
 Launch a run{" (its task: answer, fail, ask, large or slow)" if stack.config == EXAMPLE else ""}:
-curl -s {stack.apis["Api"].url}/runs -d '{{"assistant_id": "{graph}", "input": {given}}}'
+curl -s {stack.apis["Api"].url}/runs \\
+  -d '{{"assistant_id": "{graph}", "input": {given}}}'
 
 Wait for a run and read it, or see the ledger:
 curl -s {stack.apis["Api"].url}/runs/<run_id> -H 'prefer: wait=20'

@@ -124,7 +124,7 @@ class WatchedStack(Stack):
         """Return every key that the ring has or had, the tokens that LangGraph has or came with, the tasks' tokens."""
         self._rings += [self._ring(), *(call.params["SecretString"] for call in calls if "SecretString" in call.params)]
         keys = {key for ring in self._rings for name, key in json.loads(ring).items() if name != "current"}
-        stored = [self.folder / ".langgraph_api" / ".langgraph_ops.pckl"] if hasattr(self, "langgraph") else []
+        stored = [self.langgraph.state / ".langgraph_ops.pckl"] if hasattr(self, "langgraph") else []
         texts = [*self._delivered, *(path.read_text("latin-1") for path in stored)]
         tasks = {str(call.params.get("taskToken")) for call in calls}
         return {

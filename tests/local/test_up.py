@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
 import time
-from typing import TYPE_CHECKING
+import urllib.request
+from pathlib import Path
 
 import pytest
 
 from tests.local.conftest import Programs, ended, interrupt, printed_until
 
-if TYPE_CHECKING:
-    from pathlib import Path
-
+PROC = Path("/proc")
 _WAIT_SECONDS = 30
 
 
@@ -70,12 +70,30 @@ def test_a_stack_whose_langgraph_dies_says_so_and_ends(programs: Programs) -> No
     up = programs.start("up")
     printed_until(up, "Logs of the functions:")
     assert (programs.folder / ".runledger" / "stack.json").exists()
-    (server,) = [pid for pid, command in below(up.pid) if "langgraph dev" in command and "local.leash" not in command]
+    (server,) = [pid for pid, command in below(up.pid) if "langgraph dev" in command and "leash.py" not in command]
     os.kill(server, signal.SIGKILL)
     status, printed = ended(up)
     assert status == 1
     assert "The stack stops: LangGraph (its log: " in printed
     assert not (programs.folder / ".runledger" / "stack.json").exists()
+
+
+def test_a_stack_whose_functions_were_killed_goes_on_and_stops_in_order(programs: Programs) -> None:
+    up = programs.start("up")
+    printed_until(up, "Logs of the functions:")
+    url = json.loads((programs.folder / ".runledger" / "stack.json").read_text())["api_url"]
+    workers = [pid for pid, command in below(up.pid) if "local.worker" in command]
+    assert len(workers) == 6
+    for pid in workers:
+        os.kill(pid, signal.SIGKILL)
+    body = json.dumps({"assistant_id": "agent", "input": {"task": "answer"}}).encode()
+    request = urllib.request.Request(f"{url}/runs", body, {"content-type": "application/json"})
+    with urllib.request.urlopen(request, timeout=30) as answer:
+        assert answer.status == 202
+    assert "Run Succeeded" in printed_until(up, "Run Succeeded"), "notify, too, has gone on"
+    interrupt(up)
+    status, printed = ended(up)
+    assert (status, printed) == (0, "stopping\n")
 
 
 def test_a_graph_that_cannot_be_imported_is_told_in_a_few_lines(programs: Programs, tmp_path: Path) -> None:
@@ -84,7 +102,7 @@ def test_a_graph_that_cannot_be_imported_is_told_in_a_few_lines(programs: Progra
     config.write_text('{"dependencies": ["."], "graphs": {"agent": "./graph.py:graph"}}')
     status, printed = programs.run("up", LANGGRAPH_CONFIG=str(config))
     assert status == 1
-    assert "Failed to load graph 'agent' from ./graph.py: No module named 'nothing_of_that_name'" in printed
+    assert f"Failed to load graph 'agent' from {tmp_path}/graph.py: No module named 'nothing_of_that_name'" in printed
     assert f'File "{tmp_path / "graph.py"}", line 1' in printed
     assert f"The whole log: {programs.folder / '.runledger' / 'langgraph.log'}" in printed
     assert len(printed.splitlines()) < 10
@@ -110,13 +128,26 @@ def below(parent: int) -> list[tuple[int, str]]:
 
 
 def processes() -> list[tuple[int, int, str]]:
+    """Return number, parent and command of each process that has not ended."""
+    if PROC.exists():
+        return [row for folder in PROC.glob("[0-9]*") if (row := process(folder))]
     listing = subprocess.run(["ps", "-Awwo", "pid=,ppid=,command="], capture_output=True, text=True, check=True)
-    rows = [line.split(None, 2) for line in listing.stdout.splitlines()]
+    rows = [line.split(None, 2) for line in listing.stdout.splitlines() if "defunct" not in line]
     return [(int(pid), int(above), *command) for pid, above, *command in rows if command]  # type: ignore[misc]
 
 
+def process(folder: Path) -> tuple[int, int, str] | None:
+    """Read what Linux says of a process: a bare Debian has no ps."""
+    try:
+        command = (folder / "cmdline").read_text().replace("\0", " ")
+        above = int((folder / "stat").read_text().rpartition(")")[2].split()[1])
+    except OSError:  # it has ended
+        return None
+    return (int(folder.name), above, command) if command else None
+
+
 def runs(pid: int) -> bool:
-    return pid in {one for one, _, command in processes() if "defunct" not in command}
+    return pid in {one for one, _, _ in processes()}
 
 
 def wait_until(is_so: object) -> None:
