@@ -393,6 +393,13 @@ MUTATIONS = (
         'return _BY_STATUS.get(status, "settling")',
         "return _BY_STATUS[status]",
     ),
+    Mutation(
+        "G6",
+        "metadata is written to its end before its limit is looked at",
+        f"{CORE}/json_text.py",
+        "if self.left < 0:",
+        "if self.left < -10_000_000:",
+    ),
     # ---- G3, on the way out ------------------------------------------------------------------------------------------
     Mutation(
         "G3",

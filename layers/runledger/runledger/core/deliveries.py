@@ -7,7 +7,7 @@ import json
 import re
 from dataclasses import dataclass, field
 
-from runledger.core.json_text import Number, clean, metadata_of
+from runledger.core.json_text import Number, clean, metadata_of, text_within
 from runledger.core.outcomes import Outcome, outcome_of
 from runledger.core.times import normalised
 
@@ -88,7 +88,7 @@ def parse_delivery(body: bytes, *spellings: str) -> Delivery | Trimmed:
     if not isinstance(members, dict):
         raise NotADeliveryError
     metadata, kwargs = _map(members.get("metadata")), _map(members.get("kwargs"))
-    launch_id = None if metadata.get("launch_id") is None else str(metadata["launch_id"])
+    launch_id = _named(metadata.get("launch_id"))
     run_id, status = members.get("run_id"), _name(members.get("status"))
     if not isinstance(run_id, str) or not _UUID.fullmatch(run_id):
         return Trimmed(launch_id, None)
@@ -143,6 +143,11 @@ def _refuse(name: str) -> None:
 
 def _map(value: object) -> dict[str, object]:
     return value if isinstance(value, dict) else {}
+
+
+def _named(value: object) -> str | None:
+    """Return the launch that a body names, whatever it is; None where it names none."""
+    return value if value is None or isinstance(value, str) else text_within(_MAX_NAME, value) or "…"
 
 
 def _name(value: object) -> str | None:
