@@ -454,8 +454,20 @@ MUTATIONS = (
         "except Exception as error:  # noqa: BLE001 - a poisoned record never stops the others\n        detail",
         "except Problem as error:\n        detail",
     ),
+    Mutation("G8", "the stream is not filtered for events", "template.yaml", '{"event_state"', '{"unpublished"'),
     Mutation(
-        "G8", "the stream is not filtered for a kind of event", "template.yaml", '"failed", "timed_out"', '"timed_out"'
+        "G8",
+        "the stream's filter misses an event",
+        f"{CORE}/ledger.py",
+        'object.__setattr__(self, "set", {**self.set, EVENT_STATE: HAS_EVENTS})',
+        "pass",
+    ),
+    Mutation(
+        "G8",
+        "the stream's filter matches for ever",
+        f"{CORE}/ledger.py",
+        'object.__setattr__(self, "remove", (*self.remove, EVENT_STATE))',
+        "pass",
     ),
     # ---- G1, G2, G4: questions, answers, cancels -------------------------------------------------------------------
     Mutation(

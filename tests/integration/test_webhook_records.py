@@ -70,6 +70,7 @@ def test_the_item_has_every_attribute_of_the_delivery(webhook: Door, aws: Aws) -
         "outcome_shard": f"failed#{shard(run_id)}",
         "source": "webhook",
         "unpublished": {"failed"},
+        "event_state": "unpublished",
         "due_at": CHECK,
         "due_shard": str(shard(run_id)),
         "created_at": "2026-11-22T05:59:32.822367Z",
