@@ -893,7 +893,7 @@ MUTATIONS = (
         "G7",
         "each unknown key has the ring read again",
         f"{ADAPTERS}/secrets.py",
-        "if self._clock() - self._tried_at < REREAD_SECONDS:",
+        "if self._age(self._tried_at) < REREAD_SECONDS:",
         "if False:",
     ),
     Mutation(
@@ -987,8 +987,8 @@ MUTATIONS = (
         "G7",
         "unknown keys drive reads as long as they fail",
         f"{ADAPTERS}/secrets.py",
-        "self._clock() - self._tried_at < REREAD_SECONDS",
-        "self._clock() - self._read_at < REREAD_SECONDS",
+        "if self._age(self._tried_at) < REREAD_SECONDS:",
+        "if self._age(self._read_at) < REREAD_SECONDS:",
     ),
     Mutation(
         "G7",
@@ -1003,6 +1003,48 @@ MUTATIONS = (
         WEBHOOK,
         "raise _key_not_known_yet() from None",
         'raise _refused("unknown-key") from None',
+    ),
+    Mutation(
+        "G7",
+        "a copy of a secret outlasts any outage",
+        f"{ADAPTERS}/secrets.py",
+        "may_serve = self._known and age < CACHE_SECONDS + STALE_SECONDS",
+        "may_serve = self._known",
+    ),
+    Mutation(
+        "G7",
+        "a copy of a secret outlasts no outage",
+        f"{ADAPTERS}/secrets.py",
+        "STALE_SECONDS = 3600",
+        "STALE_SECONDS = 0",
+    ),
+    Mutation(
+        "G7",
+        "an unusable secret passes for an outage",
+        f"{ADAPTERS}/secrets.py",
+        "if not (may_serve and self._is_down):",
+        "if not may_serve:",
+    ),
+    Mutation(
+        "G7",
+        "a frozen environment keeps its copies",
+        f"{ADAPTERS}/secrets.py",
+        "clocks or (time.time, time.monotonic)",
+        "clocks or (time.monotonic,)",
+    ),
+    Mutation(
+        "G7",
+        "a clock that was set back keeps the copies",
+        f"{ADAPTERS}/secrets.py",
+        "return max(now() - at for",
+        "return min(now() - at for",
+    ),
+    Mutation(
+        "G10",
+        "each request of an outage waits for Secrets Manager",
+        f"{ADAPTERS}/secrets.py",
+        "if not (may_serve and self._is_down and self._age(self._tried_at) < REREAD_SECONDS):",
+        "if True:",
     ),
     # ---- G5, G7, G9: rotation of the key ring ----------------------------------------------------------------------
     Mutation(
