@@ -400,6 +400,41 @@ MUTATIONS = (
         "if self.left < 0:",
         "if self.left < -10_000_000:",
     ),
+    Mutation(
+        "G6",
+        "a bomb is unpacked",
+        f"{CORE}/body_text.py",
+        "plain = stream.decompress(body, MAX_BYTES)",
+        "plain = stream.decompress(body)",
+    ),
+    Mutation(
+        "G6",
+        "a compressed delivery is refused",
+        f"{CORE}/body_text.py",
+        "if body.startswith(_GZIP_MAGIC):",
+        "if False:",
+    ),
+    Mutation(
+        "G6",
+        "a coding that is not known here is refused",
+        f"{CORE}/body_text.py",
+        'if codings == ["deflate"] else None',
+        'if codings == ["deflate"] else body',
+    ),
+    Mutation(
+        "G6",
+        "a byte order mark is no JSON",
+        f"{CORE}/body_text.py",
+        "plain.decode(json.detect_encoding(plain))",
+        "plain.decode()",
+    ),
+    Mutation(
+        "G3",
+        "a payload may hold what is not JSON",
+        f"{CORE}/deliveries.py",
+        "if status is None or constants:",
+        "if status is None:",
+    ),
     # ---- G3, on the way out ------------------------------------------------------------------------------------------
     Mutation(
         "G3",
