@@ -160,7 +160,7 @@ def test_g6_what_is_no_json_object_is_no_delivery(body: bytes) -> None:
 
 @pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity"])
 @pytest.mark.parametrize("place", ["values", "created_at", "status"])
-def test_g6_a_number_that_json_does_not_have_is_for_langgraph_to_be_asked_about(number: str, place: str) -> None:
+def test_g3_g6_a_number_that_json_does_not_have_is_for_langgraph_to_be_asked_about(number: str, place: str) -> None:
     """Python writes such, so nothing is proven bad; and a payload with one is not JSON for whoever reads it (G3)."""
     body = f'{{"run_id": "{RUN}", "status": "error", "{place}": [{number}], "metadata": {{"launch_id": "L"}}}}'
     assert parse_delivery(body.encode(), TOKEN) == Trimmed("L", RUN)
