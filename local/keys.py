@@ -50,7 +50,12 @@ def main() -> int:
 
 def _invoke(stack: dict[str, Any], do: Any) -> int:
     template = Template(
-        {"LangGraphUrl": stack["langgraph_url"], "WebhookUrl": stack["webhook_url"], **stack["parameters"]}
+        {
+            "LangGraphUrl": stack["langgraph_url"],
+            "WebhookUrl": stack["webhook_url"],
+            "AllowInsecureUrls": "true",
+            **stack["parameters"],
+        }
     )
     template.names.update(stack["resources"])
     (function,) = [function for function in template.functions() if function.name == "RotateFunction"]

@@ -142,7 +142,7 @@ class Template:
         resolved = {key: self.resolve(item) for key, item in value.items()}
         return {key: item for key, item in resolved.items() if item is not _NOTHING}
 
-    def _call(self, name: str, argument: Any) -> Any:  # noqa: PLR0911 - one for each intrinsic function
+    def _call(self, name: str, argument: Any) -> Any:  # noqa: C901, PLR0911 - one for each intrinsic function
         match name:
             case "Ref":
                 return self._ref(argument)
@@ -160,6 +160,10 @@ class Template:
                 return not self.resolve(argument)[0]
             case "Fn::Join":
                 return argument[0].join(self.resolve(argument[1]))
+            case "Fn::Select":
+                return self.resolve(argument[1])[int(argument[0])]
+            case "Fn::Split":
+                return str(self.resolve(argument[1])).split(argument[0])
             case "Fn::Sub":
                 return re.sub(r"\$\{([\w:]+)\}", lambda match: str(self._ref(match[1])), argument)
             case "Fn::GetAtt":

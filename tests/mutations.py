@@ -1081,6 +1081,20 @@ MUTATIONS = (
         "if not (may_serve and self._is_down and self._age(self._tried_at) < REREAD_SECONDS):",
         "if True:",
     ),
+    Mutation(
+        "G5",
+        "the API key is sent in clear where nobody asked for that",
+        f"{ADAPTERS}/settings.py",
+        'if scheme == "http" and not may_be_insecure:',
+        "if False:",
+    ),
+    Mutation(
+        "G5",
+        "a stack is deployed that sends keys in clear",
+        "template.yaml",
+        "    Condition: IsInsecureRefused\n",
+        "    Condition: HasVpc\n",
+    ),
     # ---- G5, G7, G9: rotation of the key ring ----------------------------------------------------------------------
     Mutation(
         "G7",

@@ -87,7 +87,8 @@ def langgraph() -> Iterator[LangGraphDouble]:
 @pytest.fixture
 def aws(_setting: None) -> Iterator[Aws]:
     with mock_aws():
-        found = Template({"LangGraphUrl": "http://127.0.0.1:9"}, names={"WebhookApi": "webhookapi"})
+        parameters = {"LangGraphUrl": "http://127.0.0.1:9", "AllowInsecureUrls": "true"}
+        found = Template(parameters, names={"WebhookApi": "webhookapi"})
         resources.create(found)
         yield Aws(found)
 
