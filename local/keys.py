@@ -50,7 +50,12 @@ def main() -> int:
 
 def _invoke(stack: dict[str, Any], do: Any) -> int:
     template = Template(
-        {"LangGraphUrl": stack["langgraph_url"], "WebhookUrl": stack["webhook_url"], **stack["parameters"]},
+        {
+            "LangGraphUrl": stack["langgraph_url"],
+            "WebhookUrl": stack["webhook_url"],
+            "AllowInsecureUrls": "true",
+            **stack["parameters"],
+        },
         stack_id=stack["stack_id"],
     )
     template.names.update(stack["resources"])

@@ -167,7 +167,12 @@ class Stack:
         ports = {name: self._port(name) for name in ("Api", "WebhookApi")}
         self.webhook_url = f"http://{self.host}:{ports['WebhookApi']}/webhook"
         self.template = Template(
-            {"LangGraphUrl": self.langgraph_url, "WebhookUrl": self.webhook_url, **self.parameters}
+            {
+                "LangGraphUrl": self.langgraph_url,
+                "WebhookUrl": self.webhook_url,
+                "AllowInsecureUrls": "true",  # loopback
+                **self.parameters,
+            }
         )
         resources.create(self.template, self.endpoint_url, self.api_key)
         functions = self.template.functions()

@@ -57,7 +57,10 @@ def batches(source: Source, records: Sequence[Record]) -> list[list[Record]]:
 
 
 def matches(pattern: dict[str, Any], value: Any) -> bool:
-    """Whether an event pattern of exact values fits: all of its members, of a list of values one that is there."""
+    """Whether an event pattern of exact texts fits: all of its members, of a list of texts the one that is there.
+
+    A list or a set in a record matches nothing, because AWS documents no filter on one.
+    """
     return isinstance(value, dict) and all(
         name in value and (_has_one(wanted, value[name]) if isinstance(wanted, list) else matches(wanted, value[name]))
         for name, wanted in pattern.items()
@@ -67,7 +70,7 @@ def matches(pattern: dict[str, Any], value: Any) -> bool:
 def _has_one(wanted: list[Any], value: Any) -> bool:
     if not all(isinstance(one, str) for one in wanted):
         raise NotImplementedError(f"the local stack knows no patterns but exact texts: {wanted}")
-    return bool(set(wanted) & set(value if isinstance(value, list) else [value]))
+    return isinstance(value, str) and value in wanted
 
 
 def _as_lambda_writes(record: Record) -> Record:

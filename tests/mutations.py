@@ -393,6 +393,48 @@ MUTATIONS = (
         'return _BY_STATUS.get(status, "settling")',
         "return _BY_STATUS[status]",
     ),
+    Mutation(
+        "G6",
+        "metadata is written to its end before its limit is looked at",
+        f"{CORE}/json_text.py",
+        "if self.left < 0:",
+        "if self.left < -10_000_000:",
+    ),
+    Mutation(
+        "G6",
+        "a bomb is unpacked",
+        f"{CORE}/body_text.py",
+        "plain = stream.decompress(body, MAX_BYTES)",
+        "plain = stream.decompress(body)",
+    ),
+    Mutation(
+        "G6",
+        "a compressed delivery is refused",
+        f"{CORE}/body_text.py",
+        "if body.startswith(_GZIP_MAGIC):",
+        "if False:",
+    ),
+    Mutation(
+        "G6",
+        "a coding that is not known here is refused",
+        f"{CORE}/body_text.py",
+        'if codings == ["deflate"] else None',
+        'if codings == ["deflate"] else body',
+    ),
+    Mutation(
+        "G6",
+        "a byte order mark is no JSON",
+        f"{CORE}/body_text.py",
+        "plain.decode(json.detect_encoding(plain))",
+        "plain.decode()",
+    ),
+    Mutation(
+        "G3",
+        "a payload may hold what is not JSON",
+        f"{CORE}/deliveries.py",
+        "if status is None or constants:",
+        "if status is None:",
+    ),
     # ---- G3, on the way out ------------------------------------------------------------------------------------------
     Mutation(
         "G3",
@@ -453,8 +495,20 @@ MUTATIONS = (
         "except Exception as error:  # noqa: BLE001 - a poisoned record never stops the others\n        detail",
         "except Problem as error:\n        detail",
     ),
+    Mutation("G8", "the stream is not filtered for events", "template.yaml", '{"event_state"', '{"unpublished"'),
     Mutation(
-        "G8", "the stream is not filtered for a kind of event", "template.yaml", '"failed", "timed_out"', '"timed_out"'
+        "G8",
+        "the stream's filter misses an event",
+        f"{CORE}/ledger.py",
+        'object.__setattr__(self, "set", {**self.set, EVENT_STATE: HAS_EVENTS})',
+        "pass",
+    ),
+    Mutation(
+        "G8",
+        "the stream's filter matches for ever",
+        f"{CORE}/ledger.py",
+        'object.__setattr__(self, "remove", (*self.remove, EVENT_STATE))',
+        "pass",
     ),
     # ---- G1, G2, G4: questions, answers, cancels -------------------------------------------------------------------
     Mutation(
@@ -880,7 +934,7 @@ MUTATIONS = (
         "G7",
         "each unknown key has the ring read again",
         f"{ADAPTERS}/secrets.py",
-        "if self._clock() - self._tried_at < REREAD_SECONDS:",
+        "if self._age(self._tried_at) < REREAD_SECONDS:",
         "if False:",
     ),
     Mutation(
@@ -974,8 +1028,8 @@ MUTATIONS = (
         "G7",
         "unknown keys drive reads as long as they fail",
         f"{ADAPTERS}/secrets.py",
-        "self._clock() - self._tried_at < REREAD_SECONDS",
-        "self._clock() - self._read_at < REREAD_SECONDS",
+        "if self._age(self._tried_at) < REREAD_SECONDS:",
+        "if self._age(self._read_at) < REREAD_SECONDS:",
     ),
     Mutation(
         "G7",
@@ -990,6 +1044,62 @@ MUTATIONS = (
         WEBHOOK,
         "raise _key_not_known_yet() from None",
         'raise _refused("unknown-key") from None',
+    ),
+    Mutation(
+        "G7",
+        "a copy of a secret outlasts any outage",
+        f"{ADAPTERS}/secrets.py",
+        "may_serve = self._known and age < CACHE_SECONDS + STALE_SECONDS",
+        "may_serve = self._known",
+    ),
+    Mutation(
+        "G7",
+        "a copy of a secret outlasts no outage",
+        f"{ADAPTERS}/secrets.py",
+        "STALE_SECONDS = 3600",
+        "STALE_SECONDS = 0",
+    ),
+    Mutation(
+        "G7",
+        "an unusable secret passes for an outage",
+        f"{ADAPTERS}/secrets.py",
+        "if not (may_serve and self._is_down):",
+        "if not may_serve:",
+    ),
+    Mutation(
+        "G7",
+        "a frozen environment keeps its copies",
+        f"{ADAPTERS}/secrets.py",
+        "clocks or (time.time, time.monotonic)",
+        "clocks or (time.monotonic,)",
+    ),
+    Mutation(
+        "G7",
+        "a clock that was set back keeps the copies",
+        f"{ADAPTERS}/secrets.py",
+        "return max(now() - at for",
+        "return min(now() - at for",
+    ),
+    Mutation(
+        "G10",
+        "each request of an outage waits for Secrets Manager",
+        f"{ADAPTERS}/secrets.py",
+        "if not (may_serve and self._is_down and self._age(self._tried_at) < REREAD_SECONDS):",
+        "if True:",
+    ),
+    Mutation(
+        "G5",
+        "the API key is sent in clear where nobody asked for that",
+        f"{ADAPTERS}/settings.py",
+        'if scheme == "http" and not may_be_insecure:',
+        "if False:",
+    ),
+    Mutation(
+        "G5",
+        "a stack is deployed that sends keys in clear",
+        "template.yaml",
+        "    Condition: IsInsecureRefused\n",
+        "    Condition: HasVpc\n",
     ),
     # ---- G5, G7, G9: rotation of the key ring ----------------------------------------------------------------------
     Mutation(

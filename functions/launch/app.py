@@ -38,13 +38,15 @@ if TYPE_CHECKING:
 
 _RECORD_SECONDS = aws.CALL_SECONDS + 0.5  # kept of the function's time to record a run that was started
 
+_MAY_BE_INSECURE = settings.flag("ALLOW_INSECURE_URLS")
+
 _dynamodb, _secretsmanager = aws.client("dynamodb"), aws.client("secretsmanager")
 _runs = Table(_dynamodb, settings.text("RUNS_TABLE"))
 _launches = Table(_dynamodb, settings.text("LAUNCHES_TABLE"))
 _bucket = Bucket(settings.text("PAYLOAD_BUCKET"))
 launcher = Launcher(
     ledger_id=settings.text("LEDGER_ID"),
-    langgraph=LangGraph(settings.text("LANGGRAPH_URL")),
+    langgraph=LangGraph(settings.url("LANGGRAPH_URL", may_be_insecure=_MAY_BE_INSECURE)),
     recorder=Recorder(_runs, _bucket),
     runs=_runs,
     launches=_launches,
@@ -52,7 +54,7 @@ launcher = Launcher(
     callbacks=Callbacks(Tasks(), _runs, _launches, _bucket),
     ring=Secret(_secretsmanager, settings.text("KEY_RING_SECRET"), key_ring),
     api_key=Secret(_secretsmanager, settings.text("LANGGRAPH_API_KEY_SECRET"), api_key),
-    webhook_url=settings.text("WEBHOOK_URL"),
+    webhook_url=settings.url("WEBHOOK_URL", may_be_insecure=_MAY_BE_INSECURE),
     max_run_seconds=settings.whole_number("MAX_RUN_SECONDS"),
 )
 messages = Messages(launcher, Queue(settings.text("LAUNCH_QUEUE")), Queue(settings.text("DEAD_LETTER_QUEUE")))

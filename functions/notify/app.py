@@ -47,6 +47,8 @@ _LOOK_SECONDS = 5.0
 _TRY_SECONDS = 60  # how long an event is tried again from here
 _SPARE_SECONDS = 9 * aws.CALL_SECONDS  # for one record: its run, the bus, its launch and that one's task, dead letters
 
+_MAY_BE_INSECURE = settings.flag("ALLOW_INSECURE_URLS")
+
 _dynamodb = aws.client("dynamodb")
 runs = Table(_dynamodb, settings.text("RUNS_TABLE"))
 _launches = Table(_dynamodb, settings.text("LAUNCHES_TABLE"))
@@ -55,7 +57,7 @@ _bus = Bus(aws.client("events"), settings.text("EVENT_BUS"))
 telling = Telling(runs, _bus, Callbacks(Tasks(), runs, _launches, _bucket))
 dead_letters = Queue(settings.text("DEAD_LETTER_QUEUE"))
 secret = Secret(aws.client("secretsmanager"), settings.text("LANGGRAPH_API_KEY_SECRET"), api_key)
-langgraph = LangGraph(settings.text("LANGGRAPH_URL"))
+langgraph = LangGraph(settings.url("LANGGRAPH_URL", may_be_insecure=_MAY_BE_INSECURE))
 LEDGER_ID = settings.text("LEDGER_ID")
 
 

@@ -52,7 +52,7 @@ def receive(http: Request) -> Answer:
     grant = _verify(token)
     telemetry.about(launch_id=grant.launch_id)
     try:
-        delivery = parse_delivery(http.content(), token, spelt)
+        delivery = parse_delivery(http.content(), token, spelt, coding=http.headers.get("content-encoding", ""))
     except NotADeliveryError:
         raise invalid_request(FieldError("", "not a JSON object")) from None
     telemetry.about(run_id=delivery.run_id)

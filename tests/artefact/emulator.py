@@ -45,7 +45,7 @@ def missing() -> str | None:
 
 def built_template(**parameters: str) -> Template:
     """Return the built template; a resource that was not made is named by its logical id."""
-    template = Template({"LangGraphUrl": "http://127.0.0.1:9", **parameters}, path=BUILT)
+    template = Template({"LangGraphUrl": "http://127.0.0.1:9", "AllowInsecureUrls": "true", **parameters}, path=BUILT)
     template.names.update({name: name for name in template.document["Resources"]})
     return template
 

@@ -70,6 +70,16 @@ def dollars(size: str, memory: int, architecture: str) -> Dollars:
     return each
 
 
+def cheapest_inline_kb() -> int:
+    """Return the largest payload, in whole KB, that costs no more in the item than in the bucket, storage left out.
+
+    An item is written three times with its payload, at a unit for each KB; with one of 2 KB it is counted.
+    """
+    in_bucket = sum(dollars("50 KB", USUAL, "x86_64").values())
+    each = prices.WRITE_UNIT.of(3 * RUNS)
+    return 2 + int((in_bucket - sum(dollars("2 KB", USUAL, "x86_64").values())) / each)
+
+
 def kept(size: str) -> float:
     """Return what a million runs cost in each month that the ledger keeps them, at most: gzip takes less."""
     unpacked = BILLS[f"POST /webhook, {size}"].unpacked

@@ -3,7 +3,19 @@
 from __future__ import annotations
 
 from tests.bench import prices
-from tests.bench.costs import ACCESS_BYTES, MEMORY, PLATFORM_BYTES, RUNS, USUAL, dollars, fixed, found, kept, steps
+from tests.bench.costs import (
+    ACCESS_BYTES,
+    MEMORY,
+    PLATFORM_BYTES,
+    RUNS,
+    USUAL,
+    cheapest_inline_kb,
+    dollars,
+    fixed,
+    found,
+    kept,
+    steps,
+)
 from tests.bench.counts import BILLS, PAYLOADS
 from tests.bench.durations import COMPUTED_MS, COMPUTED_MS_PER_MB, LANGGRAPH_MS, WAITED_MS, WHOLE_PROCESSOR_MB
 from tests.bench.markdown import Rows, table
@@ -66,6 +78,7 @@ def document() -> str:
         (price.what, f"{price.dollars:.10f}".rstrip("0").rstrip("."), f"{price.per:,} {price.unit}", price.known)
         for price in prices.ALL
     ]
+    inline = cheapest_inline_kb()
     waits = ", ".join(f"{call} {ms}" for call, ms in WAITED_MS.items())
     return f"""# What it costs
 Made by `make costs`: what `tests/integration/test_cost.py` counts, times the prices below. Dollars, {prices.REGION},
@@ -86,6 +99,10 @@ What is counted:
 
 ## What adds to it
 {_more()}
+
+So a payload of up to {inline} KB costs no more in the item than in the bucket, and takes no further call:
+`InlinePayloadBytes` is {inline * 1024} by default. Those of 32 KB above stand in the item, as with
+`InlinePayloadBytes=32768`.
 
 Left out: data that leaves AWS (the last line), LangGraph, NAT and endpoints in a VPC, rules and their targets,
 requests that are refused or repeated, looks at runs that take longer than two minutes, and cold starts. What is

@@ -114,7 +114,9 @@ def signatures() -> None:
 def launches() -> None:
     """Ask the second question, of the handler on moto."""
     with mock_aws():
-        template = Template({"LangGraphUrl": "http://127.0.0.1:9"}, names={"WebhookApi": "webhookapi"})
+        template = Template(
+            {"LangGraphUrl": "http://127.0.0.1:9", "AllowInsecureUrls": "true"}, names={"WebhookApi": "webhookapi"}
+        )
         resources.create(template)
         (function,) = (one for one in template.functions() if one.handler.startswith("webhook."))
         os.environ |= {**function.environment, "AWS_DEFAULT_REGION": "us-east-1", "POWERTOOLS_LOG_LEVEL": "CRITICAL"}

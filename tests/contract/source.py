@@ -15,6 +15,7 @@ ROOTS = tuple(ROOT / folder for folder in ("functions", "layers/runledger", "lay
 OPTIONS = {  # every optional parameter, given
     "AcceptSharedTokens": "true",
     "AlarmTopicArn": "arn:aws:sns:us-east-1:123456789012:alarms",
+    "AllowInsecureUrls": "true",
     "Architecture": "arm64",
     "SecurityGroupIds": "sg-0123456789abcdef0",
     "SubnetIds": "subnet-0123456789abcdef0,subnet-0123456789abcdef1",

@@ -42,13 +42,14 @@ LATE = {
 }  # seconds, and how often one after the other
 KINDS = {"count": "Sum", "gauge": "Maximum"}
 WATCHED = {
-    "launch": {"failed", "unrecorded", "waiting"},
-    "webhook": {"failed", "dropped", "contradicted", "conflict"},
-    "notify": {"failed"},
+    "launch": {"failed", "unrecorded", "waiting", "stale_secret"},
+    "webhook": {"failed", "dropped", "contradicted", "conflict", "stale_secret"},
+    "notify": {"failed", "stale_secret"},
     "query": {"failed"},
     "rotate": {"failed"},
     "reconcile": {
         "failed",
+        "stale_secret",
         "stuck",
         "launch_refused",
         "unrecorded",

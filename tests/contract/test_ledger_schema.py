@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from runledger.adapters.tables import request
 from runledger.core import answer_states, launch_states, ledger, run_states, verification
 from runledger.core.deliveries import Delivery, Payload, parse_delivery
 from runledger.core.json_text import MAX_METADATA_BYTES
@@ -199,6 +200,18 @@ def test_an_index_key_is_written_whole_and_removed_whole(name: str) -> None:
                 assert own & set(written(update)) in (set(), own)
                 assert own & set(update.remove) in (set(), own)
                 assert not own & set(update.remove) & set(written(update))
+
+
+def test_g8_who_touches_the_set_of_unpublished_events_touches_the_text_that_the_streams_filter_matches() -> None:
+    touching = 0
+    for update in updates()["RunsTable"]:
+        text = request(update)["UpdateExpression"]
+        adds, removes = "#unpublished :unpublished" in text, "#unpublished" in text.partition("REMOVE")[2]
+        assert ("#event_state = :event_state" in text) == adds
+        assert (written(update).get("event_state") == "unpublished") == adds
+        assert ("#event_state" in text.partition("REMOVE")[2]) == (removes and not adds)
+        touching += adds or removes
+    assert touching > 10
 
 
 def test_every_run_is_in_the_indexes_by_thread_and_outcome() -> None:

@@ -39,6 +39,21 @@ def test_only_what_nobody_can_guess_has_no_default() -> None:
     assert {name for name, spec in PARAMETERS.items() if "Default" not in spec} == {"LangGraphUrl"}
 
 
+@pytest.mark.parametrize("name", ["LangGraphUrl", "WebhookUrl"])
+def test_g5_a_url_that_sends_keys_or_tokens_in_clear_is_deployed_only_where_it_is_wanted(name: str) -> None:
+    """Parameter Store refuses a value that its own pattern does not fit; elsewhere the resource is not made."""
+    guard = TEMPLATE.document["Resources"]["InsecureUrlsAreNotAllowed"]
+    assert not re.search(guard["Properties"]["AllowedPattern"], guard["Properties"]["Value"])
+
+    def is_refused(**parameters: str) -> object:
+        return template(**parameters).resolve({"Condition": guard["Condition"]})
+
+    assert not is_refused()
+    assert not is_refused(**{name: "https://http.example.org"})
+    assert is_refused(**{name: "http://10.0.0.7:8123"})
+    assert not is_refused(**{name: "http://10.0.0.7:8123"}, AllowInsecureUrls="true")
+
+
 @pytest.mark.parametrize("name", [name for name, spec in PARAMETERS.items() if spec["Type"] == "Number"])
 def test_no_number_is_negative(name: str) -> None:
     assert not takes(name, "-1")

@@ -40,7 +40,9 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
         stack.callback(_forget)
         stack.enter_context(mock_aws())
         patch = stack.enter_context(pytest.MonkeyPatch.context())
-        template = Template({"LangGraphUrl": server.url, "WebhookUrl": f"{api.url}/webhook"})
+        template = Template(
+            {"LangGraphUrl": server.url, "WebhookUrl": f"{api.url}/webhook", "AllowInsecureUrls": "true"}
+        )
         resources.create(template)
         patch.setenv("AWS_DEFAULT_REGION", "us-east-1")
         _forget()

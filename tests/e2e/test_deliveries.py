@@ -109,7 +109,7 @@ def test_g6_run_of_another_client_on_a_launched_thread_lands_too(ledger: Ledger)
     assert "launch_id" not in ledger.landed(other["run_id"])
 
 
-@pytest.mark.parametrize(("size", "place"), [(10_000, "payload"), (3_000_000, "payload_key")])
+@pytest.mark.parametrize(("size", "place"), [(100, "payload"), (10_000, "payload_key"), (3_000_000, "payload_key")])
 def test_g3_small_results_stand_in_the_item_and_large_ones_in_the_bucket(ledger: Ledger, size: int, place: str) -> None:
     item = ledger.landed(ledger.launch(input={"task": "large", "bytes": size})["run_id"])
     assert place in item

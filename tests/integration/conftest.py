@@ -90,7 +90,7 @@ def langgraph() -> Iterator[LangGraphDouble]:
 @pytest.fixture
 def aws(_setting: None) -> Iterator[Aws]:
     with mock_aws():
-        parameters = {"LangGraphUrl": "http://127.0.0.1:9", "LedgerId": LEDGER_ID}
+        parameters = {"LangGraphUrl": "http://127.0.0.1:9", "AllowInsecureUrls": "true", "LedgerId": LEDGER_ID}
         found = Template(parameters, names={"WebhookApi": "webhookapi"})
         resources.create(found)
         yield Aws(found)

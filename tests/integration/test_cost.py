@@ -35,7 +35,8 @@ THREAD = new_id()  # of all the other runs
 @pytest.fixture
 def doors(load: Load, langgraph: LangGraphDouble) -> dict[str, Door]:
     names = ("launch", "webhook", "query", "notify", "reconcile")
-    return {name: load(name, LangGraphUrl=langgraph.url) for name in names}
+    inline = str(PAYLOADS["32 KB"])  # so that a large one in the item is counted too
+    return {name: load(name, LangGraphUrl=langgraph.url, InlinePayloadBytes=inline) for name in names}
 
 
 @dataclasses.dataclass

@@ -466,6 +466,7 @@ class RunWriters(Writers):
         super().check_index_keys()
         assert self.found["outcome_shard"] == f"{self.item['outcome']}#{shard(self.id)}"
         assert ("payload_sha256" in self.found) == (("payload" in self.found) != ("payload_key" in self.found))
+        assert ("event_state" in self.found) == ("unpublished" in self.found), "the stream's filter sees it (G8)"
 
     def check_order(self, before: Item) -> None:
         is_decided = ("claim" in before and not self.is_claim()) or before.get("outcome") == "unconfirmed"

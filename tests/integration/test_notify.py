@@ -40,8 +40,12 @@ def poisoned(scene: Scene) -> str:
     scene.aws.client("dynamodb").update_item(
         TableName=scene.aws.template.names["RunsTable"],
         Key={"run_id": {"S": run_id}},
-        UpdateExpression="SET outcome = :outcome ADD unpublished :told",
-        ExpressionAttributeValues={":outcome": {"S": "answered"}, ":told": {"SS": ["answered"]}},
+        UpdateExpression="SET outcome = :outcome, event_state = :state ADD unpublished :told",
+        ExpressionAttributeValues={
+            ":outcome": {"S": "answered"},
+            ":state": {"S": "unpublished"},
+            ":told": {"SS": ["answered"]},
+        },
     )
     return run_id
 
@@ -84,7 +88,7 @@ def test_a_run_is_shown_as_it_was_once_its_event_has_left(scene: Scene, notify: 
     scene.wall.now += 60
     notify.flow()
     told = scene.run(run_id)
-    assert set(before) - set(told) == {"unpublished", "due_at", "due_shard"}
+    assert set(before) - set(told) == {"unpublished", "event_state", "due_at", "due_shard"}
     assert told == {name: value for name, value in before.items() if name in told}
 
 

@@ -67,6 +67,7 @@ def test_g1_a_run_without_a_webhook_is_recorded_with_its_own_result(
         "payload_sha256": item["payload_sha256"],
         "due_at": CHECK + 120,
         "unpublished": {outcome},
+        "event_state": "unpublished",
         **more,
     }
     payload = json.loads(item["payload"])

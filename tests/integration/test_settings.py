@@ -21,6 +21,7 @@ NEEDED = {
         "KEY_RING_SECRET",
         "LANGGRAPH_API_KEY_SECRET",
         "LANGGRAPH_URL",
+        "ALLOW_INSECURE_URLS",
         "WEBHOOK_URL",
         "MAX_RUN_SECONDS",
         "PAYLOAD_BUCKET",
@@ -33,6 +34,7 @@ NEEDED = {
         "KEY_RING_SECRET",
         "LANGGRAPH_API_KEY_SECRET",
         "LANGGRAPH_URL",
+        "ALLOW_INSECURE_URLS",
         "WEBHOOK_URL",
         "MAX_RUN_SECONDS",
         "MAX_CHECK_SECONDS",
@@ -48,6 +50,7 @@ NEEDED = {
         "DEAD_LETTER_QUEUE",
         "LANGGRAPH_API_KEY_SECRET",
         "LANGGRAPH_URL",
+        "ALLOW_INSECURE_URLS",
     ),
     "query": ("RUNS_TABLE", "LAUNCHES_TABLE", "PAYLOAD_BUCKET"),
     "webhook": (
@@ -81,6 +84,7 @@ def test_a_missing_setting_stops_the_function_by_its_name(
         ("reconcile", "MAX_CHECK_SECONDS", "900s"),
         ("rotate", "MAX_RUN_SECONDS", "7 days"),
         ("webhook", "INLINE_PAYLOAD_BYTES", "32 KB"),
+        ("launch", "ALLOW_INSECURE_URLS", "1"),
         ("webhook", "ACCEPT_SHARED_TOKENS", "yes"),
         ("webhook", "ACCEPT_SHARED_TOKENS", "True"),
         ("webhook", "WEBHOOK_SOURCE_CIDRS", "203.0.113.7/24"),
@@ -90,6 +94,31 @@ def test_a_missing_setting_stops_the_function_by_its_name(
 def test_a_wrong_setting_stops_the_function_by_its_name(load: Load, name: str, variable: str, value: str) -> None:
     with pytest.raises(SettingError, match=rf"\b{variable} must be .*{value}"):
         load(name, environment={variable: value})
+
+
+@pytest.mark.parametrize(
+    ("name", "variable"),
+    [
+        ("launch", "LANGGRAPH_URL"),
+        ("launch", "WEBHOOK_URL"),
+        ("reconcile", "LANGGRAPH_URL"),
+        ("reconcile", "WEBHOOK_URL"),
+        ("notify", "LANGGRAPH_URL"),
+    ],
+)
+def test_g5_a_function_does_not_start_that_would_send_a_key_or_a_token_in_clear(
+    load: Load, name: str, variable: str
+) -> None:
+    given = {
+        "LANGGRAPH_URL": "https://langgraph.example.org",
+        "WEBHOOK_URL": "https://hooks.example.org/webhook",
+        "ALLOW_INSECURE_URLS": "false",
+    }
+    load(name, environment=given)  # type: ignore[arg-type]
+    for url in ("http://10.0.0.7:8123", "HTTP://langgraph.example.org"):
+        with pytest.raises(SettingError, match=rf"{variable} must be an https URL.*AllowInsecureUrls"):
+            load(name, environment={**given, variable: url})
+        load(name, environment={**given, variable: url, "ALLOW_INSECURE_URLS": "true"})
 
 
 def test_every_setting_of_the_template_but_powertools_own_is_needed(aws: Aws) -> None:

@@ -14,7 +14,7 @@ from runledger.core.unconfirmed import MAX_OF_LAUNCH, kept_about, kept_of
 from tests.integration.support import CHECK, NOW, SOURCE, claim, delivery, new_id, record_launch
 
 if TYPE_CHECKING:
-    from tests.integration.support import Aws, Door, Output, Webhook
+    from tests.integration.support import Aws, Door, Output
 
 
 def test_g4_a_repeated_delivery_changes_nothing(webhook: Door, aws: Aws, output: Output) -> None:

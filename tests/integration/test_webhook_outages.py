@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from runledger.adapters.aws import CALL_SECONDS
-from runledger.adapters.secrets import CACHE_SECONDS, REREAD_SECONDS
+from runledger.adapters.secrets import CACHE_SECONDS, REREAD_SECONDS, STALE_SECONDS
 from runledger.core.unconfirmed import kept_about
 from tests.integration import faults as kinds
 from tests.integration.support import LATER, NOW, claim, delivery, new_id, record_launch, stand_still
+from tests.integration.test_webhook_tokens import forged
 
 if TYPE_CHECKING:
     from tests.integration.faults import Faults
@@ -172,14 +173,19 @@ def test_g7_a_ring_that_cannot_be_read_again_is_503_never_401(webhook: Door, aws
     assert webhook.call(delivery(new_id(), launch_id), f"token={token}").status == 200
 
 
-def test_g7_a_ring_that_outlived_the_cache_is_not_used_when_it_cannot_be_read(
-    alone: Door, aws: Aws, faults: Faults
+def test_g7_a_ring_that_cannot_be_renewed_takes_deliveries_for_an_hour_more(
+    webhook: Door, aws: Aws, faults: Faults, output: Output
 ) -> None:
-    clock, launch_id = stand_still(alone, aws), new_id()
+    clock, launch_id = stand_still(webhook, aws), new_id()
+    token = aws.token(launch_id)
     clock.now = CACHE_SECONDS
-    with faults.on(alone.app.ring._client, kinds.THROTTLED):  # noqa: SLF001
-        assert_unavailable(alone.call(delivery(new_id(), launch_id), f"token={aws.token(launch_id)}"))
-    assert aws.is_empty()
+    with faults.on(webhook.app.ring._client, kinds.THROTTLED):  # noqa: SLF001
+        for _ in range(3):
+            assert webhook.call(delivery(new_id(), launch_id), f"token={token}").status == 200
+        assert output.counts == {"delivered": 3, "stale_secret": 3}
+        assert webhook.call(delivery(new_id(), launch_id), f"token={forged(token)}").status == 401
+        clock.now += STALE_SECONDS
+        assert_unavailable(webhook.call(delivery(new_id(), launch_id), f"token={token}"))
 
 
 @pytest.mark.parametrize("ring", [" ", "not json", "[]", "{}", '{"current": "k0"}', '{"current": "k0", "k0": "short"}'])

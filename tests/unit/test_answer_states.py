@@ -21,10 +21,11 @@ ANSWER = {"answer_digest", "answer_holder", "answer_until"}
 
 
 def changes(update: Update) -> dict[str, object]:
-    """Return what the update sets, about the right run."""
+    """Return what the update sets, about the right run, but for `event_state`, which goes with `unpublished` (G8)."""
     assert update.key == {"run_id": RUN}
     assert not set(update.remove) & {name for name, value in update.set.items() if value is not None}
-    return {name: value for name, value in update.set.items() if value is not None}
+    assert ("event_state" in update.set) == ("unpublished" in update.add)
+    return {name: value for name, value in update.set.items() if value is not None and name != "event_state"}
 
 
 def comes_to(name: str) -> dict[str, object]:

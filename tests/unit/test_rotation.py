@@ -10,7 +10,7 @@ import pytest
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
-from runledger.adapters.secrets import CACHE_SECONDS
+from runledger.adapters.secrets import CACHE_SECONDS, STALE_SECONDS
 from runledger.core.launch_fields import MAX_AFTER_SECONDS
 from runledger.core.rotation import (
     FINISH_SECONDS,
@@ -89,6 +89,10 @@ def test_g7_a_rotation_is_known_as_one_while_its_key_is_new() -> None:
     assert is_rotation(BEFORE, AFTER, NOW + FINISH_SECONDS, WEEK)
     assert not is_rotation(BEFORE, AFTER, NOW + FINISH_SECONDS + 1, WEEK)
     assert FINISH_SECONDS + CACHE_SECONDS <= SIGNS_AFTER_SECONDS, "every copy has it when it begins to sign"
+
+
+def test_g7_a_key_outlives_the_tokens_of_whoever_signs_with_a_copy_that_can_not_be_renewed() -> None:
+    assert CACHE_SECONDS + STALE_SECONDS < MARGIN_SECONDS
 
 
 CHANGES = {

@@ -69,10 +69,11 @@ def outcome(name: str) -> dict[str, str]:
 
 
 def changes(update: Update) -> dict[str, object]:
-    """Return what the update sets, about the right run."""
+    """Return what the update sets, about the right run, but for `event_state`, which goes with `unpublished` (G8)."""
     assert update.key == {"run_id": RUN}
     assert not set(update.remove) & {name for name, value in update.set.items() if value is not None}
-    return {name: value for name, value in update.set.items() if value is not None}
+    assert ("event_state" in update.set) == ("unpublished" in update.add)
+    return {name: value for name, value in update.set.items() if value is not None and name != "event_state"}
 
 
 @pytest.mark.parametrize("after_seconds", [0, 86_400])
@@ -374,7 +375,7 @@ def test_g8_g11_a_run_that_is_over_is_due_no_more_once_it_was_told_as_it_was_rea
     )
     assert update.given == {"seen": frozenset({name}), "was_due": SECOND}
     assert changes(update) == {}
-    assert set(update.remove) == {"unpublished"} | DUE
+    assert set(update.remove) == {"unpublished", "event_state"} | DUE
 
 
 @pytest.mark.parametrize("more", [{"outcome": "awaiting_input"}, {"outcome": "failed", "webhook_awaited": True}])
@@ -382,7 +383,7 @@ def test_g8_a_run_that_waits_or_is_waited_for_stays_due_when_it_was_told(more: d
     update = run_states.published({"run_id": RUN, "unpublished": {"awaiting_input"}, "due_at": SECOND, **more})
     assert update.condition == "#unpublished = :seen AND attribute_not_exists(#disputed)"
     assert update.given == {"seen": frozenset({"awaiting_input"})}
-    assert update.remove == ("unpublished",)
+    assert update.remove == ("unpublished", "event_state")
 
 
 @pytest.mark.parametrize("name", ["succeeded", "failed", "settling", "awaiting_input"])

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import json
+import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from botocore.exceptions import ClientError, ConnectTimeoutError, EndpointConnectionError
 
+from runledger.adapters import telemetry
 from runledger.adapters.secrets import (
     API_KEY_PLACEHOLDER,
     CACHE_SECONDS,
     REREAD_SECONDS,
+    STALE_SECONDS,
     Secret,
     api_key,
     key_ring,
@@ -52,6 +55,14 @@ class Clock:
 @pytest.fixture
 def clock() -> Clock:
     return Clock()
+
+
+@pytest.fixture(autouse=True)
+def counted(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The metrics that were counted."""
+    names: list[str] = []
+    monkeypatch.setattr(telemetry, "count", names.append)
+    return names
 
 
 def secret_of[T](manager: SecretsManager, clock: Clock, read: Callable[[str], T]) -> Secret[T]:
@@ -159,15 +170,130 @@ def test_g7_a_read_that_failed_is_not_made_again_at_once_for_the_sake_of_an_unkn
     assert secret.fresh() == "two"
 
 
-def test_g7_a_failed_read_keeps_the_copy_while_it_is_young_and_no_longer(clock: Clock) -> None:
+def down() -> EndpointConnectionError:
+    return EndpointConnectionError(endpoint_url="x")
+
+
+def test_g7_an_outage_is_outlasted_by_the_copy_for_an_hour_and_no_longer(clock: Clock) -> None:
     manager = SecretsManager("one")
     secret = secret_of(manager, clock, str)
     secret.value()
-    manager.secret, clock.now = EndpointConnectionError(endpoint_url="x"), clock.now + REREAD_SECONDS
-    assert refused(secret.fresh).status == 503
+    manager.secret, clock.now = down(), clock.now + CACHE_SECONDS
     assert secret.value() == "one"
-    clock.now += CACHE_SECONDS - REREAD_SECONDS
+    clock.now += STALE_SECONDS - 0.1
+    assert secret.value() == "one"
+    clock.now += 0.1
     assert refused(secret.value).status == 503
+    manager.secret = "two"
+    assert secret.value() == "two"
+
+
+def test_g7_an_outage_is_over_at_the_next_read(clock: Clock) -> None:
+    manager = SecretsManager("one")
+    secret = secret_of(manager, clock, str)
+    secret.value()
+    manager.secret, clock.now = down(), clock.now + CACHE_SECONDS
+    secret.value()
+    manager.secret, clock.now = "two", clock.now + REREAD_SECONDS
+    assert secret.value() == "two"
+    manager.secret, clock.now = down(), clock.now + CACHE_SECONDS + STALE_SECONDS - 1
+    assert secret.value() == "two", "its hour begins when it was read"
+
+
+def test_g10_an_outage_is_asked_about_every_30_seconds_not_by_each_request(clock: Clock) -> None:
+    """A call that times out takes 7 s."""
+    manager = SecretsManager("one")
+    secret = secret_of(manager, clock, str)
+    secret.value()
+    manager.secret, clock.now = down(), clock.now + CACHE_SECONDS
+    assert {secret.value() for _ in range(100)} == {"one"}
+    assert manager.reads == 2
+    clock.now += REREAD_SECONDS - 0.1
+    assert (secret.value(), manager.reads) == ("one", 2)
+    clock.now += 0.1
+    assert (secret.value(), secret.value(), manager.reads) == ("one", "one", 3)
+
+
+def test_g7_while_nothing_is_known_each_request_asks(clock: Clock) -> None:
+    """There is nothing to lose by it: without a copy the request fails anyway."""
+    manager = SecretsManager(down())
+    secret = secret_of(manager, clock, str)
+    assert [refused(secret.value).status for _ in range(3)] == [503] * 3
+    assert manager.reads == 3
+    manager.secret = "one"
+    assert secret.value() == "one"
+
+
+def test_g7_in_an_outage_an_unknown_key_is_never_held_against_an_old_copy(clock: Clock) -> None:
+    """Else a genuine token with a new key would be 401."""
+    manager = SecretsManager("one")
+    secret = secret_of(manager, clock, str)
+    secret.value()
+    manager.secret, clock.now = down(), clock.now + CACHE_SECONDS
+    assert secret.value() == "one"
+    assert secret.fresh() is None
+    clock.now += REREAD_SECONDS
+    assert refused(secret.fresh).status == 503
+
+
+def test_g7_a_forgotten_copy_outlasts_no_outage(clock: Clock) -> None:
+    manager = SecretsManager("one")
+    secret = secret_of(manager, clock, str)
+    secret.value()
+    secret.forget()
+    manager.secret = down()
+    assert refused(secret.value).status == 503
+
+
+def test_g7_a_secret_that_was_read_and_is_unusable_is_no_outage(clock: Clock) -> None:
+    manager = SecretsManager(RING)
+    secret = secret_of(manager, clock, key_ring)
+    secret.value()
+    manager.secret, clock.now = "no ring", clock.now + CACHE_SECONDS
+    assert [refused(secret.value).slug for _ in range(2)] == ["key-ring-unusable"] * 2
+    manager.secret = down()
+    assert secret.value().signing == {"k0": KEY.encode()}, "nobody knows what it is now"
+
+
+@pytest.mark.parametrize("clock_ahead", ["wall", "monotonic"])
+def test_g7_a_copy_is_as_old_as_the_clock_says_that_has_gone_further(clock_ahead: str) -> None:
+    """The monotonic clock stands still in a frozen environment; the wall clock may be set back by an hour."""
+    wall, monotonic, manager = Clock(), Clock(), SecretsManager("one")
+    client: Any = manager
+    secret = Secret(client, "the-id", str, wall, monotonic)
+    secret.value()
+    manager.secret = "two"
+    ahead, behind = (wall, monotonic) if clock_ahead == "wall" else (monotonic, wall)
+    behind.now -= 3600 if behind is wall else 0
+    ahead.now += CACHE_SECONDS - 0.1
+    assert secret.value() == "one"
+    ahead.now += 0.1
+    assert secret.value() == "two"
+    manager.secret = down()
+    ahead.now += CACHE_SECONDS + STALE_SECONDS
+    assert refused(secret.value).status == 503
+
+
+def test_g7_by_default_a_copys_age_is_wall_time_and_active_time() -> None:
+    client: Any = SecretsManager("one")
+    assert Secret(client, "the-id", str)._clocks == (time.time, time.monotonic)  # noqa: SLF001
+
+
+def test_an_old_copy_is_counted_each_time_and_its_outage_logged_once(
+    clock: Clock, counted: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lines: list[dict[str, Any]] = []
+    monkeypatch.setattr(telemetry.logger, "warning", lambda _, **more: lines.append(more))
+    manager = SecretsManager("one")
+    secret = secret_of(manager, clock, str)
+    secret.value()
+    assert counted == []
+    manager.secret, clock.now = down(), clock.now + CACHE_SECONDS
+    for _ in range(3):
+        secret.value()
+    assert counted == ["stale_secret"] * 3
+    assert [line["age"] for line in lines] == [CACHE_SECONDS]
+    assert lines[0]["detail"].startswith("A secret can't be read (EndpointConnectionError).")
 
 
 def test_g7_an_unusable_ring_is_a_503_and_mended_as_soon_as_the_secret_is(clock: Clock) -> None:

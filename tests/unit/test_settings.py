@@ -63,3 +63,17 @@ def test_a_wrong_setting_is_named_with_what_it_must_be(
     monkeypatch.setenv(NAME, value)
     with pytest.raises(SettingError, match=f"{NAME} {complaint}, not '{value}'"):
         read(NAME)
+
+
+@pytest.mark.parametrize(("value", "insecure"), [("https://a.b/c", False), ("http://a", True), ("https://a", True)])
+def test_a_url_is_read(value: str, *, insecure: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(NAME, value)
+    assert settings.url(NAME, may_be_insecure=insecure) == value
+
+
+@pytest.mark.parametrize("value", ["http://user:secret@a", "HTTP://secret", "ftp://secret", "secret", "//secret"])
+def test_g5_a_url_in_clear_is_refused_unquoted(value: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(NAME, value)
+    with pytest.raises(SettingError, match=f"{NAME} must be an https URL") as caught:
+        settings.url(NAME, may_be_insecure=False)
+    assert "secret" not in str(caught.value)

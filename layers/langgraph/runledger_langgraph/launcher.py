@@ -17,7 +17,6 @@ from langgraph_sdk.errors import ConflictError, NotFoundError
 
 from runledger.adapters import telemetry
 from runledger.core import launch_states, run_states, tokens
-from runledger.core.json_text import metadata_of
 from runledger.core.launches import parse_launch
 from runledger.core.problems import Problem, unavailable
 from runledger.core.settling import STILL
@@ -289,7 +288,7 @@ class Launcher:
             started,
             now,
             after_seconds=request.after_seconds if request else 0,
-            metadata=metadata_of(request.metadata) if request else None,
+            metadata=request.metadata_text if request else None,
         )
 
     def record_found(self, launch: Launch, run: Mapping[str, Any]) -> None:

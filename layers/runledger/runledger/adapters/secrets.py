@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from runledger.adapters import telemetry
 from runledger.core.problems import Problem, unavailable
 from runledger.core.tokens import KeyRing, KeyRingUnusableError
 
@@ -16,50 +17,85 @@ if TYPE_CHECKING:
     from mypy_boto3_secretsmanager import SecretsManagerClient
 
 CACHE_SECONDS = 300
-REREAD_SECONDS = 30  # a storm of unknown keys causes one read in this time, not one for each request
+REREAD_SECONDS = 30  # a storm of unknown keys, or an outage, causes one read in this time, not one for each request
+STALE_SECONDS = 3600  # for how much longer a copy may serve while Secrets Manager is unavailable
 
 API_KEY_PLACEHOLDER = "put-your-langgraph-api-key-here"
 
 
 class Secret[T]:
-    """One secret, read when first needed and again when older than the cache time; `read` turns its text into a T."""
+    """One secret, read when first needed and again when older than the cache time; `read` turns its text into a T.
+
+    While Secrets Manager is unavailable a copy that was good serves for up to STALE_SECONDS more. It is counted as
+    `stale_secret` each time.
+    """
 
     def __init__(
         self,
         client: SecretsManagerClient,
         secret_id: str,
         read: Callable[[str], T],
-        clock: Callable[[], float] = time.monotonic,
+        *clocks: Callable[[], float],
     ) -> None:
-        """`clock` counts seconds."""
-        self._client, self._secret_id, self._read, self._clock = client, secret_id, read, clock
+        """`clocks` count seconds; by default they are the wall clock and the monotonic one.
+
+        What the clock says that has gone further counts: the monotonic one may stand still while Lambda has frozen the
+        environment, and the wall clock may be set back.
+        """
+        self._client, self._secret_id, self._read = client, secret_id, read
+        self._clocks = clocks or (time.time, time.monotonic)
         self._value: T
-        self._known = False
-        self._read_at = self._tried_at = float("-inf")
+        self._known = self._is_down = False
+        self._read_at: tuple[float, ...] = ()  # by each clock; empty for never
+        self._tried_at: tuple[float, ...] = ()
 
     def value(self) -> T:
-        """Return the secret, at most CACHE_SECONDS old; raise a 503 Problem when it can't be read."""
-        if not self._known or self._clock() - self._read_at >= CACHE_SECONDS:
-            return self._fetch()
+        """Return the secret, at most CACHE_SECONDS old; raise a 503 Problem when it can't be read.
+
+        While Secrets Manager is unavailable it may be STALE_SECONDS older, and is asked for every REREAD_SECONDS. A
+        secret that was read and is unusable is no outage.
+        """
+        age = self._age(self._read_at)
+        if self._known and age < CACHE_SECONDS:
+            return self._value
+        may_serve = self._known and age < CACHE_SECONDS + STALE_SECONDS
+        if not (may_serve and self._is_down and self._age(self._tried_at) < REREAD_SECONDS):
+            try:
+                return self._fetch()
+            except Problem as problem:
+                if not (may_serve and self._is_down):
+                    raise
+                telemetry.logger.warning("an old copy of a secret serves", detail=problem.detail, age=int(age))
+        telemetry.count("stale_secret")
         return self._value
 
     def fresh(self) -> T | None:
-        """Read the secret again; None while the last try is younger than REREAD_SECONDS."""
-        if self._clock() - self._tried_at < REREAD_SECONDS:
+        """Read the secret again; None while the last try is younger than REREAD_SECONDS.
+
+        Raises a 503 Problem when it can't be read: an old copy is never returned as a new one.
+        """
+        if self._age(self._tried_at) < REREAD_SECONDS:
             return None
         return self._fetch()
 
     def forget(self) -> None:
-        """Read anew next time, as after an answer that says the secret is wrong."""
+        """Read anew next time, as after an answer that says the secret is wrong; the copy never serves again."""
         self._known = False
 
+    def _age(self, then: tuple[float, ...]) -> float:
+        return max(now() - at for now, at in zip(self._clocks, then, strict=True)) if then else float("inf")
+
     def _fetch(self) -> T:
-        self._tried_at = self._clock()
+        self._tried_at = tuple(now() for now in self._clocks)
         try:
-            text = self._client.get_secret_value(SecretId=self._secret_id)["SecretString"]
-        except (BotoCoreError, ClientError, KeyError) as error:
+            answer = self._client.get_secret_value(SecretId=self._secret_id)
+        except (BotoCoreError, ClientError) as error:
+            self._is_down = True
             raise unavailable(f"A secret can't be read ({type(error).__name__}).") from error
-        self._value = self._read(text)
+        self._is_down = False
+        if "SecretString" not in answer:
+            raise unavailable("A secret can't be read: it has no text.")
+        self._value = self._read(answer["SecretString"])
         self._known, self._read_at = True, self._tried_at
         return self._value
 

@@ -46,3 +46,20 @@ def flag(name: str) -> bool:
     if value not in ("true", "false"):
         raise SettingError(f"the environment variable {name} must be 'true' or 'false', not {value!r}")
     return value == "true"
+
+
+def url(name: str, *, may_be_insecure: bool) -> str:
+    """Return the setting `name`, which must be an https URL, or `may_be_insecure`: http sends keys and tokens in clear.
+
+    The URL is quoted in no error: somebody may have put credentials into it.
+    """
+    value = text(name)
+    scheme = value.partition("://")[0].lower()
+    if scheme == "http" and not may_be_insecure:
+        raise SettingError(
+            f"the environment variable {name} must be an https URL: over http, keys and tokens go in clear. "
+            "Where that is wanted, set the parameter AllowInsecureUrls to 'true'"
+        )
+    if scheme not in ("http", "https"):
+        raise SettingError(f"the environment variable {name} must be an https URL")
+    return value

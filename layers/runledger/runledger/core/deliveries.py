@@ -7,7 +7,8 @@ import json
 import re
 from dataclasses import dataclass, field
 
-from runledger.core.json_text import Number, clean, metadata_of
+from runledger.core.body_text import body_text
+from runledger.core.json_text import Number, clean, metadata_of, text_within
 from runledger.core.outcomes import Outcome, outcome_of
 from runledger.core.times import normalised
 
@@ -66,22 +67,27 @@ class Trimmed:
     run_id: str | None
 
 
-def parse_delivery(body: bytes, *spellings: str) -> Delivery | Trimmed:
+def parse_delivery(body: bytes, *spellings: str, coding: str = "") -> Delivery | Trimmed:
     """Read one webhook body; raise NotADeliveryError where it is no JSON object.
+
+    `coding` is its Content-Encoding. What can't be read here, but may be a delivery all the same, is Trimmed: an
+    unknown coding; NaN and Infinity, which JSON doesn't have and Python writes all the same; thousands of levels.
 
     The text is kept as received (G3): only the token, which LangGraph echoes in `kwargs.webhook`, is cut out (G5), in
     each of `spellings`, because a URL may percent-encode it. Numbers are never converted, so no digit is lost and none
     can be too long.
     """
     try:
-        text = _without(body.decode(), spellings)
+        received = body_text(body, coding)
     except ValueError:
         raise NotADeliveryError from None
+    text = None if received is None else _without(received, spellings)
     if text is None:
         return Trimmed(None, None)
     number = _Numbers().__getitem__
+    constants: list[str] = []
     try:
-        members = json.loads(text, parse_int=number, parse_float=number, parse_constant=_refuse)
+        members = json.loads(text, parse_int=number, parse_float=number, parse_constant=constants.append)
     except RecursionError:
         if not (text.lstrip(_SPACE).startswith("{") and text.rstrip(_SPACE).endswith("}")):
             raise NotADeliveryError from None
@@ -91,11 +97,11 @@ def parse_delivery(body: bytes, *spellings: str) -> Delivery | Trimmed:
     if not isinstance(members, dict):
         raise NotADeliveryError
     metadata, kwargs = _map(members.get("metadata")), _map(members.get("kwargs"))
-    launch_id = None if metadata.get("launch_id") is None else str(metadata["launch_id"])
+    launch_id = _named(metadata.get("launch_id"))
     run_id, status = members.get("run_id"), _name(members.get("status"))
     if not isinstance(run_id, str) or not _UUID.fullmatch(run_id):
         return Trimmed(launch_id, None)
-    if status is None:
+    if status is None or constants:
         return Trimmed(launch_id, run_id.lower())
     return Delivery(
         run_id=run_id.lower(),
@@ -142,12 +148,13 @@ def payload_of(text: str) -> Payload:
     return Payload(text, len(stored), hashlib.sha256(stored).hexdigest())
 
 
-def _refuse(name: str) -> None:
-    raise ValueError(name)
-
-
 def _map(value: object) -> dict[str, object]:
     return value if isinstance(value, dict) else {}
+
+
+def _named(value: object) -> str | None:
+    """Return the launch that a body names, whatever it is; None where it names none."""
+    return value if value is None or isinstance(value, str) else text_within(_MAX_NAME, value) or "…"
 
 
 def _name(value: object) -> str | None:

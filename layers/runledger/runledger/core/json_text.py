@@ -25,26 +25,63 @@ def clean(text: str) -> str:
 
 def metadata_of(value: object) -> str | None:
     """Write a run's metadata as JSON text; None where there is none, or too much of it."""
-    if not isinstance(value, dict) or not value:
-        return None
+    return text_within(MAX_METADATA_BYTES, value) if isinstance(value, dict) and value else None
+
+
+def text_within(most: int, value: object) -> str | None:
+    """Write a value as JSON text in ASCII; None where that has more than `most` bytes, or is too deep for Python.
+
+    Writing ends at the limit, so that what it costs depends on the limit and not on what was sent.
+    """
+    writer = _Writer(most)
     try:
-        text = _text_of(value)
-    except RecursionError:
+        writer.write(value)
+    except (_TooLongError, RecursionError):
         return None
-    return text if len(text) <= MAX_METADATA_BYTES else None
+    return "".join(writer.pieces)
 
 
-def _text_of(value: object) -> str:
-    match value:
-        case Number():
-            return str(value)
-        case str():
-            return json.dumps(clean(value))
-        case dict():
-            return f"{{{', '.join(f'{_text_of(name)}: {_text_of(member)}' for name, member in value.items())}}}"
-        case list():
-            return f"[{', '.join(map(_text_of, value))}]"
-    return json.dumps(value)
+class _TooLongError(Exception):
+    """The text reaches beyond its limit."""
+
+
+class _Writer:
+    """JSON text in pieces, with so many bytes `left` for more."""
+
+    __slots__ = ("left", "pieces")
+
+    def __init__(self, left: int) -> None:
+        self.left = left
+        self.pieces: list[str] = []
+
+    def write(self, value: object) -> None:
+        match value:
+            case Number():
+                self._add(value)
+            case str():
+                self._add(json.dumps(clean(value)) if len(value) <= self.left else value)
+            case dict():
+                self._add("{")
+                for index, (name, member) in enumerate(value.items()):
+                    self._add(", " * (index > 0))
+                    self.write(name)
+                    self._add(": ")
+                    self.write(member)
+                self._add("}")
+            case list():
+                self._add("[")
+                for index, member in enumerate(value):
+                    self._add(", " * (index > 0))
+                    self.write(member)
+                self._add("]")
+            case _:
+                self._add(json.dumps(value))
+
+    def _add(self, piece: str) -> None:
+        self.left -= len(piece)
+        if self.left < 0:
+            raise _TooLongError
+        self.pieces.append(piece)
 
 
 def members_of(item: Mapping[str, Any], names: Iterable[str]) -> dict[str, str]:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from runledger.core.fields import Field, Schema, whole
+from runledger.core.json_text import metadata_of
 from runledger.core.launch_fields import FIELDS
 from runledger.core.problems import FieldError, Problem, invalid_request
 from runledger.core.requests import json_object, unknown_members
@@ -30,6 +31,7 @@ _OURS = {"assistant_id", "thread_id", "metadata", "stream"}
 class LaunchRequest:
     """A valid `POST /runs` body.
 
+    `metadata_text` is what the ledger keeps of `metadata` (`metadata_of`), made before LangGraph is asked.
     `task_token` is that of the Step Functions task that waits; `text` is the body without it, its members in order.
     `digest` is the same for bodies that differ in white space, order and `callback` alone. `options` holds what goes to
     LangGraph as it is: `input` or `command`, `config`, `context`, `checkpoint_id`, `interrupt_before`,
@@ -46,6 +48,7 @@ class LaunchRequest:
     options: dict[str, Json]
     text: str = field(default="", repr=False, compare=False)
     task_token: str | None = field(default=None, repr=False)
+    metadata_text: str | None = field(default=None, repr=False, compare=False)
 
 
 def launch_id_after(run_id: str, ledger_id: str) -> str:
@@ -103,6 +106,7 @@ def request_of(fields: dict[str, Json], text: str | None = None) -> LaunchReques
         options=options,
         text=json.dumps(fields, separators=(",", ":")) if callback or text is None else text,
         task_token=str(callback["task_token"]) if callback else None,
+        metadata_text=metadata_of(fields.get("metadata")),
     )
 
 

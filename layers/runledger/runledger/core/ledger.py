@@ -19,6 +19,10 @@ SHARDS = 8
 FIRST_CHECK_SECONDS = 120  # a webhook is normally there long before
 LEASE_SECONDS = 60  # a launch function ends after 28 s, a reconcile's part in one launch after 35
 NOT_DUE = ("due_at", "due_shard")
+_EVENTS = "unpublished"  # the set of a run's outcomes whose events have not left
+# Beside that set, put and removed with it, stands a text which the stream's filter matches: AWS documents filters on
+# texts, and none on sets.
+EVENT_STATE, HAS_EVENTS = "event_state", "unpublished"
 
 type Value = str | int | bool | dict[str, str] | frozenset[str]
 
@@ -29,6 +33,7 @@ class Update:
 
     `set` overwrites, `once` keeps what is there, `add` counts up or adds to a set of texts, None values are left out.
     `condition` writes attributes as `#name` and values as `:name`, the values being those of `given`.
+    What adds to, sets or removes the set `unpublished` does the same to `event_state`, whoever makes it.
     """
 
     key: Mapping[str, str]
@@ -38,6 +43,13 @@ class Update:
     once: Mapping[str, Value | None] = field(default_factory=dict)
     add: Mapping[str, int | frozenset[str]] = field(default_factory=dict)
     remove: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        """Keep `event_state` in step with `unpublished`."""
+        if _EVENTS in self.add or self.set.get(_EVENTS):
+            object.__setattr__(self, "set", {**self.set, EVENT_STATE: HAS_EVENTS})
+        if _EVENTS in self.remove:
+            object.__setattr__(self, "remove", (*self.remove, EVENT_STATE))
 
 
 @dataclass(frozen=True, slots=True)
