@@ -120,6 +120,11 @@ class DueRuns:
         self._update(run_states.closed(item["run_id"], int(item["due_at"])))
         return False
 
+    def _tell_unless_down(self, run_id: str) -> None:
+        """Tell what a run came to, unless the bus seems to be down: the run stays due, and others need the time."""
+        if self.bus_failures < _TOO_MANY:
+            self._tell(run_id)
+
     def _tell(self, run_id: str) -> None:
         self.bus_failures += 1
         self.telling.tell(run_id)
@@ -197,8 +202,8 @@ class DueRuns:
         match found:
             case Verified() | Denied():
                 note_verified(self.launcher.runs, item, found)
-                self._tell(item["run_id"])
-            case Running() if item.get("source") == "webhook":
+                self._tell_unless_down(item["run_id"])
+            case Running() if item.get("source") == "webhook" and not _waits(item):
                 self._reopen(item, now)
             case Running():
                 self._postpone(item, known=True)
@@ -241,7 +246,7 @@ class DueRuns:
         if self._update(verification.corrected(run, found.seen, placed, now)):
             telemetry.count("corrected")
             telemetry.logger.warning("corrected: LangGraph has decided", status=found.seen.status, was=run["status"])
-            self._tell(item["run_id"])
+            self._tell_unless_down(item["run_id"])
 
     def _settle(self, item: Item, found: Ended, now: float) -> None:
         if found.seen.outcome == "settling":  # a word that is not known here
@@ -308,7 +313,7 @@ class DueRuns:
             self._update(run_states.missed(run_id, int(item["due_at"]), later, now))
         elif is_doubtful(item):  # LangGraph has deleted it since: what its webhook said is all there is
             self._update(verification.verified(item, is_known=False))
-            self._tell(run_id)
+            self._tell_unless_down(run_id)
         elif item["outcome"] == "pending":
             if self._update(run_states.lost(run_id, now)):
                 telemetry.count("lost")
@@ -348,12 +353,17 @@ def _is_stuck(item: Item) -> bool:
     return int(item.get("failures", 0)) >= STUCK_AFTER
 
 
+def _waits(item: Item) -> bool:
+    """Whether a run waits for a person, as far as is known: `Running` means that it still does."""
+    return item["outcome"] == "awaiting_input" and not item.get("disputed")
+
+
 async def _look(client: LangGraphClient, item: Item, ledger_id: str) -> Found:
     if "claim" in item:
         return await look_at_claim(client, item, ledger_id)
     if item.get("unverified") and not item.get("disputed"):
         return await verify(client, item)
-    if item["outcome"] == "awaiting_input" and not item.get("disputed"):
+    if _waits(item):
         return await look_waiting(client, item["thread_id"], item["run_id"])
     if item["outcome"] == "settling" and not item.get("disputed"):  # its result is here
         return await look(client, *_of(item), max_bytes=0)

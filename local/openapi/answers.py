@@ -27,7 +27,7 @@ PROBLEMS: dict[int, dict[str, str]] = {  # by status and slug, what is the matte
     409: {
         "idempotency-key-reused": "the Idempotency-Key was used with another body",
         "launch-in-progress": "another request with this Idempotency-Key is at work, or died at it just now",
-        "launch-unconfirmed": "a delivery came about a run of the launch that LangGraph does not know; it is asked again",
+        "launch-unconfirmed": "a webhook reported a run of the launch that LangGraph does not know; it is asked again",
         "launch-elsewhere": "the launch was put down for another LangGraph deployment",
         "thread-busy": "LangGraph has another run on the thread, for how long it does not say; Retry-After is a guess",
         "not-waiting": "the run asks nothing now",

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from runledger.core.json_text import members_of, object_of
+from runledger.core.verification import is_doubtful
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -63,8 +64,8 @@ type Item = Mapping[str, Any]
 
 
 def is_final(item: Item) -> bool:
-    """Whether a run's outcome stays as it is. A lost run may yet be heard of."""
-    return item["outcome"] in _FINAL
+    """Whether a run's outcome stays as it is. A lost run may yet be heard of, and LangGraph may say otherwise."""
+    return item["outcome"] in _FINAL and not is_doubtful(item)
 
 
 def run(item: Item, prefix: str, payload_url: str | None = None, payload_at: tuple[str, str] | None = None) -> str:
