@@ -902,6 +902,27 @@ MUTATIONS = (
         "if False",
     ),
     Mutation(
+        "G6",
+        "what LangGraph says of the webhook's URL is the caller's fault",
+        f"{LANGGRAPH}/refusals.py",
+        "(422, _WEBHOOK, _URL_REFUSED),",
+        "",
+    ),
+    Mutation(
+        "G1",
+        "a proxy's 404 passes for LangGraph's",
+        f"{LANGGRAPH}/origin.py",
+        "if response.status_code in _DEPENDS and words(response) is None:",
+        "if False:",
+    ),
+    Mutation(
+        "G1",
+        "JSON of another shape is a fault of ours",
+        f"{LANGGRAPH}/refusals.py",
+        "TimeoutError, ValueError, LookupError, TypeError, AttributeError,",
+        "TimeoutError, KeyError, TypeError,",
+    ),
+    Mutation(
         "G1",
         "any text passes for a run's id",
         f"{LANGGRAPH}/runs.py",

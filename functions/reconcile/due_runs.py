@@ -62,6 +62,7 @@ class DueRuns:
     asked: set[str] = field(default_factory=set)  # threads of runs that LangGraph told of
     gone: list[tuple[Item, Gone]] = field(default_factory=list)
     is_refused: bool = False
+    is_misconfigured: bool = False
     bus_failures: int = 0  # one after the other
     ends: float = 0.0
 
@@ -136,7 +137,9 @@ class DueRuns:
         except ERRORS as error:
             self.is_refused = self.is_refused or refuses_the_key(error)
             secrets = (self.launcher.api_key.value(),)
-            self._failed(item, explain(error, self.launcher.langgraph, secrets=secrets).detail)
+            problem = explain(error, self.launcher.langgraph, secrets=secrets)
+            self.is_misconfigured = self.is_misconfigured or problem.about == "us"
+            self._failed(item, problem.detail)
             return False
         except Exception as error:  # noqa: BLE001 - a poisoned item never stops the others
             self._poisoned(item, error)
@@ -206,9 +209,10 @@ class DueRuns:
 
     def _judge(self) -> None:
         """Mark the runs that LangGraph did not know, unless it seems to know nothing, or lets nobody in."""
+        if self.is_misconfigured:
+            telemetry.count("misconfigured")
         if self.is_refused:
             self.launcher.api_key.forget()
-            telemetry.count("langgraph_refuses")
             telemetry.logger.error("LangGraph refuses the API key; no run is marked as gone")
         gone = {item["thread_id"] for item, _ in self.gone}
         forgets = len(gone) > max(1, len(self.asked) / 2)

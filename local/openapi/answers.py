@@ -41,6 +41,7 @@ PROBLEMS: dict[int, dict[str, str]] = {  # by status and slug, what is the matte
     500: {"internal": "a fault that nobody foresaw; it is logged"},
     502: {
         "api-key-refused": "LangGraph refuses the API key that the stack has",
+        "webhook-url-refused": "LangGraph refuses the URL of the stack's webhook, by its configuration or the stack's",
         "langgraph-fault": "LangGraph can't be reached, or its answer is none; the run may have been started",
     },
     503: {

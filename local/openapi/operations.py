@@ -15,7 +15,7 @@ from runledger.core import views
 _READ = ("internal", "unavailable")
 _SECRETS = ("key-ring-unusable", "api-key-missing", "api-key-unusable")
 _ASK = ("langgraph-refused", "langgraph-throttles", "api-key-refused", "langgraph-fault", "langgraph-timeout")
-_START = (*_ASK, "langgraph-unknown", "thread-busy", "body-too-large")
+_START = (*_ASK, "langgraph-unknown", "thread-busy", "body-too-large", "webhook-url-refused")
 
 
 @dataclass(frozen=True)

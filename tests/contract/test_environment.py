@@ -42,7 +42,7 @@ LATE = {
 }  # seconds, and how often one after the other
 KINDS = {"count": "Sum", "gauge": "Maximum"}
 WATCHED = {
-    "launch": {"failed", "unrecorded", "waiting"},
+    "launch": {"failed", "misconfigured", "unrecorded", "waiting"},
     "webhook": {"failed", "dropped", "contradicted", "conflict"},
     "notify": {"failed"},
     "query": {"failed"},
@@ -56,7 +56,7 @@ WATCHED = {
         "recovered",
         "lost",
         "langgraph_forgets",
-        "langgraph_refuses",
+        "misconfigured",
         "result_too_large",
         "oldest_due",
     },

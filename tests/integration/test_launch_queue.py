@@ -29,6 +29,8 @@ LATER = {  # what LangGraph says now and not for ever, and whether it has made n
     "429": (Told(429, {"detail": "slow down"}), "refused"),
     "409": (Told(409, {"detail": "busy"}), "refused"),
     "401": (Told(401, {"detail": "key"}), "refused"),
+    "webhook's URL": (Told(422, {"detail": "Webhook domain not allowed"}), "refused"),
+    "proxy": (Told(404, "<html>404 Not Found</html>", {"Content-Type": "text/html"}), "refused"),
     "500": (Told(500, {"detail": "no"}), "starting"),
     "503": (Told(503, "no"), "starting"),
     "cut": (Told(cut=True), "starting"),

@@ -136,7 +136,7 @@ def test_g1_where_any_run_is_refused_none_is_marked_and_the_key_is_read_again(sc
     scene.pass_at(120)
     assert "misses" not in scene.run(gone)
     assert {scene.run(run_id)["due_at"] for run_id in (*runs, gone)} == {CHECK + 240}
-    assert scene.output.counts == {"langgraph_refuses": 1, "check_failed": 1}
+    assert scene.output.counts == {"misconfigured": 1, "check_failed": 1}
     scene.aws.put_secret("LangGraphApiKeySecret", "lsv2_new_key")
     scene.pass_at(360)
     assert scene.run(gone)["misses"] == 1

@@ -23,7 +23,7 @@ from runledger.core.problems import Problem, unavailable
 from runledger.core.settling import STILL
 from runledger_langgraph.inspection import runs_of_launch
 from runledger_langgraph.refusals import ERRORS, explain, fault
-from runledger_langgraph.runs import NotStartedError, Start, Started, UnknownError, make_thread, start_run
+from runledger_langgraph.runs import NotStartedError, Start, Started, UnknownError, make_thread, run_id_of, start_run
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
@@ -40,7 +40,6 @@ if TYPE_CHECKING:
     from runledger_langgraph.client import LangGraph
 
 SPARE_SECONDS = 0.5  # how long after `until` an answer may be noticed
-_LASTING = ("langgraph-refused", "body-too-large", "launch-elsewhere")  # about the request, not about the moment
 
 
 class TakenError(Exception):
@@ -70,7 +69,7 @@ class Launcher:
         try:
             started = start_run(self.langgraph, self._prepare(launch, request), self.api_key.value(), until)
         except UnknownError as unknown:
-            problem = unknown.problem
+            problem = self.told(unknown.problem)
             problem.detail += " The run may have been started all the same; its launch goes on by itself."
             problem.extra = {"launch_id": launch.launch_id}
             raise problem from None
@@ -180,9 +179,11 @@ class Launcher:
 
     def _in_langgraph(self, launch: Launch, until: float, *, must_know: bool = False) -> list[Started]:
         """Return the runs that LangGraph has on the launch's thread; none where it need not know the thread."""
-        return [
-            started_as(run) for run in self.ask(until, lambda client: _runs_of(client, launch, must_know=must_know))
-        ]
+
+        async def found(client: LangGraphClient) -> list[Started]:
+            return [started_as(run) for run in await _runs_of(client, launch, must_know=must_know)]
+
+        return self.ask(until, found)
 
     def ask[T](self, until: float, question: Callable[[LangGraphClient], Awaitable[T]]) -> T:
         """Ask LangGraph; raise what it answers amiss as a Problem."""
@@ -195,7 +196,9 @@ class Launcher:
             raise self.told(explain(error, self.langgraph, secrets=(key,))) from None
 
     def told(self, problem: Problem) -> Problem:
-        """Read the API key anew next time, if that is what LangGraph refused; return the problem."""
+        """Count what is about our configuration, and read a refused API key anew next time; return the problem."""
+        if problem.about == "us":
+            telemetry.count("misconfigured")
         if problem.slug == "api-key-refused":
             self.api_key.forget()
         return problem
@@ -207,7 +210,7 @@ class Launcher:
         has tried again by then.
         """
         self.told(problem)
-        is_lasting = problem.slug in _LASTING
+        is_lasting = problem.about == "request"
         if is_patient and not is_lasting and not self._is_too_old(launch):
             return
         nobody_to_ask = problem.slug == "launch-elsewhere"
@@ -285,7 +288,7 @@ class Launcher:
 
 def started_as(item: Mapping[str, Any]) -> Started:
     """Read a run that is there already, in the ledger or in LangGraph."""
-    return Started(item["run_id"], item.get("assistant_id", ""), item["created_at"])
+    return Started(run_id_of(item["run_id"]), item.get("assistant_id", ""), item["created_at"])
 
 
 async def _runs_of(client: LangGraphClient, launch: Launch, *, must_know: bool = False) -> list[dict[str, Any]]:
@@ -318,4 +321,5 @@ def _elsewhere(launch: Launch) -> Problem:
         f"It was put down for LangGraph at {launch.langgraph_url}; only there can its run be looked for. "
         "For a launch here use another Idempotency-Key.",
         extra={"launch_id": launch.launch_id},
+        about="request",
     )

@@ -74,6 +74,7 @@ class Launching:
                 "The Idempotency-Key was used for another request",
                 "A launch with this Idempotency-Key has another body. Use a new key for a new launch.",
                 extra={"launch_id": claim.launch_id},
+                about="request",
             )
         if self.request.task_token:
             claim = self._called_for(claim, self.request.task_token)
