@@ -902,6 +902,20 @@ MUTATIONS = (
         "if False",
     ),
     Mutation(
+        "G2",
+        "a repeat says pending of a run that is over",
+        "functions/launch/app.py",
+        '"pending" if is_new else',
+        '"pending" if True else',
+    ),
+    Mutation(
+        "G8",
+        "the task of a launch whose run was removed waits for ever",
+        f"{ADAPTERS}/callbacks.py",
+        "return removal_of(launch)",
+        "return None",
+    ),
+    Mutation(
         "G6",
         "what LangGraph says of the webhook's URL is the caller's fault",
         f"{LANGGRAPH}/refusals.py",

@@ -103,7 +103,7 @@ class Messages:
 
     def _tell(self, token: str, launch_id: str | None, problem: Problem, *, is_late: bool) -> None:
         """Tell the task that waits that nothing comes of it; where that can't be done now, only while there is time."""
-        told = {"launch_id": launch_id, "reason": problem.slug} if launch_id else {"reason": problem.slug}
+        told = {"reason": problem.slug, "detail": problem.detail, **({"launch_id": launch_id} if launch_id else {})}
         try:
             self.launcher.callbacks.tasks.end(token, refusal_of(told))
         except Problem as fault:

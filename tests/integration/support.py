@@ -99,21 +99,21 @@ class Door:
         assert answer["headers"]["Cache-Control"] == "no-store"
         return _described(event, Reply(answer["statusCode"], answer["headers"], answer["body"]))
 
-    def get(self, url: str, headers: dict[str, str] | None = None) -> Reply:
-        """Call the handler for the route that the URL is of, as the gateway does."""
-        return self._at("GET", url, None, headers or {})
+    def get(self, url: str, headers: dict[str, str] | None = None, prefix: str = "") -> Reply:
+        """Call the handler for the route that the URL is of, as the gateway does behind a base path `prefix`."""
+        return self._at("GET", url, None, headers or {}, prefix)
 
-    def post(self, url: str, body: str | None = None) -> Reply:
-        """Call the handler for the route that the URL is of, as the gateway does."""
-        return self._at("POST", url, body, {})
+    def post(self, url: str, body: str | None = None, prefix: str = "") -> Reply:
+        """Call the handler for the route that the URL is of, as the gateway does behind a base path `prefix`."""
+        return self._at("POST", url, body, {}, prefix)
 
-    def _at(self, method: str, url: str, body: str | None, headers: dict[str, str]) -> Reply:
+    def _at(self, method: str, url: str, body: str | None, headers: dict[str, str], prefix: str) -> Reply:
         path, _, query = url.partition("?")
         (route, found), *_ = [
             (route, found) for route in self.function.routes if (found := _pattern(route.path).fullmatch(path))
         ]
         event = http_event(method, route.path, body, query, headers, is_base64=False)
-        event |= {"rawPath": path, **({"pathParameters": found.groupdict()} if found.groupdict() else {})}
+        event |= {"rawPath": prefix + path, **({"pathParameters": found.groupdict()} if found.groupdict() else {})}
         answer = self.app.handler(event, Context(self.function.timeout, function_name=self.function.name))
         return _described(event, Reply(answer["statusCode"], answer["headers"], answer.get("body", "")))
 
@@ -248,6 +248,10 @@ class Aws:
         keys = [entry["Key"] for entry in s3.list_objects_v2(Bucket=bucket).get("Contents", [])]
         found = {key: s3.get_object(Bucket=bucket, Key=key) for key in keys}
         return {key: {**it, "Body": gzip.decompress(it["Body"].read()).decode()} for key, it in found.items()}
+
+    def remove(self, run_id: str) -> None:
+        """Have somebody remove a run from the table."""
+        self.client("dynamodb").delete_item(TableName=self.template.names["RunsTable"], Key={"run_id": {"S": run_id}})
 
     def is_empty(self) -> bool:
         return not (self.items("RunsTable") or self.items("LaunchesTable") or self.objects())

@@ -36,9 +36,10 @@ def only_launch(aws: Aws) -> dict[str, Any]:
 def assert_refused(aws: Aws, reply: Reply) -> None:
     """LangGraph has no run: the launch is over, and nobody needs to look at it."""
     item = only_launch(aws)
-    assert (item["state"], item["reason"]) == ("refused", reply.problem)
+    assert (item["state"], item["reason"], item["detail"]) == ("refused", reply.problem, reply.body["detail"])
     assert not {"due_at", "due_shard", "run_id"} & set(item)
-    assert "launch_id" not in reply.body
+    assert reply.body["launch_id"] == item["launch_id"]
+    assert "may have been started" not in reply.body["detail"]
 
 
 def assert_unknown(aws: Aws, reply: Reply) -> None:

@@ -213,7 +213,7 @@ def test_g1_a_refused_launch_whose_run_cannot_be_recorded_stays_due(
 ) -> None:
     launch_id = left_behind(scene)
     read = launch_states.Launch.read(launch(scene, launch_id))
-    scene.launcher.launches.apply(launch_states.refused(read, "thread-busy", NOW))
+    scene.launcher.launches.apply(launch_states.refused(read, "thread-busy", "It is busy.", NOW))
     scene.launcher.launches.apply(launch_states.heard(launch_id, NOW))
     metadata = {"launch_id": launch_id}
     run_id = scene.langgraph.add(read.thread_id, status="running", values="", metadata=metadata)
@@ -358,7 +358,7 @@ def test_g6_a_launch_that_is_heard_of_once_more_while_it_is_looked_at_stays_due(
 def test_g6_a_refused_launch_that_is_heard_of_is_looked_at_and_done_with(scene: Scene) -> None:
     launch_id = left_behind(scene)
     read = launch_states.Launch.read(launch(scene, launch_id))
-    scene.launcher.launches.apply(launch_states.refused(read, "thread-busy", NOW))
+    scene.launcher.launches.apply(launch_states.refused(read, "thread-busy", "It is busy.", NOW))
     scene.launcher.launches.apply(launch_states.heard(launch_id, NOW))
     item = look(scene, launch_id)
     assert item["state"] == "refused"

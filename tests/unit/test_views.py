@@ -95,14 +95,14 @@ def test_a_page_says_where_the_next_begins() -> None:
     ("state", "outcomes", "expected"),
     [
         ("starting", [], "pending"),
-        ("started", [], "pending"),
+        ("started", [], "removed"),
         ("refused", [], "refused"),
         ("starting", ["failed"], "failed"),
         ("refused", ["succeeded"], "succeeded"),
         ("started", ["succeeded", "answered"], "succeeded"),
         ("started", ["awaiting_input", "answered", "answered"], "awaiting_input"),
         ("started", ["doubled", "failed"], "failed"),
-        ("started", ["doubled"], "pending"),
+        ("started", ["doubled"], "removed"),
     ],
 )
 def test_a_launch_has_the_outcome_of_its_newest_run_but_not_of_a_second_one(

@@ -79,6 +79,7 @@ class Launcher:
             own = self._in_langgraph(launch, until) if busy or launch.may_be_doubled else []
             if not own:
                 self._refused(launch, refused.problem, is_patient=is_patient)
+                refused.problem.extra = {"launch_id": launch.launch_id}
                 raise refused.problem from None
             started = own[0]
         self._record(launch, started, until, request)
@@ -215,7 +216,7 @@ class Launcher:
             return
         nobody_to_ask = problem.slug == "launch-elsewhere"
         try:
-            update = launch_states.refused(launch, problem.slug, time.time(), heard=nobody_to_ask)
+            update = launch_states.refused(launch, problem.slug, problem.detail, time.time(), heard=nobody_to_ask)
             is_closed = self.launches.apply(update) is None
             if is_lasting or is_patient:
                 self.callbacks.settle(launch.launch_id)

@@ -53,7 +53,12 @@ RUN = (
     "payload_sha256",
     "payload",
 )
-LAUNCH = ("launch_id", "state", "reason", "run_id", "thread_id", "assistant_id", "created_at", "updated_at")
+LAUNCH = ("launch_id", "state", "reason", "detail", "run_id", "thread_id", "assistant_id", "created_at", "updated_at")
+_WITHOUT_RUNS = {
+    "starting": "pending",
+    "started": "removed",
+    "refused": "refused",
+}  # outcomes of a launch, by its state
 
 type Item = Mapping[str, Any]
 
@@ -85,11 +90,11 @@ def page(items: Iterable[Item], prefix: str, next_cursor: str | None) -> str:
 def launch(item: Item, runs: Sequence[Item], prefix: str) -> str:
     """Write a launch with its `runs`, the newest first, as JSON text.
 
-    Its outcome is that of its newest run, or `refused` where LangGraph would start none. A second run that appeared on
-    a caller's thread is shown, and counts for nothing.
+    Its outcome is that of its newest run, or `refused` where LangGraph would start none, or `removed` where its runs
+    are in the ledger no more. A second run that appeared on a caller's thread is shown, and counts for nothing.
     """
     newest = next((one for one in runs if not one.get("doubled")), None)
-    outcome = newest["outcome"] if newest else "refused" if item["state"] == "refused" else "pending"
+    outcome = newest["outcome"] if newest else _WITHOUT_RUNS[item["state"]]
     members = {**members_of(item, LAUNCH), "outcome": json.dumps(outcome), "runs": _array(runs, prefix)}
     return object_of(members)
 
