@@ -917,6 +917,20 @@ MUTATIONS = (
     ),
     Mutation(
         "G6",
+        "a write is begun that outlives its function",
+        f"{ADAPTERS}/deadline.py",
+        "    if not has_time():",
+        "    if False:",
+    ),
+    Mutation(
+        "G1",
+        "what LangGraph does not know is judged when no time is left",
+        f"{RECONCILE}/due_runs.py",
+        "if not deadline.has_time():",
+        "if False:",
+    ),
+    Mutation(
+        "G6",
         "what LangGraph says of the webhook's URL is the caller's fault",
         f"{LANGGRAPH}/refusals.py",
         "(422, _WEBHOOK, _URL_REFUSED),",

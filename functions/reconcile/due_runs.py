@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from reconcile.due_index import STUCK_AFTER, longest_due
-from runledger.adapters import telemetry
+from runledger.adapters import deadline, telemetry
 from runledger.core import run_states
 from runledger.core.deliveries import payload_of
 from runledger.core.ledger import next_check
@@ -121,7 +121,7 @@ class DueRuns:
             found = self.launcher.langgraph.ask(self.launcher.api_key.value(), until, look_at_all)
         except TimeoutError as error:  # of them all together
             found = [error] * len(items)
-        worked = [self._one(item, one) for item, one in zip(items, found, strict=True)]
+        worked = [self._one(item, one) for item, one in zip(items, found, strict=True) if deadline.has_time()]
         return any(worked)
 
     def _one(self, item: Item, found: Look | BaseException) -> bool:
@@ -221,6 +221,9 @@ class DueRuns:
             telemetry.logger.error("LangGraph does not know most runs; none is marked as gone", gone=len(gone))
         now = time.time()
         for item, found in self.gone:
+            if not deadline.has_time():
+                telemetry.logger.warning("no time is left; the rest of what LangGraph does not know is due still")
+                return
             telemetry.about_only(launch_id=item.get("launch_id"), run_id=item["run_id"])
             try:
                 if (self.is_refused or forgets) and not self._is_beyond_hope(item, now):

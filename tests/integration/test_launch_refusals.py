@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import time
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from local.servers import free_port
+from runledger.adapters import deadline
+from runledger.adapters.aws import CALL_SECONDS
 from runledger.core import launch_states
 from runledger_langgraph.client import LangGraph
 from tests.integration.langgraph_double import Told
@@ -355,3 +358,16 @@ def test_g1_a_run_of_another_shape_is_not_taken_for_the_launchs(
     reply = launch.call(launch_body(), headers=key)
     assert (reply.status, reply.problem) == (502, "langgraph-fault")
     assert not aws.items("RunsTable")
+
+
+def test_g1_a_refusal_that_comes_when_no_time_is_left_to_record_it_is_answered_and_the_launch_stays_due(
+    launch: Door, aws: Aws, langgraph: LangGraphDouble, output: Output, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def late(_: Any) -> None:
+        monkeypatch.setattr(deadline, "_ends", time.monotonic() + CALL_SECONDS - 0.01)
+
+    langgraph.before_run, langgraph.runs = late, Told(422, {"detail": "no such graph"})
+    reply = launch.call(launch_body())
+    assert (reply.status, reply.problem) == (422, "langgraph-refused")
+    assert (only_launch(aws)["state"], only_launch(aws)["due_at"]) == ("starting", LEASE_ENDS)
+    assert output.counts["refused"] == 1

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 from aws_lambda_powertools import Logger, Metrics, single_metric
 from aws_lambda_powertools.metrics import MetricUnit
 
+from runledger.adapters import deadline
+
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.typing import LambdaContext
 
@@ -21,7 +23,8 @@ metrics = Metrics()
 
 
 def begin(context: LambdaContext) -> None:
-    """Start an invocation with clean keys."""
+    """Start an invocation with clean keys, and its time."""
+    deadline.start(context)
     logger.clear_state()
     logger.append_keys(request_id=context.aws_request_id)
 
@@ -67,6 +70,7 @@ def report(problem: Problem) -> None:
 
 
 def end() -> None:
-    """Write the invocation's metrics out."""
+    """Write the invocation's metrics out, and forget its time."""
+    deadline.stop()
     if metrics.metric_set:
         metrics.flush_metrics()
