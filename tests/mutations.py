@@ -924,10 +924,17 @@ MUTATIONS = (
     ),
     Mutation(
         "G1",
-        "what LangGraph does not know is judged when no time is left",
-        f"{RECONCILE}/due_runs.py",
-        "if not deadline.has_time():",
-        "if False:",
+        "the webhook of a result that Lambda does not take is awaited",
+        f"{CORE}/run_states.py",
+        "seen.began and not is_heard and is_deliverable",
+        "seen.began and not is_heard",
+    ),
+    Mutation(
+        "G10",
+        "the indexes hold the whole error",
+        f"{CORE}/run_states.py",
+        "{name: text[:_BRIEF] for",
+        "{name: text for",
     ),
     Mutation(
         "G6",

@@ -79,6 +79,7 @@ class Messages:
             self.dead_letters.leave(letter, problem.detail)
             if state == "refused":
                 self.launcher.callbacks.settle_or_owe(str(launch_id))
+            telemetry.count("dead_letter")
             telemetry.logger.error("a message is a dead letter", reason=problem.slug, detail=problem.detail)
             return True
         if is_late:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from reconcile.due_index import STUCK_AFTER, longest_due
 from runledger.adapters import deadline, telemetry
 from runledger.core import run_states
-from runledger.core.deliveries import payload_of
+from runledger.core.deliveries import is_deliverable, payload_of
 from runledger.core.ledger import next_check
 from runledger.core.problems import Problem
 from runledger.core.run_states import OPEN
@@ -173,6 +173,9 @@ class DueRuns:
         now = time.time()
         match found:
             case Running():
+                if item["outcome"] == "pending" and self._is_beyond_hope(item, now):
+                    telemetry.count("overdue")
+                    telemetry.logger.error("LangGraph calls the run pending or running, long past MaxRunSeconds")
                 self._postpone(item, known=True)
             case Gone():
                 self.gone.append((item, found))
@@ -197,14 +200,21 @@ class DueRuns:
     def _record(self, item: Item, found: Ended, now: float) -> None:
         """Record how a run ended whose webhook has not come yet, or of which none was due."""
         placed: Placed | None = None
+        deliverable = False
         if found.result is not None:
             payload = payload_of(found.result)
+            deliverable = is_deliverable(payload)
             placed = self.launcher.bucket.place(item.get("launch_id"), item["run_id"], payload, self.inline_bytes)
         is_heard = bool(item.get("heard"))
-        if self._update(run_states.reconciled(item["run_id"], found.seen, placed, now, is_heard=is_heard)):
+        update = run_states.reconciled(
+            item["run_id"], found.seen, placed, now, is_heard=is_heard, is_deliverable=deliverable
+        )
+        if self._update(update):
             telemetry.count("reconciled")
             if placed is None:
                 telemetry.count("result_too_large")
+            elif not deliverable:
+                telemetry.count("oversized")
             telemetry.logger.info("reconciled", status=found.seen.status, outcome=found.seen.outcome)
 
     def _judge(self) -> None:

@@ -338,13 +338,34 @@ class Output:
         return [value for line in lines for value in line.get(name, [])]
 
     @property
+    def outcomes(self) -> dict[str, int]:
+        """Return how many runs of each outcome were counted, and under `failed_runs` how many failed, of how many."""
+        found: Counter[str] = Counter()
+        for line in self._lines():
+            if "_aws" in line and line["service"] == "ledger":
+                (metrics,) = line["_aws"]["CloudWatchMetrics"]
+                (metric,) = metrics["Metrics"]
+                by = {"runs": ["service", "outcome"], "failed_runs": ["service"]}[metric["Name"]]
+                assert (metrics["Namespace"], metrics["Dimensions"]) == ("Runledger/local", [by])
+                assert metric["Unit"] == "Count"
+                (value,) = line[metric["Name"]]
+                if metric["Name"] == "runs":
+                    found[line["outcome"]] += int(value)
+                else:
+                    found["failed_runs"] += int(value)
+                    found["of"] += 1
+        return {name: count for name, count in found.items() if count}
+
+    @property
     def counts(self) -> dict[str, int]:
-        """Return the counters; one with a reason also as `name:reason`."""
+        """Return the counters of functions; one with a reason also as `name:reason`."""
         counts: Counter[str] = Counter()
         for line in self._lines():
             for metrics in line.get("_aws", {}).get("CloudWatchMetrics", []):
                 assert metrics["Namespace"] == "Runledger/local"
                 (dimensions,) = metrics["Dimensions"]
+                if line["service"] == "ledger":
+                    continue
                 assert set(dimensions) <= {"service", "reason"}
                 assert line["service"] in ("launch", "webhook", "reconcile", "notify", "query", "rotate")
                 for metric in metrics["Metrics"]:

@@ -313,6 +313,17 @@ def test_a_run_that_ends_between_two_pages_leaves_no_hole(query: Door, book: Boo
     assert later in listed(query, "outcome=pending")[0]
 
 
+def test_what_failed_says_why_in_every_list(query: Door, book: Book) -> None:
+    launch_id = new_id()
+    book.launches.apply(claim(launch_id))
+    run_id = book.launched(launch_id)
+    book.delivered(run_id, launch_id, "error", error={"error": "ValueError", "message": "x" * 3000})
+    assert len(get_run(query, run_id).body["error"]["message"]) == 2000
+    for url in (f"/runs?thread_id={THREAD}", "/runs?outcome=failed", f"/launches/{launch_id}"):
+        (shown,) = query.get(url).body["runs"]
+        assert shown["error"] == {"type": "ValueError", "message": "x" * 200}
+
+
 def test_a_list_is_a_summary(query: Door, book: Book) -> None:
     launch_id = new_id()
     run_id = book.launched(launch_id)

@@ -72,6 +72,16 @@ def test_g5_only_what_is_for_callers_is_shown() -> None:
     assert set(shown) == set(LAUNCH) - ours | {"outcome", "runs"}
 
 
+def test_a_list_shows_an_error_briefly_and_a_run_the_whole_of_it() -> None:
+    item = {**RUN, "error": {"type": "E", "message": "x" * 2000}, "error_brief": {"type": "E", "message": "x" * 200}}
+    assert json.loads(views.run(item, ""))["error"] == item["error"]
+    for listed in (item, {name: value for name, value in item.items() if name != "error"}):
+        (shown,) = json.loads(views.page([listed], "", None))["runs"]
+        assert shown["error"] == item["error_brief"]
+        assert "error_brief" not in shown
+    assert "error" not in json.loads(views.page([RUN], "", None))["runs"][0]
+
+
 def test_a_payload_in_the_bucket_is_a_link() -> None:
     item = {name: value for name, value in RUN.items() if name != "payload"} | {"payload_key": "runs/1/2/3"}
     shown = json.loads(views.run(item, "", 'https://x.org/?a="b"'))

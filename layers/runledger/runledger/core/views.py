@@ -24,6 +24,7 @@ SUMMARY = (
     "status",
     "outcome",
     "source",
+    "error",
     "created_at",
     "ended_at",
     "payload_bytes",
@@ -105,7 +106,8 @@ def _array(items: Iterable[Item], prefix: str) -> str:
 
 def _summary(item: Item, prefix: str) -> str:
     links = {"run": f"{prefix}/runs/{item['run_id']}"}
-    return object_of({**members_of(item, SUMMARY), "links": json.dumps(links)})
+    brief = {"error": item["error_brief"]} if "error_brief" in item else {}
+    return object_of({**members_of({**item, **brief}, SUMMARY), "links": json.dumps(links)})
 
 
 def _links(item: Item, prefix: str) -> dict[str, str]:
