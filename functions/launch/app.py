@@ -23,7 +23,7 @@ from runledger.adapters.step_functions import Tasks
 from runledger.adapters.tables import Table
 from runledger.core.answers import not_waiting, parse_answer
 from runledger.core.launches import launch_id_of, parse_launch
-from runledger.core.problems import unknown
+from runledger.core.problems import Problem, unknown
 from runledger_langgraph import cancelling
 from runledger_langgraph.answering import Answering
 from runledger_langgraph.client import LangGraph
@@ -76,10 +76,12 @@ def launch(http: Request) -> Answer:
     request = parse_launch(http.content())
     launch_id = launch_id_of(http.headers.get("idempotency-key"), launcher.ledger_id)
     telemetry.about(launch_id=launch_id)
-    claim, run_id = Launching(launcher, launch_id, request, time.time(), _until(http.seconds_left())).launch()
+    launching = Launching(launcher, launch_id, request, time.time(), _until(http.seconds_left()))
+    claim, run_id, is_new = launching.launch()
+    outcome = "pending" if is_new else _outcome_of(run_id, launch_id, is_recorded=claim.state == "started")
     stream = f"{claim.langgraph_url}/threads/{claim.thread_id}/runs/{run_id}/stream"
     links = {"stream": stream} if request.stream else {}
-    return _asked(_prefix(http), run_id, launch_id, claim.thread_id, links=links)
+    return _asked(http.prefix, run_id, launch_id, claim.thread_id, outcome, links)
 
 
 def resume(http: Request) -> Answer:
@@ -89,14 +91,16 @@ def resume(http: Request) -> Answer:
         raise not_waiting(run["outcome"])
     given = parse_answer(http.content(), run.get("questions", "[]"))
     run_id = Answering(launcher, given, _until(http.seconds_left())).answer(run)
-    return _asked(_prefix(http), run_id, launch_of(launcher, run), run["thread_id"])
+    is_repeated = run["outcome"] == "answered"
+    outcome = _outcome_of(run_id, launch_of(launcher, run), is_recorded=True) if is_repeated else "pending"
+    return _asked(http.prefix, run_id, launch_of(launcher, run), run["thread_id"], outcome)
 
 
 def cancel(http: Request) -> Answer:
     """Ask for the end of a run: 202 with what the ledger says of it, or a Problem."""
     run = _run(http)
     outcome = cancelling.cancel(launcher, run, _until(http.seconds_left()))
-    return _asked(_prefix(http), run["run_id"], run.get("launch_id"), run.get("thread_id"), outcome)
+    return _asked(http.prefix, run["run_id"], run.get("launch_id"), run.get("thread_id"), outcome)
 
 
 def _run(http: Request) -> dict[str, Any]:
@@ -107,9 +111,21 @@ def _run(http: Request) -> dict[str, Any]:
     return run
 
 
-def _prefix(http: Request) -> str:
-    """Return what stands before `/runs` in the paths of this API."""
-    return http.path.partition("/runs")[0]
+def _outcome_of(run_id: str, launch_id: str, *, is_recorded: bool) -> str:
+    """Return what the run of a repeated request has come to; a 410 Problem where it was in the ledger, and is not."""
+    if run := launcher.runs.item("run_id", run_id):
+        return str(run["outcome"])
+    if not is_recorded:
+        return "pending"
+    raise Problem(
+        410,
+        "run-removed",
+        "The run was removed",
+        f"The run {run_id}, which the same request started before, was removed from the ledger. "
+        "For another run use another Idempotency-Key.",
+        extra={"launch_id": launch_id},
+        about="request",
+    )
 
 
 def _until(seconds_left: float) -> float:
@@ -121,7 +137,7 @@ def _asked(  # noqa: PLR0913, PLR0917 - what an answer tells
     run_id: str,
     launch_id: str | None,
     thread_id: str | None,
-    outcome: str = "pending",
+    outcome: str,
     links: Mapping[str, str] | None = None,
 ) -> Answer:
     run = f"{prefix}/runs/{run_id}"

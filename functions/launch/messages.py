@@ -15,7 +15,7 @@ from runledger.core import launch_states
 from runledger.core.callbacks import refusal_of
 from runledger.core.launches import launch_id_of
 from runledger.core.ledger import FIRST_CHECK_SECONDS
-from runledger.core.messages import FINAL, TRY_SECONDS, letter_of, parse_message, wait_seconds
+from runledger.core.messages import TRY_SECONDS, letter_of, parse_message, wait_seconds
 from runledger.core.problems import Problem, internal
 from runledger_langgraph.launching import Launching
 
@@ -72,13 +72,14 @@ class Messages:
         launch = self.launcher.launches.item("launch_id", launch_id) if launch_id else None
         state = launch["state"] if launch and launch["digest"] == digest else None  # None: nothing of it is put down
         is_late = time.time() >= message.first_at + TRY_SECONDS
-        if state in (None, "refused") and (is_late or problem.slug in FINAL):
+        if state in (None, "refused") and (is_late or problem.about == "request"):
             letter, token = letter_of(message.text, message.message_id)
             if state is None and token:
                 self._tell(token, launch_id, problem, is_late=is_late)
             self.dead_letters.leave(letter, problem.detail)
             if state == "refused":
                 self.launcher.callbacks.settle_or_owe(str(launch_id))
+            telemetry.count("dead_letter")
             telemetry.logger.error("a message is a dead letter", reason=problem.slug, detail=problem.detail)
             return True
         if is_late:
@@ -103,7 +104,7 @@ class Messages:
 
     def _tell(self, token: str, launch_id: str | None, problem: Problem, *, is_late: bool) -> None:
         """Tell the task that waits that nothing comes of it; where that can't be done now, only while there is time."""
-        told = {"launch_id": launch_id, "reason": problem.slug} if launch_id else {"reason": problem.slug}
+        told = {"reason": problem.slug, "detail": problem.detail, **({"launch_id": launch_id} if launch_id else {})}
         try:
             self.launcher.callbacks.tasks.end(token, refusal_of(told))
         except Problem as fault:

@@ -53,7 +53,7 @@ def _run(http: Request) -> Answer:
     run_id = http.identifier("run_id")
     waits = wait_seconds(http.headers)
     item = _awaited(run_id, waits or 0)
-    prefix = http.path.rpartition("/runs/")[0]
+    prefix = http.prefix
     applied = {} if waits is None else {"Preference-Applied": f"wait={waits}"}
     if "payload_key" not in item:
         return _answer(http, views.run(item, prefix), is_final=views.is_final(item), headers=applied)
@@ -83,7 +83,7 @@ def _runs(http: Request) -> Answer:
 
     found = list(_threads.map(read, listing.partitions, listing.after))
     page, cursor = listings.page(listing, found)
-    return _answer(http, views.page(page, http.path.removesuffix("/runs"), cursor))
+    return _answer(http, views.page(page, http.prefix, cursor))
 
 
 def _launch(http: Request) -> Answer:
@@ -91,8 +91,11 @@ def _launch(http: Request) -> Answer:
     item = launches.item("launch_id", launch_id)
     if item is None:
         raise unknown("launch with this id")
-    prefix = http.path.rpartition("/launches/")[0]
-    return _answer(http, views.launch(item, runs.newest_of_launch(launch_id, _MAX_LAUNCH_RUNS), prefix))
+    found = runs.newest_of_launch(launch_id, _MAX_LAUNCH_RUNS)
+    if not found and item["state"] == "started":  # its run was removed, or the index is a moment behind
+        run = runs.item("run_id", item["run_id"])
+        found = [run] if run else []
+    return _answer(http, views.launch(item, found, http.prefix))
 
 
 def _answer(

@@ -9,9 +9,9 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from reconcile.due_index import STUCK_AFTER, longest_due
-from runledger.adapters import telemetry
+from runledger.adapters import deadline, telemetry
 from runledger.core import run_states, verification
-from runledger.core.deliveries import payload_of
+from runledger.core.deliveries import is_deliverable, payload_of
 from runledger.core.ledger import next_check
 from runledger.core.problems import Problem
 from runledger.core.run_states import OPEN
@@ -75,6 +75,7 @@ class DueRuns:
     asked: set[str] = field(default_factory=set)  # threads of runs that LangGraph told of
     gone: list[tuple[Item, Gone]] = field(default_factory=list)
     is_refused: bool = False
+    is_misconfigured: bool = False
     bus_failures: int = 0  # one after the other
     ends: float = 0.0
 
@@ -148,7 +149,7 @@ class DueRuns:
             found = self.launcher.langgraph.ask(self.launcher.api_key.value(), until, look_at_all)
         except TimeoutError as error:  # of them all together
             found = [error] * len(items)
-        worked = [self._one(item, one) for item, one in zip(items, found, strict=True)]
+        worked = [self._one(item, one) for item, one in zip(items, found, strict=True) if deadline.has_time()]
         return any(worked)
 
     def _one(self, item: Item, found: Found | BaseException) -> bool:
@@ -164,7 +165,9 @@ class DueRuns:
         except ERRORS as error:
             self.is_refused = self.is_refused or refuses_the_key(error)
             secrets = (self.launcher.api_key.value(),)
-            self._failed(item, explain(error, self.launcher.langgraph, secrets=secrets).detail)
+            problem = explain(error, self.launcher.langgraph, secrets=secrets)
+            self.is_misconfigured = self.is_misconfigured or problem.about == "us"
+            self._failed(item, problem.detail)
             return False
         except Exception as error:  # noqa: BLE001 - a poisoned item never stops the others
             self._poisoned(item, error)
@@ -203,10 +206,8 @@ class DueRuns:
             case Verified() | Denied():
                 note_verified(self.launcher.runs, item, found)
                 self._tell_unless_down(item["run_id"])
-            case Running() if item.get("source") == "webhook" and not _waits(item):
-                self._reopen(item, now)
             case Running():
-                self._postpone(item, known=True)
+                self._note_going(item, now)
             case Gone():
                 self.gone.append((item, found))
             case MovedOn():
@@ -217,6 +218,16 @@ class DueRuns:
                 self._settle(item, found, now)
             case Ended():
                 self._record(item, found, now)
+
+    def _note_going(self, item: Item, now: float) -> None:
+        """Note that a run goes on, or waits. Where its webhook reported an end, that was not LangGraph's."""
+        if item.get("source") == "webhook" and not _waits(item):
+            self._reopen(item, now)
+            return
+        if item["outcome"] == "pending" and self._is_beyond_hope(item, now):
+            telemetry.count("overdue")
+            telemetry.logger.error("LangGraph calls the run pending or running, long past MaxRunSeconds")
+        self._postpone(item, known=True)
 
     def _note_claim(self, item: Item, found: object, now: float) -> None:
         """Note what LangGraph says of a claim. It counts for nothing else, so a token can't decide what is lost."""
@@ -262,11 +273,17 @@ class DueRuns:
     def _record(self, item: Item, found: Ended, now: float) -> None:
         """Record how a run ended whose webhook has not come yet, or of which none was due."""
         placed = self._placed(item, found)
+        deliverable = placed is not None and is_deliverable(placed.payload)
         is_heard = bool(item.get("heard"))
-        if self._update(run_states.reconciled(item["run_id"], found.seen, placed, now, is_heard=is_heard)):
+        update = run_states.reconciled(
+            item["run_id"], found.seen, placed, now, is_heard=is_heard, is_deliverable=deliverable
+        )
+        if self._update(update):
             telemetry.count("reconciled")
             if placed is None:
                 telemetry.count("result_too_large")
+            elif not deliverable:
+                telemetry.count("oversized")
             telemetry.logger.info("reconciled", status=found.seen.status, outcome=found.seen.outcome)
 
     def _placed(self, item: Item, found: Ended) -> Placed | None:
@@ -278,9 +295,10 @@ class DueRuns:
 
     def _judge(self) -> None:
         """Mark the runs that LangGraph did not know, unless it seems to know nothing, or lets nobody in."""
+        if self.is_misconfigured:
+            telemetry.count("misconfigured")
         if self.is_refused:
             self.launcher.api_key.forget()
-            telemetry.count("langgraph_refuses")
             telemetry.logger.error("LangGraph refuses the API key; no run is marked as gone")
         gone = {item["thread_id"] for item, _ in self.gone}
         forgets = len(gone) > max(1, len(self.asked) / 2)
@@ -289,6 +307,9 @@ class DueRuns:
             telemetry.logger.error("LangGraph does not know most runs; none is marked as gone", gone=len(gone))
         now = time.time()
         for item, found in self.gone:
+            if not deadline.has_time():
+                telemetry.logger.warning("no time is left; the rest of what LangGraph does not know is due still")
+                return
             telemetry.about_only(launch_id=item.get("launch_id"), run_id=item["run_id"])
             try:
                 if (self.is_refused or forgets) and not self._is_beyond_hope(item, now):

@@ -35,6 +35,7 @@ PROBLEMS: dict[int, dict[str, str]] = {  # by status and slug, what is the matte
         "answer-in-progress": "another request is answering the run, or died at it just now",
         "run-is-over": "there is nothing to cancel",
     },
+    410: {"run-removed": "the run that the same request started before was removed from the ledger"},
     413: {"body-too-large": "more than 4 MiB, or than LangGraph takes"},
     422: {
         "langgraph-refused": "LangGraph refuses the run",
@@ -44,6 +45,7 @@ PROBLEMS: dict[int, dict[str, str]] = {  # by status and slug, what is the matte
     500: {"internal": "a fault that nobody foresaw; it is logged"},
     502: {
         "api-key-refused": "LangGraph refuses the API key that the stack has",
+        "webhook-url-refused": "LangGraph refuses the URL of the stack's webhook, by its configuration or the stack's",
         "langgraph-fault": "LangGraph can't be reached, or its answer is none; the run may have been started",
     },
     503: {

@@ -64,6 +64,7 @@ ATTRIBUTES: dict[str, dict[str, Any]] = {  # of runs and launches, as the ledger
     "payload": {"description": "what LangGraph sent, character by character, less the token"},
     "state": {"enum": ["starting", "started", "refused"]},
     "reason": {"type": "string", "description": "why LangGraph refused the launch: the name of a problem"},
+    "detail": {"type": "string", "description": "of that problem, with LangGraph's own words"},
 }
 
 
@@ -126,8 +127,9 @@ SCHEMAS: dict[str, dict[str, Any]] = {
         views.LAUNCH,
         ["launch_id", "state", "created_at"],
         outcome={
-            "enum": [*OUTCOMES, "refused"],
-            "description": "that of its newest run, or `refused` where LangGraph would start none",
+            "enum": [*OUTCOMES, "refused", "removed"],
+            "description": "that of its newest run, `refused` where LangGraph would start none, or `removed` where its "
+            "runs are in the ledger no more",
         },
         runs={
             "type": "array",
@@ -148,7 +150,6 @@ SCHEMAS: dict[str, dict[str, Any]] = {
     "Launched": {
         "$ref": "#/components/schemas/Asked",
         "required": ["launch_id", "thread_id"],
-        "properties": {"outcome": {"const": "pending"}},
     },
     "Recorded": {
         "type": "object",
@@ -200,7 +201,7 @@ SCHEMAS: dict[str, dict[str, Any]] = {
                     "additionalProperties": False,
                 },
             },
-            "launch_id": {**_ID, "description": "the launch that this is about, and that may go on by itself"},
+            "launch_id": {**_ID, "description": "the launch that this is about; it may go on by itself"},
             "answered_by": {**_ID, "description": "the run that answered"},
         },
         "additionalProperties": False,

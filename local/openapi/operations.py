@@ -15,7 +15,7 @@ from runledger.core import views
 _READ = ("internal", "unavailable")
 _SECRETS = ("key-ring-unusable", "api-key-missing", "api-key-unusable")
 _ASK = ("langgraph-refused", "langgraph-throttles", "api-key-refused", "langgraph-fault", "langgraph-timeout")
-_START = (*_ASK, "langgraph-unknown", "thread-busy", "body-too-large")
+_START = (*_ASK, "langgraph-unknown", "thread-busy", "body-too-large", "webhook-url-refused")
 
 
 @dataclass(frozen=True)
@@ -57,12 +57,20 @@ OPERATIONS = {
         "launchRun",
         "Launch a run",
         "Starts a run, in the background or streamed. Send it again with the same Idempotency-Key after any 5xx: one "
-        "launch, one run. A 502 or 504 with a `launch_id` means that the run may have started; the launch goes on by "
-        "itself, and there will be one run of it.",
-        {"202": done("the run, which is pending", "Launched", _LOCATION, example=_asked)},
+        "launch, one run. Where the `detail` of a 502 or 504 says that the run may have been started, the launch "
+        "goes on by itself, and there will be one run of it.",
+        {
+            "202": done(
+                "the run: pending, or what it has come to where the request is a repeat",
+                "Launched",
+                _LOCATION,
+                example=_asked,
+            )
+        },
         (
             "invalid-request",
             "idempotency-key-reused",
+            "run-removed",
             "launch-in-progress",
             "launch-unconfirmed",
             "launch-elsewhere",
@@ -76,13 +84,21 @@ OPERATIONS = {
         "Answer the question of a run that waits",
         "Makes a new run of the same launch, with the metadata, configuration, context and breakpoints of the one that "
         "asked. A run is answered once: the same answer gets the same reply, another one 409.",
-        {"202": done("the run that goes on", "Launched", _LOCATION, example=_asked)},
+        {
+            "202": done(
+                "the run that goes on: pending, or what it has come to by a repeat",
+                "Launched",
+                _LOCATION,
+                example=_asked,
+            )
+        },
         (
             "unknown",
             "invalid-request",
             "not-waiting",
             "already-answered",
             "answer-in-progress",
+            "run-removed",
             *(*_START, *_READ, *_SECRETS),
         ),
         (_RUN_ID,),

@@ -31,6 +31,7 @@ POWERTOOLS = {"POWERTOOLS_METRICS_NAMESPACE", "POWERTOOLS_SERVICE_NAME", "POWERT
 
 STATES = (
     "oldest_due",
+    "IteratorAge",
     "waiting",
     "ApproximateNumberOfMessagesVisible",
     "ApproximateAgeOfOldestMessage",
@@ -39,12 +40,13 @@ LATE = {
     "oldest_due": (600, 2),
     "waiting": (900, 1),
     "ApproximateAgeOfOldestMessage": (900, 1),
+    "IteratorAge": (300_000, 1),
 }  # seconds, and how often one after the other
 KINDS = {"count": "Sum", "gauge": "Maximum"}
 WATCHED = {
-    "launch": {"failed", "unrecorded", "waiting", "stale_secret"},
-    "webhook": {"failed", "dropped", "contradicted", "conflict", "stale_secret"},
-    "notify": {"failed", "stale_secret"},
+    "launch": {"failed", "misconfigured", "unrecorded", "waiting", "dead_letter", "stale_secret"},
+    "webhook": {"failed", "dropped", "contradicted", "conflict", "unknown_status", "stale_secret"},
+    "notify": {"failed", "stale_secret", "forged"},
     "query": {"failed"},
     "rotate": {"failed"},
     "reconcile": {
@@ -57,15 +59,17 @@ WATCHED = {
         "recovered",
         "lost",
         "langgraph_forgets",
-        "langgraph_refuses",
+        "misconfigured",
         "result_too_large",
+        "oversized",
+        "overdue",
         "oldest_due",
     },
 }
 
 
 def alarms(namespace: str) -> list[dict[str, Any]]:
-    return [a for a in TEMPLATE.resources("AWS::CloudWatch::Alarm").values() if a["Namespace"] == namespace]
+    return [a for a in TEMPLATE.resources("AWS::CloudWatch::Alarm").values() if a.get("Namespace") == namespace]
 
 
 @pytest.mark.parametrize("function", FUNCTIONS, ids=named)
@@ -138,11 +142,36 @@ def test_alarms_watch_metrics_that_the_function_counts(function: Function) -> No
 def test_every_alarm_is_some_functions() -> None:
     ours = alarms("Runledger/local")
     assert {a["Dimensions"][0]["Value"] for a in ours} <= {f.environment["POWERTOOLS_SERVICE_NAME"] for f in FUNCTIONS}
-    crashes = alarms("AWS/Lambda")
-    assert {a["Dimensions"][0]["Value"] for a in crashes if a["MetricName"] == "Errors"} == {f.name for f in FUNCTIONS}
+    lambdas = alarms("AWS/Lambda")
+    for metric in ("Errors", "Throttles"):
+        watched = {a["Dimensions"][0]["Value"] for a in lambdas if a["MetricName"] == metric}
+        assert watched == {f.name for f in FUNCTIONS}
+    streamed = {a["Dimensions"][0]["Value"] for a in lambdas if a["MetricName"] == "IteratorAge"}
+    assert streamed == {f.name for f in FUNCTIONS if any(e["Type"] == "DynamoDB" for e in events_of(f.name))}
+    doors = {(a["MetricName"], *a["Dimensions"][0].values()) for a in alarms("AWS/ApiGateway")}
+    assert doors == {("5xx", "ApiId", name) for name in TEMPLATE.resources("AWS::Serverless::HttpApi")}
     queues = {alarm["Dimensions"][0]["Value"].removesuffix(".QueueName") for alarm in alarms("AWS/SQS")}
     assert queues == set(TEMPLATE.resources("AWS::SQS::Queue"))
-    assert len(ours) + len(crashes) + len(queues) == len(TEMPLATE.resources("AWS::CloudWatch::Alarm"))
+    counted = len(ours) + len(lambdas) + len(doors) + len(queues) + 1  # that of the rate of failures
+    assert counted == len(TEMPLATE.resources("AWS::CloudWatch::Alarm"))
+
+
+def events_of(function: str) -> list[dict[str, Any]]:
+    return list(TEMPLATE.resources("AWS::Serverless::Function")[function].get("Events", {}).values())
+
+
+def test_runs_that_fail_raise_an_alarm_by_their_rate_and_not_one_by_one() -> None:
+    alarm = template(FailedRunsPercent="40").resources("AWS::CloudWatch::Alarm")["FailedRunsAlarm"]
+    rate, failed, ended = alarm["Metrics"]
+    assert rate["Expression"] == "IF(ended >= 5, 100 * failed, 0)"
+    assert [one["Id"] for one in alarm["Metrics"] if one["ReturnData"]] == ["rate"]
+    assert (failed["MetricStat"]["Stat"], ended["MetricStat"]["Stat"]) == ("Average", "SampleCount")
+    for one in (failed, ended):
+        watched = one["MetricStat"]["Metric"]
+        assert (watched["Namespace"], watched["MetricName"]) == ("Runledger/local", "failed_runs")
+        assert watched["Dimensions"] == [{"Name": "service", "Value": "ledger"}]
+    assert str(alarm["Threshold"]) == "40"
+    assert (alarm["ComparisonOperator"], alarm["TreatMissingData"]) == ("GreaterThanOrEqualToThreshold", "notBreaching")
 
 
 def test_every_metric_that_needs_a_person_has_one_alarm() -> None:
@@ -153,8 +182,10 @@ def test_every_metric_that_needs_a_person_has_one_alarm() -> None:
 def test_an_alarm_is_raised_by_the_first_of_its_kind_and_told_to_the_topic() -> None:
     """But for what is tried again by itself, and for a silence that is the fault itself."""
     for alarm in template(**OPTIONS).resources("AWS::CloudWatch::Alarm").values():
-        name = alarm["MetricName"]
         assert alarm["AlarmActions"] == [OPTIONS["AlarmTopicArn"]]
+        if "Metrics" in alarm:  # a rate
+            continue
+        name = alarm["MetricName"]
         assert alarm["ComparisonOperator"] == "GreaterThanOrEqualToThreshold"
         assert alarm["Statistic"] == ("Maximum" if name in STATES else "Sum")
         assert alarm["TreatMissingData"] == ("breaching" if name == "oldest_due" else "notBreaching")

@@ -89,7 +89,7 @@ def updates() -> dict[str, list[Update]]:
             launch_states.started(launch, RUN, NOW),
             launch_states.started(replace(launch, attempt=2, own_thread=False), RUN, NOW),
             launch_states.started(launch, RUN, NOW, heard=True),
-            launch_states.refused(launch, "thread-busy", NOW),
+            launch_states.refused(launch, "thread-busy", "d" * 2_300, NOW),
             launch_states.heard(LAUNCH, NOW),
             launch_states.called_for(LAUNCH, "0" * 64, "t" * 2048, int(NOW * 1000), NOW),
             launch_states.owing(LAUNCH, NOW),

@@ -88,7 +88,7 @@ def test_every_component_is_used() -> None:
 
 
 def test_every_problem_that_the_code_makes_is_described_and_no_other() -> None:
-    made = {(ours, slug) for ours, slug, _, _ in refusals._MEANINGS.values()}  # noqa: SLF001
+    made = {(meaning.status, meaning.slug) for _, _, meaning in refusals.TABLE}
     for name, tree in modules().items():
         for node in ast.walk(tree):
             match node:
@@ -107,7 +107,7 @@ def test_every_problem_that_the_code_makes_is_described_and_no_other() -> None:
 
 
 WORKED_OUT: dict[str, set[tuple[int, str]]] = {  # problems whose names are no constants where they are made
-    "runledger_langgraph.refusals: slug": set(),  # those of _MEANINGS
+    "runledger_langgraph.refusals: meaning.slug": set(),  # those of TABLE
     "webhook.app: f'token-{reason}'": {
         (401, f"token-{reason}") for reason in ("missing", "several", "malformed", "forged", "expired", "unknown-key")
     },

@@ -79,7 +79,7 @@ class LangGraphDouble:
             def do_DELETE(self) -> None:
                 double._answer(self)
 
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._server = _Server(("127.0.0.1", 0), Handler)
         self.url = f"http://127.0.0.1:{self._server.server_port}"
 
     def __enter__(self) -> Self:
@@ -196,6 +196,11 @@ class LangGraphDouble:
         headers = {"Content-Type": "text/event-stream", "Content-Location": sent.path.removesuffix("/stream")}
         headers["Content-Location"] += f"/{self.run_id}"
         return Told(body=f'event: metadata\ndata: {{"run_id":"{self.run_id}"}}\n\n', headers=headers)
+
+
+class _Server(ThreadingHTTPServer):
+    def handle_error(self, *_: object) -> None:
+        """Say nothing of who left before the end of a large answer."""
 
 
 class _Handler(BaseHTTPRequestHandler):

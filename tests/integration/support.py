@@ -103,21 +103,21 @@ class Door:
         assert answer["headers"]["Cache-Control"] == "no-store"
         return _described(event, Reply(answer["statusCode"], answer["headers"], answer["body"]))
 
-    def get(self, url: str, headers: dict[str, str] | None = None) -> Reply:
-        """Call the handler for the route that the URL is of, as the gateway does."""
-        return self._at("GET", url, None, headers or {})
+    def get(self, url: str, headers: dict[str, str] | None = None, prefix: str = "") -> Reply:
+        """Call the handler for the route that the URL is of, as the gateway does behind a base path `prefix`."""
+        return self._at("GET", url, None, headers or {}, prefix)
 
-    def post(self, url: str, body: str | None = None) -> Reply:
-        """Call the handler for the route that the URL is of, as the gateway does."""
-        return self._at("POST", url, body, {})
+    def post(self, url: str, body: str | None = None, prefix: str = "") -> Reply:
+        """Call the handler for the route that the URL is of, as the gateway does behind a base path `prefix`."""
+        return self._at("POST", url, body, {}, prefix)
 
-    def _at(self, method: str, url: str, body: str | None, headers: dict[str, str]) -> Reply:
+    def _at(self, method: str, url: str, body: str | None, headers: dict[str, str], prefix: str) -> Reply:
         path, _, query = url.partition("?")
         (route, found), *_ = [
             (route, found) for route in self.function.routes if (found := _pattern(route.path).fullmatch(path))
         ]
         event = http_event(method, route.path, body, query, headers, is_base64=False)
-        event |= {"rawPath": path, **({"pathParameters": found.groupdict()} if found.groupdict() else {})}
+        event |= {"rawPath": prefix + path, **({"pathParameters": found.groupdict()} if found.groupdict() else {})}
         answer = self.app.handler(event, Context(self.function.timeout, function_name=self.function.name))
         return _described(event, Reply(answer["statusCode"], answer["headers"], answer.get("body", "")))
 
@@ -287,6 +287,10 @@ class Aws:
         found = {key: s3.get_object(Bucket=bucket, Key=key) for key in keys}
         return {key: {**it, "Body": gzip.decompress(it["Body"].read()).decode()} for key, it in found.items()}
 
+    def remove(self, run_id: str) -> None:
+        """Have somebody remove a run from the table."""
+        self.client("dynamodb").delete_item(TableName=self.template.names["RunsTable"], Key={"run_id": {"S": run_id}})
+
     def is_empty(self) -> bool:
         return not (self.items("RunsTable") or self.items("LaunchesTable") or self.objects())
 
@@ -372,13 +376,34 @@ class Output:
         return [value for line in lines for value in line.get(name, [])]
 
     @property
+    def outcomes(self) -> dict[str, int]:
+        """Return how many runs of each outcome were counted, and under `failed_runs` how many failed, of how many."""
+        found: Counter[str] = Counter()
+        for line in self._lines():
+            if "_aws" in line and line["service"] == "ledger":
+                (metrics,) = line["_aws"]["CloudWatchMetrics"]
+                (metric,) = metrics["Metrics"]
+                by = {"runs": ["service", "outcome"], "failed_runs": ["service"]}[metric["Name"]]
+                assert (metrics["Namespace"], metrics["Dimensions"]) == ("Runledger/local", [by])
+                assert metric["Unit"] == "Count"
+                (value,) = line[metric["Name"]]
+                if metric["Name"] == "runs":
+                    found[line["outcome"]] += int(value)
+                else:
+                    found["failed_runs"] += int(value)
+                    found["of"] += 1
+        return {name: count for name, count in found.items() if count}
+
+    @property
     def counts(self) -> dict[str, int]:
-        """Return the counters; one with a reason also as `name:reason`."""
+        """Return the counters of functions; one with a reason also as `name:reason`."""
         counts: Counter[str] = Counter()
         for line in self._lines():
             for metrics in line.get("_aws", {}).get("CloudWatchMetrics", []):
                 assert metrics["Namespace"] == "Runledger/local"
                 (dimensions,) = metrics["Dimensions"]
+                if line["service"] == "ledger":
+                    continue
                 assert set(dimensions) <= {"service", "reason"}
                 assert line["service"] in ("launch", "webhook", "reconcile", "notify", "query", "rotate")
                 for metric in metrics["Metrics"]:

@@ -250,6 +250,8 @@ def test_g2_two_answers_at_once_make_one_run(
         (Told(404, {"detail": "no"}), 422, "langgraph-unknown"),
         (Told(409, {"detail": "busy"}), 409, "thread-busy"),
         (Told(401, {"detail": "who?"}), 502, "api-key-refused"),
+        (Told(422, {"detail": "Webhook must use https"}), 502, "webhook-url-refused"),
+        (Told(404, "no such host"), 502, "langgraph-fault"),
     ],
 )
 def test_g2_a_refused_answer_leaves_the_run_free_for_another(

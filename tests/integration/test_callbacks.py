@@ -164,12 +164,23 @@ def test_a_refused_launch_is_a_failure(launch: Door, scene: Scene, task: Task, l
     assert post(launch, task.token).status == 422
     assert task.ended()[0] == "LaunchRefused"
     assert [cause["reason"] for cause in causes] == ["langgraph-refused"]
+    assert [cause["detail"] for cause in causes] == ["LangGraph answered 422: no such graph."]
     (found,) = scene.aws.items("LaunchesTable")
     assert "task_token" not in found
     retried = wait_for_token(scene.aws.client)
     langgraph.runs = None
     assert post(launch, retried.token).status == 202
     assert retried.waits
+
+
+def test_g8_the_end_of_a_launch_whose_run_was_removed_is_a_failure(launch: Door, scene: Scene, task: Task) -> None:
+    launched = post(launch, task.token).body
+    scene.aws.remove(launched["run_id"])
+    causes = causes_sent(launch.app.launcher.callbacks.tasks)
+    retried = wait_for_token(scene.aws.client)
+    assert post(launch, retried.token).status == 410
+    assert retried.ended()[0] == "RunRemoved"
+    assert causes == [{"launch_id": launched["launch_id"], "run_id": launched["run_id"]}]
 
 
 def test_g8_a_refusal_that_could_not_be_told_is_told_by_reconcile(

@@ -29,6 +29,8 @@ LATER = {  # what LangGraph says now and not for ever, and whether it has made n
     "429": (Told(429, {"detail": "slow down"}), "refused"),
     "409": (Told(409, {"detail": "busy"}), "refused"),
     "401": (Told(401, {"detail": "key"}), "refused"),
+    "webhook's URL": (Told(422, {"detail": "Webhook domain not allowed"}), "refused"),
+    "proxy": (Told(404, "<html>404 Not Found</html>", {"Content-Type": "text/html"}), "refused"),
     "500": (Told(500, {"detail": "no"}), "starting"),
     "503": (Told(503, "no"), "starting"),
     "cut": (Told(cut=True), "starting"),
@@ -243,7 +245,7 @@ def test_g1_after_six_hours_a_message_that_could_not_be_put_down_is_a_dead_lette
 
 @pytest.mark.parametrize("told", NEVER, ids=lambda told: str(told.status))
 def test_what_langgraph_refuses_for_good_is_a_dead_letter_and_its_launch_refused(
-    mailbox: Mailbox, aws: Aws, langgraph: LangGraphDouble, told: Told
+    mailbox: Mailbox, aws: Aws, langgraph: LangGraphDouble, output: Output, told: Told
 ) -> None:
     langgraph.runs = told
     record = mailbox.send(BODY)
@@ -252,6 +254,7 @@ def test_what_langgraph_refuses_for_good_is_a_dead_letter_and_its_launch_refused
     assert (launched["state"], "due_at" in launched) == ("refused", False)
     (letter,) = mailbox.letters
     assert letter["reason"].startswith(f"LangGraph answered {told.status}")
+    assert output.counts["dead_letter"] == 1
 
 
 @pytest.mark.parametrize(

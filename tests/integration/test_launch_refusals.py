@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import time
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from local.servers import free_port
+from runledger.adapters import deadline
+from runledger.adapters.aws import CALL_SECONDS
 from runledger.core import launch_states
 from runledger_langgraph.client import LangGraph
 from tests.integration.langgraph_double import Told
@@ -17,7 +20,7 @@ from tests.integration.support import LEASE_ENDS, NOW, new_id
 if TYPE_CHECKING:
     from tests.integration.conftest import Load
     from tests.integration.langgraph_double import LangGraphDouble
-    from tests.integration.support import Aws, Door, Output, Reply
+    from tests.integration.support import Aws, Door, Output, Reply, WallClock
 
 HTML = Told(body="<html>Sign in</html>", headers={"Content-Type": "text/html"})
 WAYS = pytest.mark.parametrize("stream", [False, True], ids=["background", "streamed"])
@@ -36,9 +39,10 @@ def only_launch(aws: Aws) -> dict[str, Any]:
 def assert_refused(aws: Aws, reply: Reply) -> None:
     """LangGraph has no run: the launch is over, and nobody needs to look at it."""
     item = only_launch(aws)
-    assert (item["state"], item["reason"]) == ("refused", reply.problem)
+    assert (item["state"], item["reason"], item["detail"]) == ("refused", reply.problem, reply.body["detail"])
     assert not {"due_at", "due_shard", "run_id"} & set(item)
-    assert "launch_id" not in reply.body
+    assert reply.body["launch_id"] == item["launch_id"]
+    assert "may have been started" not in reply.body["detail"]
 
 
 def assert_unknown(aws: Aws, reply: Reply) -> None:
@@ -274,3 +278,96 @@ def test_a_key_that_was_not_refused_is_kept(
     aws.put_secret("LangGraphApiKeySecret", "lsv2_new_key")
     launch.call(launch_body())
     assert {sent.headers["x-api-key"] for sent in langgraph.requests} == {"lsv2_old_key"}
+
+
+WEBHOOK = Told(422, {"detail": "Webhook host blocked: DNS resolution failed"})
+PROXY = Told(404, "default backend - 404", {"Content-Type": "text/plain; charset=utf-8"})
+
+
+@WAYS
+@pytest.mark.parametrize(
+    ("told", "slug", "way_out"),
+    [(WEBHOOK, "webhook-url-refused", "WebhookUrl"), (PROXY, "langgraph-fault", "LangGraphUrl")],
+    ids=["webhook's URL", "proxy"],
+)
+def test_g6_what_is_about_our_configuration_is_no_fault_of_the_caller(
+    launch: Door,
+    aws: Aws,
+    langgraph: LangGraphDouble,
+    output: Output,
+    told: Told,
+    slug: str,
+    way_out: str,
+    *,
+    stream: bool,
+) -> None:
+    langgraph.runs = told
+    reply = launch.call(launch_body(stream=stream))
+    assert (reply.status, reply.problem, reply.headers["Retry-After"]) == (502, slug, "5")
+    assert way_out in reply.body["detail"]
+    assert "errors" not in reply.body
+    assert_refused(aws, reply)
+    assert output.counts == {"failed": 1, "misconfigured": 1}
+
+
+def test_g1_a_proxys_404_for_the_thread_is_not_langgraphs(launch: Door, aws: Aws, langgraph: LangGraphDouble) -> None:
+    langgraph.threads = PROXY
+    reply = launch.call(launch_body())
+    assert (reply.status, reply.problem) == (502, "langgraph-fault")
+    assert_refused(aws, reply)
+
+
+@WAYS
+def test_g2_a_busy_thread_of_the_js_server_is_busy(launch: Door, langgraph: LangGraphDouble, *, stream: bool) -> None:
+    words = "Thread is already running a task. Wait for it to finish or choose a different multitask strategy."
+    langgraph.runs = Told(422, words, {"Content-Type": "text/plain;charset=UTF-8"})
+    reply = launch.call(launch_body(stream=stream, thread_id=new_id()))
+    assert (reply.status, reply.problem, reply.headers["Retry-After"]) == (409, "thread-busy", "5")
+
+
+STRANGE = ["x", 1, None, True, [], ["ab"], [["a", 1]], [1], {"a": 1}, [{}], [{"run_id": 1, "created_at": 2}]]
+STRANGE += [[{"run_id": new_id(), "created_at": at, "metadata": {}}] for at in ("yesterday", "2026-11-22T06:00:00")]
+STRANGE += [[{"run_id": new_id(), "created_at": "2026-11-22T06:00:00+00:00", "metadata": "x"}]]
+
+
+@pytest.mark.parametrize("body", STRANGE, ids=json.dumps)
+def test_g1_json_of_another_shape_is_no_fault_of_ours(
+    launch: Door, aws: Aws, langgraph: LangGraphDouble, wall: WallClock, body: Any
+) -> None:
+    """Whatever LangGraph is asked about: a thread, a run, the runs of a thread."""
+    key = {"idempotency-key": "order-1"}
+    langgraph.runs = Told(cut=True)
+    launch.call(launch_body(), headers=key)
+    for step in ("POST /threads", "POST /threads/…/runs", "GET /threads/…/runs"):
+        wall.now += LEASE_ENDS - NOW
+        langgraph.instead = lambda sent, step=step: Told(body=body) if sent.step == step else None  # type: ignore[misc]
+        reply = launch.call(launch_body(), headers=key)
+        assert reply.status in (202, 502), (step, reply.text)
+    assert len(aws.items("LaunchesTable")) == 1
+
+
+def test_g1_a_run_of_another_shape_is_not_taken_for_the_launchs(
+    launch: Door, aws: Aws, langgraph: LangGraphDouble, wall: WallClock
+) -> None:
+    key = {"idempotency-key": "order-1"}
+    langgraph.runs = Told(cut=True)
+    launch_id = launch.call(launch_body(), headers=key).body["launch_id"]
+    wall.now += LEASE_ENDS - NOW
+    run = {"run_id": "../x", "created_at": "2026-11-22T06:00:00+00:00", "metadata": {"launch_id": launch_id}}
+    langgraph.instead = lambda sent: Told(body=[run]) if sent.step == "GET /threads/…/runs" else None
+    reply = launch.call(launch_body(), headers=key)
+    assert (reply.status, reply.problem) == (502, "langgraph-fault")
+    assert not aws.items("RunsTable")
+
+
+def test_g1_a_refusal_that_comes_when_no_time_is_left_to_record_it_is_answered_and_the_launch_stays_due(
+    launch: Door, aws: Aws, langgraph: LangGraphDouble, output: Output, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def late(_: Any) -> None:
+        monkeypatch.setattr(deadline, "_ends", time.monotonic() + CALL_SECONDS - 0.01)
+
+    langgraph.before_run, langgraph.runs = late, Told(422, {"detail": "no such graph"})
+    reply = launch.call(launch_body())
+    assert (reply.status, reply.problem) == (422, "langgraph-refused")
+    assert (only_launch(aws)["state"], only_launch(aws)["due_at"]) == ("starting", LEASE_ENDS)
+    assert output.counts["refused"] == 1

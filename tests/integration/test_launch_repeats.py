@@ -10,6 +10,8 @@ import pytest
 from runledger.core import launch_states, run_states
 from runledger.core.launches import launch_id_of, parse_launch
 from runledger.core.ledger import LEASE_SECONDS
+from runledger.core.settling import Seen
+from runledger_langgraph.runs import Started
 from tests.integration import faults as kinds
 from tests.integration.langgraph_double import Told
 from tests.integration.support import CHECK, LEASE_ENDS, LEDGER_ID, NOW, claim, new_id
@@ -18,7 +20,7 @@ if TYPE_CHECKING:
     from tests.integration.conftest import Load
     from tests.integration.faults import Faults
     from tests.integration.langgraph_double import LangGraphDouble, Sent
-    from tests.integration.support import Aws, Door, Output, Reply, WallClock
+    from tests.integration.support import Aws, Door, Mailbox, Output, Reply, WallClock
 
 KEY = "order 4711"
 LAUNCH_ID = launch_id_of(KEY, LEDGER_ID)
@@ -83,6 +85,70 @@ def test_g2_the_same_key_and_body_have_the_same_answer_and_one_creation(
     assert len(langgraph.requests) == 2
     assert len(aws.items("RunsTable")) == len(aws.items("LaunchesTable")) == 1
     assert output.counts == {"launched": 1, "repeated": 2}
+
+
+def test_g2_a_repeat_says_what_the_run_has_come_to_by_then(launch: Door, langgraph: LangGraphDouble) -> None:
+    first = ask(launch)
+    calls: list[str] = []
+    launch.app._dynamodb.meta.events.register(  # noqa: SLF001
+        "before-send", lambda event_name, **_: calls.append(event_name.rpartition(".")[2])
+    )
+    ask(launch)
+    assert calls == ["UpdateItem", "GetItem"]
+    end(launch, langgraph.run_id)
+    again = ask(launch)
+    assert again.body == {**first.body, "outcome": "failed"}
+    assert (again.status, again.headers["Location"]) == (202, first.headers["Location"])
+    assert len(creations(langgraph)) == 1
+
+
+def test_g2_a_run_that_is_adopted_may_be_over_by_then(
+    launch: Door, langgraph: LangGraphDouble, wall: WallClock
+) -> None:
+    langgraph.runs = Told(cut=True)
+    langgraph.before_run = langgraph.make
+    ask(launch)
+    launch.app.launcher.put_down(LAUNCH_ID, made(langgraph)[0], Started(langgraph.run_id, "agent"), NOW)
+    end(launch, langgraph.run_id)
+    wall.now += LEASE_SECONDS
+    assert ask(launch).body["outcome"] == "failed"
+
+
+def end(launch: Door, run_id: str) -> None:
+    """Have reconcile find out that a run failed."""
+    seen = Seen("error", "failed", None, {"message": "no"}, None, began=True)
+    assert launch.app.launcher.runs.apply(run_states.reconciled(run_id, seen, None, NOW)) is None
+
+
+def test_g2_a_repeat_of_a_launch_whose_run_was_removed_starts_nothing_and_leads_nowhere(
+    launch: Door, aws: Aws, langgraph: LangGraphDouble
+) -> None:
+    first = ask(launch).body
+    aws.remove(first["run_id"])
+    reply = ask(launch)
+    assert (reply.status, reply.problem, reply.body["launch_id"]) == (410, "run-removed", LAUNCH_ID)
+    assert first["run_id"] in reply.body["detail"]
+    assert "Location" not in reply.headers
+    assert len(creations(langgraph)) == 1
+
+
+def test_g1_a_message_that_comes_again_after_its_run_was_removed_is_done_with(mailbox: Mailbox, aws: Aws) -> None:
+    record = mailbox.send(BODY)
+    assert mailbox.bring(record) == [True]
+    (run,) = aws.items("RunsTable")
+    aws.remove(run["run_id"])
+    assert mailbox.bring(record) == [True]
+    assert mailbox.letters == []
+
+
+@pytest.mark.parametrize("prefix", ["", "/runs", "/runs-prod", "/v1"])
+def test_links_begin_with_the_base_path_whatever_it_is(launch: Door, prefix: str) -> None:
+    body = launch.post("/runs", BODY, prefix=prefix)
+    run_id = body.body["run_id"]
+    assert body.headers["Location"] == body.body["links"]["run"] == f"{prefix}/runs/{run_id}"
+    assert body.body["links"]["launch"] == f"{prefix}/launches/{body.body['launch_id']}"
+    cancelled = launch.post(f"/runs/{run_id}/cancel", "{}", prefix=prefix)
+    assert cancelled.body["links"]["run"] == f"{prefix}/runs/{run_id}"
 
 
 def test_g2_without_a_key_every_request_is_a_launch(launch: Door, langgraph: LangGraphDouble) -> None:
@@ -316,7 +382,7 @@ def test_g2_a_launch_that_was_refused_for_being_of_another_deployment_is_not_kno
     body = json.dumps({**json.loads(ON_CALLERS_THREAD), "multitask_strategy": "enqueue"})
     held(launch, langgraph, body)
     there = launch_states.Launch.read(aws.launch(LAUNCH_ID) or {})
-    update = launch_states.refused(there, "launch-elsewhere", NOW)
+    update = launch_states.refused(there, "launch-elsewhere", "It is elsewhere.", NOW)
     assert launch.app.launcher.launches.apply(update) is None
     assert ask(launch, body).status == 202
     (sent,) = creations(langgraph)

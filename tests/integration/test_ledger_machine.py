@@ -569,7 +569,7 @@ class LaunchWriters(Writers):
 
     @rule(target=seen, launch=seen, heard=st.booleans())
     def it_is_refused(self, launch: Launch, *, heard: bool) -> Launch:
-        refused = launch_states.refused(launch, "thread-busy", self.now, heard=heard)
+        refused = launch_states.refused(launch, "thread-busy", "It is busy.", self.now, heard=heard)
         self.writes((refused, partial(model.refused, seen=launch, now=self.now, heard=heard)))
         return Launch.read(self.found)
 

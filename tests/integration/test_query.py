@@ -313,6 +313,17 @@ def test_a_run_that_ends_between_two_pages_leaves_no_hole(query: Door, book: Boo
     assert later in listed(query, "outcome=pending")[0]
 
 
+def test_what_failed_says_why_in_every_list(query: Door, book: Book) -> None:
+    launch_id = new_id()
+    book.launches.apply(claim(launch_id))
+    run_id = book.launched(launch_id)
+    book.delivered(run_id, launch_id, "error", error={"error": "ValueError", "message": "x" * 3000})
+    assert len(get_run(query, run_id).body["error"]["message"]) == 2000
+    for url in (f"/runs?thread_id={THREAD}", "/runs?outcome=failed", f"/launches/{launch_id}"):
+        (shown,) = query.get(url).body["runs"]
+        assert shown["error"] == {"type": "ValueError", "message": "x" * 200}
+
+
 def test_a_list_is_a_summary(query: Door, book: Book) -> None:
     launch_id = new_id()
     run_id = book.launched(launch_id)
@@ -360,6 +371,46 @@ def test_a_launch_is_shown_with_its_runs(query: Door, book: Book) -> None:
     shown = query.get(f"/launches/{launch_id}").body
     assert (shown["state"], shown["run_id"], shown["outcome"]) == ("started", first, "pending")
     assert [(run["run_id"], run["outcome"]) for run in shown["runs"]] == [(second, "pending"), (first, "answered")]
+
+
+def test_a_launch_whose_run_was_removed_says_so_and_one_that_the_index_has_not_yet_is_pending(
+    query: Door, book: Book, aws: Aws, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    launch_id = new_id()
+    book.launches.apply(claim(launch_id))
+    run_id = book.launched(launch_id)
+    launch = launch_states.Launch.read(book.launches.item("launch_id", launch_id) or {})
+    assert book.launches.apply(launch_states.started(launch, run_id, NOW)) is None
+    with monkeypatch.context() as patch:
+        patch.setattr(query.app.runs, "newest_of_launch", lambda *_: [])
+        shown = query.get(f"/launches/{launch_id}").body
+    assert (shown["outcome"], [run["run_id"] for run in shown["runs"]]) == ("pending", [run_id])
+    aws.remove(run_id)
+    shown = query.get(f"/launches/{launch_id}").body
+    assert (shown["state"], shown["outcome"], shown["runs"]) == ("started", "removed", [])
+
+
+def test_a_refused_launch_is_shown_with_langgraphs_words(query: Door, book: Book) -> None:
+    launch_id = new_id()
+    book.launches.apply(claim(launch_id))
+    launch = launch_states.Launch.read(book.launches.item("launch_id", launch_id) or {})
+    update = launch_states.refused(launch, "langgraph-refused", "LangGraph answered 422: no such graph.", NOW)
+    assert book.launches.apply(update) is None
+    shown = query.get(f"/launches/{launch_id}").body
+    assert (shown["outcome"], shown["reason"]) == ("refused", "langgraph-refused")
+    assert shown["detail"] == "LangGraph answered 422: no such graph."
+
+
+@pytest.mark.parametrize("prefix", ["", "/runs", "/runs-prod", "/launches", "/launches/runs"])
+def test_links_begin_with_the_base_path_whatever_it_is(query: Door, book: Book, prefix: str) -> None:
+    launch_id = new_id()
+    book.launches.apply(claim(launch_id))
+    run_id = book.launched(launch_id)
+    run = query.get(f"/runs/{run_id}", prefix=prefix).body
+    assert run["links"]["launch"] == f"{prefix}/launches/{launch_id}"
+    for url in (f"/runs?thread_id={THREAD}", f"/launches/{launch_id}"):
+        (shown,) = query.get(url, prefix=prefix).body["runs"]
+        assert shown["links"] == {"run": f"{prefix}/runs/{run_id}"}
 
 
 def test_g2_a_doubled_run_is_shown_as_one_and_is_not_the_launchs_outcome(query: Door, book: Book) -> None:

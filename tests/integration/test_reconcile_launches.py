@@ -123,13 +123,21 @@ def test_g2_a_refusal_that_would_come_again_ends_the_launch(scene: Scene, status
     assert scene.output.counts["launch_refused"] == 1
 
 
-@pytest.mark.parametrize("told", [Told(status, {"detail": "no"}) for status in (401, 404, 409, 429)])
+@pytest.mark.parametrize(
+    "told",
+    [
+        *(Told(status, {"detail": "no"}) for status in (401, 409, 429)),
+        Told(404, "no such host"),
+        Told(422, {"detail": "Webhook domain not allowed"}),
+    ],
+)
 def test_g1_a_refusal_of_the_moment_leaves_the_launch_to_be_tried_again(scene: Scene, told: Told) -> None:
     launch_id = left_behind(scene)
     scene.langgraph.runs = told
     item = look(scene, launch_id)
     assert (item["state"], item["due_at"], item["checks"]) == ("starting", LEASE_ENDS + 120, 1)
-    assert scene.output.counts == {"started_over": 1, "check_failed": 1}
+    alarmed = {} if told.status in (409, 429) else {"misconfigured": 1}
+    assert scene.output.counts == {"started_over": 1, "check_failed": 1, **alarmed}
     assert look(scene, launch_id)["due_at"] == LEASE_ENDS + 120 + 240
     scene.langgraph.runs = None
     item = look(scene, launch_id)
@@ -149,12 +157,12 @@ def test_g2_an_answer_that_is_lost_again_is_looked_for_the_next_time(scene: Scen
 
 def test_g1_a_refusal_of_the_moment_is_not_waited_out_for_ever(scene: Scene) -> None:
     launch_id = left_behind(scene)
-    scene.langgraph.runs = Told(404, {"detail": "no"})
+    scene.langgraph.runs = Told(401, {"detail": "no"})
     look(scene, launch_id)
     scene.wall.now += scene.launcher.max_run_seconds
     scene.reconcile.run()
     item = launch(scene, launch_id)
-    assert (item["state"], item["reason"]) == ("refused", "langgraph-unknown")
+    assert (item["state"], item["reason"]) == ("refused", "api-key-refused")
     assert scene.output.counts["launch_refused"] == 1
 
 
@@ -206,7 +214,7 @@ def test_g1_a_refused_launch_whose_run_cannot_be_recorded_stays_due(
 ) -> None:
     launch_id = left_behind(scene)
     read = launch_states.Launch.read(launch(scene, launch_id))
-    scene.launcher.launches.apply(launch_states.refused(read, "thread-busy", NOW))
+    scene.launcher.launches.apply(launch_states.refused(read, "thread-busy", "It is busy.", NOW))
     scene.launcher.launches.apply(launch_states.heard(launch_id, NOW))
     metadata = {"launch_id": launch_id}
     run_id = scene.langgraph.add(read.thread_id, status="running", values="", metadata=metadata)
@@ -351,7 +359,7 @@ def test_g6_a_launch_that_is_heard_of_once_more_while_it_is_looked_at_stays_due(
 def test_g6_a_refused_launch_that_is_heard_of_is_looked_at_and_done_with(scene: Scene) -> None:
     launch_id = left_behind(scene)
     read = launch_states.Launch.read(launch(scene, launch_id))
-    scene.launcher.launches.apply(launch_states.refused(read, "thread-busy", NOW))
+    scene.launcher.launches.apply(launch_states.refused(read, "thread-busy", "It is busy.", NOW))
     scene.launcher.launches.apply(launch_states.heard(launch_id, NOW))
     item = look(scene, launch_id)
     assert item["state"] == "refused"

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import sys
+import time
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from runledger.adapters import deadline
+from runledger.adapters.aws import CALL_SECONDS
 from runledger.core import run_states
+from runledger_langgraph.client import LangGraph
 from tests.integration.langgraph_double import CREATED_AT, Told
 from tests.integration.support import CHECK, NOW, new_id
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from tests.integration.langgraph_double import Sent
     from tests.integration.scene import Scene
 
@@ -136,7 +143,7 @@ def test_g1_where_any_run_is_refused_none_is_marked_and_the_key_is_read_again(sc
     scene.pass_at(120)
     assert "misses" not in scene.run(gone)
     assert {scene.run(run_id)["due_at"] for run_id in (*runs, gone)} == {CHECK + 240}
-    assert scene.output.counts == {"langgraph_refuses": 1, "check_failed": 1}
+    assert scene.output.counts == {"misconfigured": 1, "check_failed": 1}
     scene.aws.put_secret("LangGraphApiKeySecret", "lsv2_new_key")
     scene.pass_at(360)
     assert scene.run(gone)["misses"] == 1
@@ -164,3 +171,31 @@ def test_g1_a_rollback_before_the_run_was_made_did_not_roll_it_back(scene: Scene
     )
     item = scene.look(run_id)
     assert (item["outcome"], item["misses"]) == ("pending", 1)
+
+
+@pytest.mark.parametrize("when", ["while it is asked", "when all were asked"])
+def test_g1_what_there_is_no_time_for_is_due_still_and_the_pass_ends_in_time_with_its_metrics(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch, when: str
+) -> None:
+    """LangGraph took all the time there was: neither noted nor judged, and the next pass begins with them."""
+    due = [scene.launched(is_known=False), *([scene.launched("success")] if when == "while it is asked" else [])]
+    before = [scene.run(run_id) for run_id in due]
+
+    def then_late(call: Callable[..., Any]) -> Callable[..., Any]:
+        def called(*asked: Any) -> Any:
+            done = call(*asked)
+            monkeypatch.setattr(deadline, "_ends", time.monotonic() + CALL_SECONDS - 0.01)
+            return done
+
+        return called
+
+    passes = sys.modules["reconcile.due_runs"].DueRuns
+    where, name = (LangGraph, "ask") if when == "while it is asked" else (passes, "_batch")
+    with monkeypatch.context() as patch:
+        patch.setattr(where, name, then_late(getattr(where, name)))
+        scene.pass_at(120)
+    assert [scene.run(run_id) for run_id in due] == before
+    assert scene.output.gauges("oldest_due")
+    assert not {"lost", "missed", "reconciled"} & set(scene.output.counts)
+    scene.pass_at(180)
+    assert all(scene.run(run_id) != run for run_id, run in zip(due, before, strict=True))

@@ -24,6 +24,8 @@ RAW = (
 )
 RESULT = '{"answer":42}'
 
+BOOM = {"type": "ValueError", "message": "ValueError('boom')"}
+
 
 @pytest.mark.parametrize(
     ("status", "changes", "outcome", "more"),
@@ -40,7 +42,7 @@ RESULT = '{"answer":42}'
             "error",
             {"next": ["fail"], "tasks": [{"error": "ValueError('boom')"}]},
             "failed",
-            {"error": {"message": "ValueError('boom')"}},
+            {"error": BOOM, "error_brief": BOOM},
         ),
         ("timeout", {}, "timed_out", {}),
         ("interrupted", {"next": ["slow"]}, "cancelled", {}),
@@ -72,7 +74,8 @@ def test_g1_a_run_without_a_webhook_is_recorded_with_its_own_result(
     }
     payload = json.loads(item["payload"])
     assert (payload["run_id"], payload["status"], payload["values"]) == (run_id, status, {"answer": 42})
-    assert payload.get("error") == more.get("error")
+    said = {"error": "ValueError", "message": "ValueError('boom')"}  # in the form of a webhook's
+    assert payload.get("error") == (said if "error" in more else None)
     assert scene.output.counts == {"reconciled": 1}
 
 
@@ -348,3 +351,44 @@ def test_g4_a_strange_word_of_a_run_that_is_gone_stays_and_is_asked_about_no_mor
         scene.look(run_id)
     assert scene.run(run_id)["outcome"] == "settling"
     assert "due_at" not in scene.run(run_id)
+
+
+def test_g1_a_result_that_lambda_does_not_take_is_no_lost_webhook(scene: Scene) -> None:
+    run_id = scene.launched(values='"' + "x" * 6_300_000 + '"')
+    item = scene.look(run_id)
+    assert item["outcome"] == "succeeded"
+    assert "webhook_awaited" not in item
+    scene.pass_at(3600)
+    counts = scene.output.counts
+    assert (counts["reconciled"], counts["oversized"], "recovered" in counts) == (1, 1, False)
+    assert "due_at" not in scene.run(run_id)
+
+
+def test_a_run_that_langgraph_calls_running_long_past_its_time_is_counted(scene: Scene) -> None:
+    run_id, started = scene.launched("running"), NOW + scene.launcher.max_run_seconds
+    scene.wall.now = started
+    scene.reconcile.run()
+    assert "overdue" not in scene.output.counts
+    item = scene.look(run_id)
+    assert (item["outcome"], scene.output.counts["overdue"]) == ("pending", 1)
+
+
+def test_each_outcome_is_counted_once_and_how_many_of_the_runs_failed(scene: Scene) -> None:
+    for status in ("success", "error", "error", "timeout", "interrupted"):
+        scene.launched(status)
+    for seconds in (120, 240, 3600):
+        scene.pass_at(seconds)
+    assert scene.output.outcomes == {
+        "succeeded": 1,
+        "failed": 2,
+        "timed_out": 1,
+        "cancelled": 1,
+        "failed_runs": 3,
+        "of": 4,
+    }
+
+
+def test_the_exceptions_type_is_told_where_no_webhook_came(scene: Scene) -> None:
+    tasks = [{"id": "t", "error": "ValueError('boom')", "interrupts": []}]
+    item = scene.look(scene.launched("error", tasks=tasks))
+    assert item["error"] == item["error_brief"] == {"type": "ValueError", "message": "ValueError('boom')"}

@@ -7,7 +7,14 @@ from typing import Any
 
 import pytest
 
-from runledger.core.deliveries import Delivery, NotADeliveryError, Trimmed, parse_delivery
+from runledger.core.deliveries import (
+    Delivery,
+    NotADeliveryError,
+    Trimmed,
+    is_deliverable,
+    parse_delivery,
+    payload_of,
+)
 from runledger.core.json_text import MAX_METADATA_BYTES
 
 TOKEN = "t" * 40
@@ -269,3 +276,23 @@ def test_g6_a_number_of_any_length_in_any_place_does_no_harm(number: str, place:
     body = f'{{"run_id": "{RUN}", "status": "error", {place}: {number}, "metadata": {{"launch_id": {number}}}}}'
     delivery = parse_delivery(body.encode(), TOKEN)
     assert delivery.launch_id == number
+
+
+@pytest.mark.parametrize(
+    ("text", "is_taken"),
+    [
+        ('{"a":"' + "x" * 6_200_000 + '"}', True),
+        ('{"a":"' + "x" * 6_300_000 + '"}', False),
+        ('{"a":[' + '"",' * 1_200_000 + '""]}', True),
+        ('{"a":[' + '"",' * 1_300_000 + '""]}', False),
+        ('{"a":"' + "\\n" * 2_000_000 + '"}', True),
+        ('{"a":"' + "\\n" * 2_200_000 + '"}', False),
+        ('{"a":"' + "\U0001f389" * 1_600_000 + '"}', False),
+    ],
+    ids=["plain", "plain, larger", "quotes", "more quotes", "escapes", "more escapes", "bytes"],
+)
+def test_g1_what_lambda_takes_goes_by_the_bodys_bytes_and_what_is_escaped_in_it(text: str, *, is_taken: bool) -> None:
+    """As the gateway hands it over: a JSON string of an event of 6,291,556 bytes."""
+    assert is_deliverable(payload_of(text)) is is_taken
+    as_event = len(json.dumps(text, ensure_ascii=False).encode())
+    assert (as_event <= 6_291_556) is is_taken

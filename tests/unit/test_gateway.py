@@ -33,7 +33,7 @@ EVENT = {
     "requestContext": {"http": {"sourceIp": "203.0.113.7"}},
     "isBase64Encoded": False,
 }
-CONTEXT: Any = SimpleNamespace(aws_request_id="request-1")
+CONTEXT: Any = SimpleNamespace(aws_request_id="request-1", get_remaining_time_in_millis=lambda: 28_000)
 
 
 @pytest.fixture

@@ -125,7 +125,7 @@ def test_g2_a_launch_is_taken_over_only_as_it_was_read(state: str) -> None:
     assert update.condition == "#state = :state AND #holder = :holder AND #lease_until = :lease_until"
     assert update.given == {"state": state, "holder": "other", "lease_until": SECOND}
     assert update.set == {"state": "starting", **LEASED}
-    assert update.remove == ("reason",)
+    assert update.remove == ("reason", "detail")
 
 
 def test_g2_g11_another_attempt_is_its_holders_alone_while_no_delivery_is_kept_and_counts_up_from_the_last() -> None:
@@ -146,7 +146,7 @@ def test_g4_g11_a_launch_is_started_at_this_attempt_and_due_no_more_unless_a_del
     )
     assert update.given == {"starting": "starting", "refused": "refused", "attempt": 1, "none": 0}
     assert update.set == {"state": "started", "run_id": RUN, "updated_at": NOW_TEXT}
-    assert set(update.remove) == {"request", "request_key", "reason", "checks", "due_at", "due_shard"}
+    assert set(update.remove) == {"request", "request_key", "reason", "detail", "checks", "due_at", "due_shard"}
 
 
 def test_g2_what_may_be_doubled_is_started_and_stays_to_be_watched() -> None:
@@ -158,7 +158,7 @@ def test_g2_what_may_be_doubled_is_started_and_stays_to_be_watched() -> None:
         "due_at": SECOND + FIRST_CHECK_SECONDS,
         "due_shard": SHARD,
     }
-    assert set(update.remove) == {"request", "request_key", "reason", "checks"}
+    assert set(update.remove) == {"request", "request_key", "reason", "detail", "checks"}
 
 
 @pytest.mark.parametrize("launch", [HELD, STARTED_OVER])
@@ -167,7 +167,7 @@ def test_g6_a_launch_that_was_heard_of_is_started_and_stays_due_as_it_is(launch:
     assert update.condition == "#state IN (:starting, :refused) AND #attempt = :attempt"
     assert update.given == {"starting": "starting", "refused": "refused", "attempt": launch.attempt}
     assert update.set == {"state": "started", "run_id": RUN, "updated_at": NOW_TEXT}
-    assert set(update.remove) == {"request", "request_key", "reason", "checks"}
+    assert set(update.remove) == {"request", "request_key", "reason", "detail", "checks"}
 
 
 def test_g11_a_launch_knows_the_run_of_its_answer_unless_a_delivery_about_that_is_kept() -> None:
@@ -180,19 +180,24 @@ def test_g11_a_launch_knows_the_run_of_its_answer_unless_a_delivery_about_that_i
 
 
 def test_g4_a_launch_is_refused_by_its_holder_alone_unless_something_was_heard_of_it() -> None:
-    update = launch_states.refused(HELD, "thread-busy", NOW)
+    update = launch_states.refused(HELD, "thread-busy", "It is busy.", NOW)
     assert update.key == {"launch_id": LAUNCH}
     assert update.condition == (
         f"#state = :starting AND #holder = :holder AND attribute_not_exists(#heard_at) AND {NONE_KEPT}"
         " AND attribute_not_exists(#task_token)"
     )
     assert update.given == {"starting": "starting", "holder": "me", "none": 0}
-    assert update.set == {"state": "refused", "reason": "thread-busy", "updated_at": NOW_TEXT}
+    assert update.set == {
+        "state": "refused",
+        "reason": "thread-busy",
+        "detail": "It is busy.",
+        "updated_at": NOW_TEXT,
+    }
     assert set(update.remove) == {"checks", "due_at", "due_shard"}, "the request stays, for it may be tried again"
 
 
 def test_g2_a_launch_that_nobody_can_be_asked_about_is_refused_though_it_was_heard_of() -> None:
-    update = launch_states.refused(HELD, "launch-elsewhere", NOW, heard=True)
+    update = launch_states.refused(HELD, "launch-elsewhere", "It is elsewhere.", NOW, heard=True)
     assert update.condition == "#state = :starting AND #holder = :holder AND attribute_not_exists(#task_token)"
     assert update.set["state"] == "refused"
 
@@ -214,13 +219,13 @@ def test_g2_a_launch_is_known_to_be_unstarted_if_its_only_attempt_was_refused(
 
 
 def test_g2_a_refused_launch_whose_earlier_run_may_appear_stays_to_be_watched() -> None:
-    update = launch_states.refused(STARTED_OVER, "thread-busy", NOW)
+    update = launch_states.refused(STARTED_OVER, "thread-busy", "It is busy.", NOW)
     assert (update.set["due_at"], update.set["due_shard"]) == (SECOND + FIRST_CHECK_SECONDS, SHARD)
     assert set(update.remove) == {"checks"}
 
 
 def test_g8_a_refused_launch_for_which_a_task_waits_stays_due_until_that_was_told() -> None:
-    update = launch_states.refused(replace(HELD, calls_back=True), "thread-busy", NOW)
+    update = launch_states.refused(replace(HELD, calls_back=True), "thread-busy", "It is busy.", NOW)
     assert update.condition == (
         f"#state = :starting AND #holder = :holder AND attribute_not_exists(#heard_at) AND {NONE_KEPT}"
     )

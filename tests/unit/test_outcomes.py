@@ -2,7 +2,8 @@
 
 import pytest
 
-from runledger.core.outcomes import Outcome, is_known, outcome_of
+from runledger.core.listings import OUTCOMES
+from runledger.core.outcomes import Outcome, is_failure, is_known, outcome_of
 
 
 @pytest.mark.parametrize("temporary", [False, True])
@@ -31,3 +32,19 @@ def test_a_success_settles_unless_its_thread_is_gone(expected: Outcome, *, tempo
 def test_g6_an_unknown_status_settles(status: str, *, temporary: bool) -> None:
     assert outcome_of(status, temporary=temporary) == "settling"
     assert not is_known(status)
+
+
+def test_each_outcome_is_a_failure_or_a_success_or_neither() -> None:
+    assert {outcome: is_failure(outcome) for outcome in OUTCOMES} == {
+        "pending": None,
+        "settling": None,
+        "awaiting_input": False,
+        "answered": None,
+        "abandoned": None,
+        "succeeded": False,
+        "failed": True,
+        "timed_out": True,
+        "cancelled": None,
+        "rolled_back": None,
+        "lost": True,
+    }

@@ -142,6 +142,7 @@ def test_g4_g11_a_delivery_is_recorded_once_and_on_a_recorded_run_of_its_own_lau
         "started_at": STARTED,
         "ended_at": ENDED,
         "error": {"type": "ValueError"},
+        "error_brief": {"type": "ValueError"},
         "delivered_at": NOW_TEXT,
         "updated_at": NOW_TEXT,
         "payload": '{"a": 1}',
@@ -250,6 +251,7 @@ def test_g4_g11_a_webhook_after_a_reconciled_record_replaces_payload_and_source_
         "started_at": STARTED,
         "ended_at": ENDED,
         "error": {"type": "ValueError"},
+        "error_brief": {"type": "ValueError"},
         "delivered_at": NOW_TEXT,
         "updated_at": NOW_TEXT,
         "payload": '{"a": 1}',
@@ -348,7 +350,7 @@ def test_g4_only_what_is_settling_is_settled_and_that_is_told(
 ) -> None:
     update = run_states.settled(RUN, Seen(status, name, None, error, None, began=True), NOW)
     assert (update.condition, update.given) == ("#outcome = :settling", {"settling": "settling"})
-    told_of = {"status": status, **({"error": error} if error else {})}
+    told_of = {"status": status, **({"error": error, "error_brief": error} if error else {})}
     assert changes(update) == {"updated_at": NOW_TEXT, **told_of, **outcome(name), **due_in(FIRST_CHECK_SECONDS)}
     assert set(update.remove) == LOOKED
     assert told(update) == {name}
@@ -486,3 +488,17 @@ def test_every_transition_is_in_the_table_and_the_table_names_no_other() -> None
         name for name, it in vars(run_states).items() if getattr(it, "__annotations__", {}).get("return") == "Update"
     }
     assert set(told) - {"transition"} == made
+
+
+def test_g10_what_the_indexes_hold_of_an_error_is_bounded() -> None:
+    seen = Seen("error", "failed", None, {"type": "E" * 2000, "message": "\U0001f389" * 2000}, None, began=True)
+    for update in (run_states.reconciled("r", seen, None, 0.0), run_states.settled("r", seen, 0.0)):
+        assert update.set["error"] == seen.error
+        assert update.set["error_brief"] == {"type": "E" * 200, "message": "\U0001f389" * 200}
+
+
+@pytest.mark.parametrize(("is_deliverable", "awaited"), [(True, True), (False, None)])
+def test_g1_a_webhook_that_cannot_come_is_not_awaited(*, is_deliverable: bool, awaited: bool | None) -> None:
+    seen = Seen("success", "succeeded", None, None, None, began=True)
+    update = run_states.reconciled("r", seen, None, 0.0, is_deliverable=is_deliverable)
+    assert update.set["webhook_awaited"] is awaited

@@ -82,7 +82,7 @@ TRANSITIONS = {
     "started": launch_states.started(replace(LAUNCHED, attempt=1), RUN, NOW),
     "started, to be watched": launch_states.started(LAUNCHED, RUN, NOW),
     "started, heard": launch_states.started(LAUNCHED, RUN, NOW, heard=True),
-    "refused": launch_states.refused(LAUNCHED, "thread-busy", NOW),
+    "refused": launch_states.refused(LAUNCHED, "thread-busy", "It is busy.", NOW),
     "heard": launch_states.heard(LAUNCH, NOW),
     "called_for": launch_states.called_for(LAUNCH, "d", "token", 1_000, NOW),
     "owing": launch_states.owing(LAUNCH, NOW),

@@ -72,6 +72,16 @@ def test_g5_only_what_is_for_callers_is_shown() -> None:
     assert set(shown) == set(LAUNCH) - ours | {"outcome", "runs"}
 
 
+def test_a_list_shows_an_error_briefly_and_a_run_the_whole_of_it() -> None:
+    item = {**RUN, "error": {"type": "E", "message": "x" * 2000}, "error_brief": {"type": "E", "message": "x" * 200}}
+    assert json.loads(views.run(item, ""))["error"] == item["error"]
+    for listed in (item, {name: value for name, value in item.items() if name != "error"}):
+        (shown,) = json.loads(views.page([listed], "", None))["runs"]
+        assert shown["error"] == item["error_brief"]
+        assert "error_brief" not in shown
+    assert "error" not in json.loads(views.page([RUN], "", None))["runs"][0]
+
+
 def test_a_payload_in_the_bucket_is_a_link() -> None:
     item = {name: value for name, value in RUN.items() if name != "payload"} | {"payload_key": "runs/1/2/3"}
     shown = json.loads(views.run(item, "", 'https://x.org/?a="b"'))
@@ -95,14 +105,14 @@ def test_a_page_says_where_the_next_begins() -> None:
     ("state", "outcomes", "expected"),
     [
         ("starting", [], "pending"),
-        ("started", [], "pending"),
+        ("started", [], "removed"),
         ("refused", [], "refused"),
         ("starting", ["failed"], "failed"),
         ("refused", ["succeeded"], "succeeded"),
         ("started", ["succeeded", "answered"], "succeeded"),
         ("started", ["awaiting_input", "answered", "answered"], "awaiting_input"),
         ("started", ["doubled", "failed"], "failed"),
-        ("started", ["doubled"], "pending"),
+        ("started", ["doubled"], "removed"),
     ],
 )
 def test_a_launch_has_the_outcome_of_its_newest_run_but_not_of_a_second_one(

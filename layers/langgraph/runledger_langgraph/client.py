@@ -10,6 +10,8 @@ import anyio
 import anyio.lowlevel
 from langgraph_sdk import get_client
 
+from runledger_langgraph.origin import check_origin
+
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
@@ -35,6 +37,7 @@ class LangGraph:
         # connect, read, write, pool; the deadline ends whatever takes longer together
         timeouts = (_CONNECT, self.deadline, self.deadline, _CONNECT)
         self._sdk = get_client(url=self.url, api_key=None, timeout=timeouts)
+        self._sdk.http.client.event_hooks = {"response": [check_origin]}
         anyio.run(anyio.lowlevel.checkpoint)
 
     def until(self, seconds: float) -> float:

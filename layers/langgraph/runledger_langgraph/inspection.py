@@ -206,7 +206,8 @@ def _as_delivered(run: dict[str, Any], checkpoint: Checkpoint | None, found: See
     values = checkpoint.values if checkpoint else b"null"
     if values is None:
         return None
-    members = orjson.dumps({**run, **({"error": found.error} if found.error else {})})
+    error = {"error" if name == "type" else name: text for name, text in (found.error or {}).items()}
+    members = orjson.dumps({**run, **({"error": error} if error else {})})
     return _without(tokens, b"".join((members[:-1], b',"values":', values, b"}"))).decode()
 
 

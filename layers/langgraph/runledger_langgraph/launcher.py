@@ -24,7 +24,7 @@ from runledger.core.unconfirmed import kept_about
 from runledger_langgraph.confirming import record_kept, resolve
 from runledger_langgraph.inspection import runs_of_launch
 from runledger_langgraph.refusals import ERRORS, explain, fault
-from runledger_langgraph.runs import NotStartedError, Start, Started, UnknownError, make_thread, start_run
+from runledger_langgraph.runs import NotStartedError, Start, Started, UnknownError, make_thread, run_id_of, start_run
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
@@ -42,7 +42,6 @@ if TYPE_CHECKING:
     from runledger_langgraph.client import LangGraph
 
 SPARE_SECONDS = 0.5  # how long after `until` an answer may be noticed
-_LASTING = ("langgraph-refused", "body-too-large", "launch-elsewhere")  # about the request, not about the moment
 
 
 class TakenError(Exception):
@@ -77,7 +76,7 @@ class Launcher:
         try:
             started = start_run(self.langgraph, self._prepare(launch, request), self.api_key.value(), until)
         except UnknownError as unknown:
-            problem = unknown.problem
+            problem = self.told(unknown.problem)
             problem.detail += " The run may have been started all the same; its launch goes on by itself."
             problem.extra = {"launch_id": launch.launch_id}
             raise problem from None
@@ -87,6 +86,7 @@ class Launcher:
             own = self._in_langgraph(launch, until) if busy or launch.may_be_doubled else []
             if not own:
                 self._refused(launch, refused.problem, is_patient=is_patient)
+                refused.problem.extra = {"launch_id": launch.launch_id}
                 raise refused.problem from None
             started = own[0]
         self._record(launch, started, until, request)
@@ -192,10 +192,11 @@ class Launcher:
 
     def _in_langgraph(self, launch: Launch, until: float, *, must_know: bool = False) -> list[Started]:
         """Return the runs that LangGraph has on the launch's thread; none where it need not know the thread."""
-        return [
-            started_as(run)
-            for run in self.ask(until, lambda client: self._runs_of(client, launch, must_know=must_know))
-        ]
+
+        async def found(client: LangGraphClient) -> list[Started]:
+            return [started_as(run) for run in await self._runs_of(client, launch, must_know=must_know)]
+
+        return self.ask(until, found)
 
     async def _runs_of(
         self, client: LangGraphClient, launch: Launch, *, must_know: bool = False
@@ -226,7 +227,9 @@ class Launcher:
             raise self.told(explain(error, self.langgraph, secrets=(key,))) from None
 
     def told(self, problem: Problem) -> Problem:
-        """Read the API key anew next time, if that is what LangGraph refused; return the problem."""
+        """Count what is about our configuration, and read a refused API key anew next time; return the problem."""
+        if problem.about == "us":
+            telemetry.count("misconfigured")
         if problem.slug == "api-key-refused":
             self.api_key.forget()
         return problem
@@ -238,12 +241,12 @@ class Launcher:
         has tried again by then.
         """
         self.told(problem)
-        is_lasting = problem.slug in _LASTING
+        is_lasting = problem.about == "request"
         if is_patient and not is_lasting and not self._is_too_old(launch):
             return
         nobody_to_ask = problem.slug == "launch-elsewhere"
         try:
-            update = launch_states.refused(launch, problem.slug, time.time(), heard=nobody_to_ask)
+            update = launch_states.refused(launch, problem.slug, problem.detail, time.time(), heard=nobody_to_ask)
             is_closed = self.launches.apply(update) is None
             if is_lasting or is_patient:
                 self.callbacks.settle(launch.launch_id)
@@ -323,7 +326,7 @@ class Launcher:
 
 def started_as(item: Mapping[str, Any]) -> Started:
     """Read a run that is there already, in the ledger or in LangGraph."""
-    return Started(item["run_id"], item.get("assistant_id", ""), item["created_at"])
+    return Started(run_id_of(item["run_id"]), item.get("assistant_id", ""), item["created_at"])
 
 
 async def _cancel(client: LangGraphClient, thread_id: str, run_id: str) -> None:
@@ -339,6 +342,7 @@ def _elsewhere(launch: Launch) -> Problem:
         f"It was put down for LangGraph at {launch.langgraph_url}; only there can its run be looked for. "
         "For a launch here use another Idempotency-Key.",
         extra={"launch_id": launch.launch_id},
+        about="request",
     )
 
 

@@ -31,14 +31,17 @@ class Launching:
     asked_at: float
     until: float
 
-    def launch(self) -> tuple[Launch, str]:
-        """Start the run, or find what was started; return the launch and its run's id, or raise a Problem."""
+    def launch(self) -> tuple[Launch, str, bool]:
+        """Start the run, or find what was started, or raise a Problem.
+
+        Returns the launch, its run's id, and whether this was the first request of it.
+        """
         for secret in (self.launcher.ring, self.launcher.api_key):
             secret.value()  # what can't be read is found out before anything is claimed
         claim, is_new = self._claim()
         if is_new:
-            return claim, self.launcher.start(claim, self.request, self.until)
-        return self._again(claim)
+            return claim, self.launcher.start(claim, self.request, self.until), True
+        return *self._again(claim), False
 
     def _claim(self) -> tuple[Launch, bool]:
         """Put the launch down; return it, or the one that is there already, and whether it is new."""
@@ -73,6 +76,7 @@ class Launching:
                 "The Idempotency-Key was used for another request",
                 "A launch with this Idempotency-Key has another body. Use a new key for a new launch.",
                 extra={"launch_id": claim.launch_id},
+                about="request",
             )
         if self.request.task_token:
             claim = self._called_for(claim, self.request.task_token)

@@ -110,10 +110,10 @@ def _arguments(start: Start) -> dict[str, Any]:
 
 async def _create(client: LangGraphClient, start: Start) -> Started:
     run = await client.runs.create(**_arguments(start))
-    return Started(_run_id(run["run_id"]), str(run["assistant_id"]))
+    return Started(run_id_of(run["run_id"]), str(run["assistant_id"]))
 
 
-def _run_id(given: object) -> str:
+def run_id_of(given: object) -> str:
     """Return what is a run's id, and can stand in a header and in a path."""
     if not isinstance(given, str) or UUID.check(given):
         raise TypeError("run_id")  # not LangGraph's answer
@@ -136,7 +136,7 @@ async def _stream(client: LangGraphClient, start: Start) -> Started:
     first: asyncio.Future[StreamPart] = asyncio.ensure_future(anext(parts))
     try:
         await asyncio.wait([created, first], return_when=asyncio.FIRST_COMPLETED)  # type: ignore[type-var]
-        run_id = _run_id(created.result() if created.done() else first.result().data["run_id"])
+        run_id = run_id_of(created.result() if created.done() else first.result().data["run_id"])
     finally:
         first.cancel()
         await asyncio.gather(first, return_exceptions=True)

@@ -45,7 +45,9 @@ def as_it_waits(launcher: Launcher, run: Mapping[str, Any], until: float) -> dic
             original: dict[str, Any] = dict(await client.runs.get(thread_id, run_id))
         except NotFoundError:
             return Gone(rolled_back=False)
-        _ = original["assistant_id"], original["kwargs"]["config"]  # what is not LangGraph's answer has none
+        if not isinstance(original["kwargs"]["config"], dict) or not isinstance(original["metadata"] or {}, dict):
+            raise TypeError("config")  # not LangGraph's answer
+        _ = original["assistant_id"]
         return original
 
     found = launcher.ask(until, look)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from runledger.adapters import aws
+from runledger.adapters import aws, deadline
 from runledger.core.ledger import Placed, payload_key, request_key
 from runledger.core.problems import unavailable
 
@@ -75,6 +75,7 @@ class Bucket:
         )
 
     def _put(self, key: str, text: str) -> None:
+        deadline.check()
         try:
             self._client.put_object(
                 Bucket=self.name,

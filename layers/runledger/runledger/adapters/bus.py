@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from runledger.adapters import deadline
 from runledger.core.events import SOURCE
 from runledger.core.problems import unavailable
 
@@ -24,7 +25,8 @@ class Bus:
         self._client, self._name = client, name
 
     def send(self, events: list[Event]) -> None:
-        """Send events; a 503 Problem where the bus does not take them all."""
+        """Send events; a 503 Problem where the bus does not take them all, or no time is left."""
+        deadline.check()
         entries: list[PutEventsRequestEntryTypeDef] = [
             {"EventBusName": self._name, "Source": SOURCE, "DetailType": event.detail_type, "Detail": event.detail}
             for event in events

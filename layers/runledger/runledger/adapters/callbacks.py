@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from runledger.adapters import telemetry
 from runledger.core import launch_states
-from runledger.core.callbacks import MAX_OUTPUT_BYTES, Report, is_over, refusal_of, report_of
+from runledger.core.callbacks import MAX_OUTPUT_BYTES, Report, is_over, refusal_of, removal_of, report_of
 from runledger.core.problems import Problem
 
 if TYPE_CHECKING:
@@ -62,8 +62,12 @@ class Callbacks:
     def _report(self, launch: Mapping[str, Any]) -> Report | None:
         if launch["state"] == "refused":
             return refusal_of(launch)
-        run = self._last_run(launch.get("run_id"))
-        if run is None or not is_over(run):
+        if "run_id" not in launch:
+            return None
+        run = self._last_run(launch["run_id"])
+        if run is None:
+            return removal_of(launch)
+        if not is_over(run):
             return None
         return report_of(run, self._payload(run), self.bucket.name)
 

@@ -36,6 +36,11 @@ class Request:
     source: str
     seconds_left: Callable[[], float] = field(repr=False)
 
+    @property
+    def prefix(self) -> str:
+        """Return what stands before the route in the path: a base path mapping of any text, `/runs` too, or nothing."""
+        return self.path.rsplit("/", self.route.count("/"))[0]
+
     def content(self) -> bytes:
         """Return the body's bytes; a 400 Problem where they can't be had."""
         try:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from runledger.adapters import aws, telemetry
+from runledger.adapters import aws, deadline, telemetry
 from runledger.core.problems import unavailable
 from runledger.core.requests import MAX_MESSAGE_BYTES
 
@@ -61,6 +61,7 @@ class Queue:
 
     def put_off(self, message: Message, seconds: int) -> None:
         """Have a message come again so much later; where that fails, it comes when its time to be hidden is over."""
+        deadline.check()
         try:
             self._client.change_message_visibility(
                 QueueUrl=self._url, ReceiptHandle=message.receipt, VisibilityTimeout=seconds
@@ -70,6 +71,7 @@ class Queue:
 
     def leave(self, letter: str, reason: str) -> None:
         """Put a dead letter into the queue, the reason as an attribute beside it; a 503 Problem where that fails."""
+        deadline.check()
         room = (MAX_MESSAGE_BYTES - len(letter.encode()) - len("reasonString")) // 4  # characters of four bytes at most
         told = _REFUSED.sub("\N{REPLACEMENT CHARACTER}", reason)[: min(room, _MAX_REASON)]
         attributes = {"reason": {"DataType": "String", "StringValue": told}} if told else {}

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from runledger.adapters import aws
+from runledger.adapters import aws, deadline
 from runledger.core.problems import unavailable
 
 if TYPE_CHECKING:
@@ -32,6 +32,7 @@ class Tasks:
 
     def end(self, token: str, report: Report) -> bool:
         """End a task; return whether somebody was waiting. A 503 Problem where that can't be told now."""
+        deadline.check()
         try:
             if report.output is not None:
                 self._client.send_task_success(taskToken=token, output=report.output)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
 from botocore.exceptions import BotoCoreError, ClientError
 
+from runledger.adapters import deadline
 from runledger.core.problems import unavailable
 
 if TYPE_CHECKING:
@@ -34,8 +35,10 @@ class Table:
     def apply(self, update: Update) -> dict[str, Any] | None:
         """Do `update`. None where it was done; where its condition failed, the item as it is.
 
-        Raises a 503 Problem where DynamoDB can't be reached or throttles beyond the client's own tries.
+        Raises a 503 Problem where DynamoDB can't be reached or throttles beyond the client's own tries, or no time is
+        left.
         """
+        deadline.check()
         try:
             self._client.update_item(TableName=self._name, **request(update))
         except (BotoCoreError, ClientError) as error:

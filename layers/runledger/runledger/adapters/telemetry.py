@@ -11,6 +11,9 @@ from typing import TYPE_CHECKING
 from aws_lambda_powertools import Logger, Metrics, single_metric
 from aws_lambda_powertools.metrics import MetricUnit
 
+from runledger.adapters import deadline
+from runledger.core.outcomes import is_failure
+
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.typing import LambdaContext
 
@@ -21,7 +24,8 @@ metrics = Metrics()
 
 
 def begin(context: LambdaContext) -> None:
-    """Start an invocation with clean keys."""
+    """Start an invocation with clean keys, and its time."""
+    deadline.start(context)
     logger.clear_state()
     logger.append_keys(request_id=context.aws_request_id)
 
@@ -47,6 +51,23 @@ def gauge(name: str, seconds: float) -> None:
     metrics.add_metric(name, MetricUnit.Seconds, seconds)
 
 
+def count_outcome(outcome: str) -> None:
+    """Add one to `runs` of this outcome; tell 1 or 0 as `failed_runs`, whose average is the rate of failures.
+
+    Of the service `ledger`, because a run is published by notify, or by reconcile.
+    """
+    _tell_of_ledger("runs", 1, outcome=outcome)
+    failure = is_failure(outcome)
+    if failure is not None:
+        _tell_of_ledger("failed_runs", int(failure))
+
+
+def _tell_of_ledger(name: str, value: int, **dimensions: str) -> None:
+    with single_metric(name, MetricUnit.Count, value) as metric:
+        for dimension, of in {"service": "ledger", **dimensions}.items():
+            metric.add_dimension(dimension, of)
+
+
 def count_refused(reason: str) -> None:
     """Add one to `refused`, in all and by reason."""
     count("refused")
@@ -67,6 +88,7 @@ def report(problem: Problem) -> None:
 
 
 def end() -> None:
-    """Write the invocation's metrics out."""
+    """Write the invocation's metrics out, and forget its time."""
+    deadline.stop()
     if metrics.metric_set:
         metrics.flush_metrics()

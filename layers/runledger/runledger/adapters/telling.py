@@ -41,6 +41,8 @@ class Telling:
             self.callbacks.settle_or_owe(item["launch_id"])
         if self.runs.apply(run_states.published(item)) is not None:
             return  # it came to something else meanwhile, or somebody else was faster
+        for outcome in item["unpublished"]:
+            telemetry.count_outcome(outcome)
         for event in events:
             telemetry.count("published")
             telemetry.logger.info("published", event=event.detail_type)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from runledger.adapters import deadline
 from runledger.adapters.secrets import key_ring
 from runledger.core.problems import Problem, unavailable
 
@@ -103,6 +104,7 @@ class Versions:
                 raise
 
     def _move(self, label: str, old_id: str, **to: str) -> None:
+        deadline.check()
         _asked(
             lambda: self._client.update_secret_version_stage(
                 SecretId=self.secret_id, VersionStage=label, RemoveFromVersionId=old_id, **to
@@ -110,6 +112,7 @@ class Versions:
         )
 
     def _put(self, version_id: str, ring: KeyRing, label: str) -> None:
+        deadline.check()
         _asked(
             lambda: self._client.put_secret_value(
                 SecretId=self.secret_id, ClientRequestToken=version_id, SecretString=ring.text(), VersionStages=[label]

@@ -53,4 +53,9 @@ def report_of(run: Mapping[str, Any], payload: str | None, bucket: str) -> Repor
 
 def refusal_of(launch: Mapping[str, Any]) -> Report:
     """Report a launch that LangGraph has refused."""
-    return Report(None, "LaunchRefused", object_of(members_of(launch, ("launch_id", "reason"))))
+    return Report(None, "LaunchRefused", object_of(members_of(launch, ("launch_id", "reason", "detail"))))
+
+
+def removal_of(launch: Mapping[str, Any]) -> Report:
+    """Report a launch whose run was removed from the ledger, so that its end can't be known any more."""
+    return Report(None, "RunRemoved", object_of(members_of(launch, ("launch_id", "run_id"))))

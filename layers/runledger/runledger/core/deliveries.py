@@ -19,6 +19,9 @@ _MAX_CUTS = 5  # more pieces in pieces are nobody's result: LangGraph is asked
 _MAX_ERROR = 2_000  # characters of an error kept for lists; the payload has all of it
 
 
+_MAX_EVENT_BYTES = 6_291_556 - 4_096  # what Lambda takes, less what stands around a body
+
+
 class NotADeliveryError(Exception):
     """The body is not a JSON object, which LangGraph never sends."""
 
@@ -140,6 +143,11 @@ def _without(text: str, spellings: tuple[str, ...]) -> str | None:
         if not any(spelling in text for spelling in spellings):
             return text
     return None
+
+
+def is_deliverable(payload: Payload) -> bool:
+    """Whether Lambda takes an event with this body, which stands in it as a JSON string: each quote is escaped."""
+    return payload.size + payload.text.count('"') + payload.text.count("\\") <= _MAX_EVENT_BYTES
 
 
 def payload_of(text: str) -> Payload:

@@ -179,7 +179,7 @@ def taken_over(launch: Launch, holder: str, now: float) -> Update:
         condition="#state = :state AND #holder = :holder AND #lease_until = :lease_until",
         given={"state": launch.state, "holder": launch.holder, "lease_until": launch.lease_until},
         set={"state": "starting", **_leased(launch.launch_id, holder, now)},
-        remove=("reason",),
+        remove=("reason", "detail"),
     )
 
 
@@ -219,7 +219,7 @@ def started(launch: Launch, run_id: str, now: float, *, heard: bool = False) -> 
             **({} if heard else {"none": 0}),
         },
         set={"state": "started", "run_id": run_id, "updated_at": iso(now), **({} if heard else watch)},
-        remove=("request", "request_key", "reason", "checks", *(() if heard or watch else NOT_DUE)),
+        remove=("request", "request_key", "reason", "detail", "checks", *(() if heard or watch else NOT_DUE)),
     )
 
 
@@ -232,8 +232,10 @@ def continued(launch_id: str, run_id: str, now: float) -> Update:
     )
 
 
-def refused(launch: Launch, reason: str, now: float, *, heard: bool = False) -> Update:
+def refused(launch: Launch, reason: str, detail: str, now: float, *, heard: bool = False) -> Update:
     """LangGraph has made no run at this attempt and won't; the same request may try again.
+
+    `reason` is the name of the problem that its caller was answered, `detail` that one's, with LangGraph's own words.
 
     The run of an earlier attempt may still appear, where that could not be fenced off: then the launch stays due. So
     does one that was `heard` of, unless there is nobody to ask about it.
@@ -246,7 +248,7 @@ def refused(launch: Launch, reason: str, now: float, *, heard: bool = False) -> 
         + ("" if heard else " AND attribute_not_exists(#heard_at)")
         + ("" if launch.calls_back else " AND attribute_not_exists(#task_token)"),
         given={"starting": "starting", "holder": launch.holder, "none": 0},
-        set={"state": "refused", "reason": reason, "updated_at": iso(now), **watch},
+        set={"state": "refused", "reason": reason, "detail": detail, "updated_at": iso(now), **watch},
         remove=("checks", *(() if watch or launch.calls_back else NOT_DUE)),
     )
 

@@ -28,6 +28,15 @@ _BY_STATUS: dict[str, Outcome] = {
 }
 
 
+FAILURES: tuple[Outcome, ...] = ("failed", "timed_out", "lost")
+_GOOD: tuple[Outcome, ...] = ("succeeded", "awaiting_input")
+
+
+def is_failure(outcome: str) -> bool | None:
+    """Whether an outcome is a failure; None where it is neither that nor a success: somebody ended the run."""
+    return True if outcome in FAILURES else False if outcome in _GOOD else None
+
+
 def is_known(status: str) -> bool:
     """Whether `status` is a word that LangGraph 0.16 puts into a webhook."""
     return status in _BY_STATUS

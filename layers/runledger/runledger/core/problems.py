@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -11,6 +11,10 @@ if TYPE_CHECKING:
 MAX_ERRORS = 20
 MAX_POINTER = 200  # characters
 _MAX_FIELD_DETAIL, _MAX_DETAIL = 500, 2_000  # likewise
+
+# Whose fault a problem is: the request's, which gets it again whenever it is sent; ours, by our configuration; or the
+# moment's.
+type About = Literal["request", "us", "moment"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +33,7 @@ class Problem(Exception):  # noqa: N818 - RFC 9457 calls it so
     `slug` becomes the problem type `urn:runledger:<slug>` and the `reason` of the metric `refused`. `extra` holds
     further members of the body, such as the `launch_id` of a launch whose fate is unknown. A 5xx counts as
     `failed`, which raises an alarm, unless `refusal` says that nothing is wrong here; all else counts as `refused`.
+    `about` says whether whoever works on a launch may try it again: not where it is about the request.
     """
 
     status: int
@@ -39,6 +44,7 @@ class Problem(Exception):  # noqa: N818 - RFC 9457 calls it so
     headers: Mapping[str, str] = field(default_factory=dict)
     extra: Mapping[str, str] = field(default_factory=dict)
     refusal: bool = False
+    about: About = "moment"
 
     def __post_init__(self) -> None:
         """Keep short what goes into an answer, a log line and a dead letter: LangGraph's words have no limit."""
@@ -67,7 +73,7 @@ def invalid_request(*errors: FieldError) -> Problem:
         for e in errors[:MAX_ERRORS]
     )
     detail = "; ".join(f"{e.pointer or 'body'}: {e.detail}" for e in told)
-    return Problem(400, "invalid-request", "The request is not valid", detail, told)
+    return Problem(400, "invalid-request", "The request is not valid", detail, told, about="request")
 
 
 def shortened(text: str, most: int) -> str:

@@ -27,6 +27,7 @@ def json_object(body: bytes | None, members: str) -> dict[str, Json]:
             "body-too-large",
             "The body is too large",
             f"{len(body)} bytes; at most {MAX_BODY_BYTES} are taken. Put large input into a bucket and send a link.",
+            about="request",
         )
     try:
         value = strict_json.parse(body.decode())

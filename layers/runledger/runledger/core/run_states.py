@@ -52,6 +52,7 @@ MISSES = 3  # checks that must find nothing before a run is lost
 MISSED_SECONDS = 1800  # and over how long
 OPEN = ("pending", "settling", "awaiting_input")  # outcomes of a run that LangGraph is still to be asked about
 _MISSED = ("misses", "missed_since")
+_BRIEF = 200  # characters of an error's type and message that lists show: the indexes hold them for each run
 COUNTS = ("checks", "failures", *_MISSED)  # of looks at a run, as long as it is as it is
 NEW = "attribute_not_exists(#run_id) OR attribute_exists(#claim)"  # a claim gives way to who knows the run
 CLAIM_ALONE = ("claim", "claimed_by")
@@ -176,13 +177,21 @@ def conflicts(delivery: Delivery, item: Mapping[str, Any]) -> bool:
     return recorded not in ("settling", says)
 
 
-def reconciled(run_id: str, seen: Seen, placed: Placed | None, now: float, *, is_heard: bool = False) -> Update:
+def reconciled(  # noqa: PLR0913 - the facts of a run's end, each by name
+    run_id: str,
+    seen: Seen,
+    placed: Placed | None,
+    now: float,
+    *,
+    is_heard: bool = False,
+    is_deliverable: bool = True,
+) -> Update:
     """Record what LangGraph says of a run whose webhook has not come; `placed` is None for a result that is too large.
 
-    When it is due again, it is time to say that the webhook is lost (`unheard`), unless none was to be sent, or one
-    `is_heard` of that could not be recorded.
+    When it is due again, it is time to say that the webhook is lost (`unheard`), unless none was to be sent, one
+    `is_heard` of that could not be recorded, or none could come: its result is not `is_deliverable`.
     """
-    is_awaited = seen.began and not is_heard
+    is_awaited = seen.began and not is_heard and is_deliverable
     return Update(
         key={"run_id": run_id},
         condition="#source = :launch AND #outcome IN (:pending, :lost)",
@@ -191,7 +200,7 @@ def reconciled(run_id: str, seen: Seen, placed: Placed | None, now: float, *, is
             "source": "reconcile",
             "status": seen.status,
             "ended_at": seen.ended_at,
-            "error": seen.error,
+            **_error(seen.error),
             "questions": seen.questions,
             "doubled": True if seen.ignored else None,
             "result_too_large": True if placed is None else None,
@@ -214,7 +223,7 @@ def settled(run_id: str, seen: Seen, now: float) -> Update:
         given={"settling": "settling"},
         set={
             "status": seen.status,
-            "error": seen.error,
+            **_error(seen.error),
             "questions": seen.questions,
             "doubled": True if seen.ignored else None,
             "updated_at": iso(now),
@@ -351,11 +360,16 @@ def of_webhook(delivery: Delivery, placed: Placed, now: float) -> dict[str, Valu
         "source": "webhook",
         "started_at": delivery.started_at,
         "ended_at": delivery.ended_at,
-        "error": delivery.error,
+        **_error(delivery.error),
         "delivered_at": iso(now),
         "updated_at": iso(now),
         **placed.attributes(),
     }
+
+
+def _error(error: dict[str, str] | None) -> dict[str, Value | None]:
+    """Return an error's attributes: as a run shows it, and briefly, as lists do."""
+    return {"error": error, "error_brief": error and {name: text[:_BRIEF] for name, text in error.items()}}
 
 
 def reached(run_id: str, outcome: Outcome, now: float) -> dict[str, Value | None]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +19,7 @@ ANSWER_DIGEST = "answer_digest"  # beside it: of which answer
 STILL = ("pending", "running")  # statuses of a run that has not ended
 MAX_QUESTIONS_BYTES = 16_384  # larger questions are left to the thread's state in LangGraph; their ids are kept
 _MAX_ERROR = 2_000
+_EXCEPTION = re.compile(r"([A-Za-z_]\w*)\(")
 _MAX_ID, _MAX_QUESTIONS = 64, 100
 
 
@@ -79,7 +81,7 @@ def seen(run: Mapping[str, Any], checkpoint: Mapping[str, Any] | None, *, is_own
         outcome=outcome,
         ended_at=(normalised(checkpoint.get("created_at")) if checkpoint and is_own else None)
         or normalised(run.get("updated_at")),
-        error={"message": errors[0]} if errors and outcome == "failed" else None,
+        error=_error(errors[0]) if errors and outcome == "failed" else None,
         questions=_questions(tasks) if waits else None,
         began=checkpoint is not None or run["status"] != "interrupted",
         metadata=metadata_of(run.get("metadata")),
@@ -92,6 +94,12 @@ def unsettled(run: Mapping[str, Any]) -> Seen:
     outcome = outcome_of(run["status"], temporary=False)
     metadata = metadata_of(run.get("metadata"))
     return Seen(run["status"], outcome, normalised(run.get("updated_at")), None, None, began=True, metadata=metadata)
+
+
+def _error(text: str) -> dict[str, str]:
+    """Return an error with its type, where the text is what Python shows of an exception: `ValueError('no')`."""
+    found = _EXCEPTION.match(text)
+    return {"type": found[1], "message": text} if found else {"message": text}
 
 
 def _questions(tasks: list[dict[str, Any]]) -> str:

@@ -25,6 +25,7 @@ SUMMARY = (
     "status",
     "outcome",
     "source",
+    "error",
     "created_at",
     "ended_at",
     "payload_bytes",
@@ -58,7 +59,12 @@ RUN = (
     "payload_sha256",
     "payload",
 )
-LAUNCH = ("launch_id", "state", "reason", "run_id", "thread_id", "assistant_id", "created_at", "updated_at")
+LAUNCH = ("launch_id", "state", "reason", "detail", "run_id", "thread_id", "assistant_id", "created_at", "updated_at")
+_WITHOUT_RUNS = {
+    "starting": "pending",
+    "started": "removed",
+    "refused": "refused",
+}  # outcomes of a launch, by its state
 
 type Item = Mapping[str, Any]
 
@@ -90,11 +96,11 @@ def page(items: Iterable[Item], prefix: str, next_cursor: str | None) -> str:
 def launch(item: Item, runs: Sequence[Item], prefix: str) -> str:
     """Write a launch with its `runs`, the newest first, as JSON text.
 
-    Its outcome is that of its newest run, or `refused` where LangGraph would start none. A second run that appeared on
-    a caller's thread is shown, and counts for nothing.
+    Its outcome is that of its newest run, or `refused` where LangGraph would start none, or `removed` where its runs
+    are in the ledger no more. A second run that appeared on a caller's thread is shown, and counts for nothing.
     """
     newest = next((one for one in runs if not one.get("doubled")), None)
-    outcome = newest["outcome"] if newest else "refused" if item["state"] == "refused" else "pending"
+    outcome = newest["outcome"] if newest else _WITHOUT_RUNS[item["state"]]
     members = {**members_of(item, LAUNCH), "outcome": json.dumps(outcome), "runs": _array(runs, prefix)}
     return object_of(members)
 
@@ -105,7 +111,8 @@ def _array(items: Iterable[Item], prefix: str) -> str:
 
 def _summary(item: Item, prefix: str) -> str:
     links = {"run": f"{prefix}/runs/{item['run_id']}"}
-    return object_of({**members_of(item, SUMMARY), "links": json.dumps(links)})
+    brief = {"error": item["error_brief"]} if "error_brief" in item else {}
+    return object_of({**members_of({**item, **brief}, SUMMARY), "links": json.dumps(links)})
 
 
 def _links(item: Item, prefix: str) -> dict[str, str]:
