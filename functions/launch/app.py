@@ -82,7 +82,7 @@ def resume(http: Request) -> Answer:
     run = _run(http)
     if run["outcome"] not in ("awaiting_input", "answered"):
         raise not_waiting(run["outcome"])
-    given = parse_answer(http.content(), run.get("questions", "[]"))
+    given = parse_answer(http.content(), _questions(run))
     run_id = Answering(launcher, given, _until(http.seconds_left())).answer(run)
     return _asked(_prefix(http), run_id, launch_of(run), run["thread_id"])
 
@@ -100,6 +100,11 @@ def _run(http: Request) -> dict[str, Any]:
         raise unknown("run with this id")
     telemetry.about(launch_id=run.get("launch_id"))
     return run
+
+
+def _questions(run: dict[str, Any]) -> str:
+    """Return all that a run asks, as JSON text."""
+    return launcher.bucket.fetch(run["questions_key"]) if "questions_key" in run else run.get("questions", "[]")
 
 
 def _prefix(http: Request) -> str:

@@ -22,6 +22,7 @@ from runledger.adapters.telling import Telling
 from runledger.core import run_states
 from runledger.core.events import letter_of
 from runledger.core.problems import Problem
+from runledger_langgraph.checkpoints import TooLargeError, UnreadableError
 from runledger_langgraph.client import LangGraph
 from runledger_langgraph.inspection import Ended, Look, at_once, look
 from runledger_langgraph.refusals import ERRORS, explain, refuses_the_key
@@ -110,7 +111,7 @@ def _settle(changes: list[Change], context: LambdaContext) -> None:
     for run, one in zip(asked.values(), found, strict=True):
         telemetry.about_only(launch_id=run.get("launch_id"), run_id=run["run_id"])
         try:
-            _note(run["run_id"], one)
+            _note(run, one)
         except Exception as error:  # noqa: BLE001 - a poisoned record never stops the others
             if refuses_the_key(error):
                 secret.forget()
@@ -118,12 +119,16 @@ def _settle(changes: list[Change], context: LambdaContext) -> None:
             telemetry.logger.warning("a run is settled later", detail=_detail(fault))
 
 
-def _note(run_id: str, found: Look | BaseException) -> None:
+def _note(run: dict[str, Any], found: Look | BaseException) -> None:
+    if isinstance(found, TooLargeError | UnreadableError):
+        telemetry.logger.info("a run is settled later", detail=str(found) or "Its checkpoint is large.")
+        return
     if isinstance(found, BaseException):
         raise found
     if not isinstance(found, Ended) or found.seen.outcome == "settling":
         return
-    if runs.apply(run_states.settled(run_id, found.seen, time.time())) is None:
+    key = _bucket.put_questions(run.get("launch_id"), run["run_id"], found.seen.all_questions)
+    if runs.apply(run_states.settled(run["run_id"], found.seen, time.time(), key)) is None:
         telemetry.count("settled")
         telemetry.logger.info("settled", outcome=found.seen.outcome)
 

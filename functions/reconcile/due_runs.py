@@ -15,8 +15,8 @@ from runledger.core.deliveries import payload_of
 from runledger.core.ledger import next_check
 from runledger.core.problems import Problem
 from runledger.core.run_states import OPEN
-from runledger.core.settling import Seen
-from runledger_langgraph.checkpoints import TooLargeError
+from runledger.core.settling import unread
+from runledger_langgraph.checkpoints import TooLargeError, UnreadableError
 from runledger_langgraph.inspection import (
     MAX_RESULT_BYTES,
     Ended,
@@ -39,13 +39,13 @@ if TYPE_CHECKING:
 
     from runledger.adapters.telling import Telling
     from runledger.core.ledger import Placed, Update
+    from runledger.core.settling import Seen
     from runledger_langgraph.launcher import Launcher
 
 _BATCH = 8
 _BATCH_RESULT_BYTES = 2 * 1024 * 1024  # larger results are read one at a time
 _EACH_SECONDS = 10.0
 _TOO_MANY = 3  # events that the bus did not take: a bus that is out of order must not cost the others their time
-_SUCCEEDED = Seen("success", "succeeded", None, None, None, began=True)
 _MISS_SECONDS = 900  # three looks, fifteen minutes apart, are the thirty after which a run is lost
 
 type Item = dict[str, Any]
@@ -87,16 +87,23 @@ class DueRuns:
                     return False
             if item.get("webhook_awaited"):
                 self._miss_webhook(item)
-            if is_over or not ({"thread_id", "launch_id"} & set(item)):  # nobody can be asked about it
+            if is_over:
                 self._update(run_states.closed(item["run_id"], int(item["due_at"])))
                 return False
             if "thread_id" not in item:  # trimmed; its launch's record brings it
-                self._postpone(item, known=True)
+                self._without_thread(item)
                 return False
         except Exception as error:  # noqa: BLE001 - a poisoned item never stops the others
             self._poisoned(item, error)
             return False
         return True
+
+    def _without_thread(self, item: Item) -> None:
+        """Wait for the launch of a run to bring its thread; where it has none, or has not in all its time, end it."""
+        if "launch_id" in item and not self._is_overdue(item):
+            self._postpone(item, known=True, is_ended=True)
+        else:
+            self._settle(item, unread(item, "The webhook's body named no thread."), time.time())
 
     def _tell(self, run_id: str) -> None:
         self.bus_failures += 1
@@ -133,15 +140,48 @@ class DueRuns:
                 raise found  # noqa: TRY301 - told apart below
             else:
                 self._note(item, found)
+        except UnreadableError as error:
+            self._unreadable(item, str(error).replace(self.launcher.api_key.value() or "\0", "…"))
         except ERRORS as error:
             self.is_refused = self.is_refused or refuses_the_key(error)
             secrets = (self.launcher.api_key.value(),)
-            self._failed(item, explain(error, self.launcher.langgraph, secrets=secrets).detail)
+            detail = explain(error, self.launcher.langgraph, secrets=secrets).detail
+            if not self._is_overdue(item) or not self._take_status(item, detail):
+                self._failed(item, detail)
             return False
         except Exception as error:  # noqa: BLE001 - a poisoned item never stops the others
             self._poisoned(item, error)
             return False
         return True
+
+    def _unreadable(self, item: Item, reason: str) -> None:
+        """Ask again where LangGraph itself would not show a checkpoint, five times; then its status has to do (G14)."""
+        looks = int(item.get("unreadable", 0))
+        is_enough = looks + 1 >= run_states.UNREADABLE_LOOKS or self._is_overdue(item)
+        if not is_enough or not self._take_status(item, reason):
+            self._update(run_states.unreadable(item["run_id"], looks))
+            self._failed(item, reason)
+
+    def _take_status(self, item: Item, missing: str) -> bool:
+        """End a run by its status alone; return whether that could be done. What is recorded says what is missing."""
+        if item["outcome"] not in ("pending", "settling"):
+            return False
+        try:
+            found = self._ask(lambda client: look_at_status(client, *_of(item), missing))
+        except ERRORS:
+            if item["outcome"] == "pending" or not self._is_overdue(item):
+                return False
+            found = Ended(unread(item, missing), None)
+        if isinstance(found, Ended):
+            telemetry.count("unreadable")
+            telemetry.logger.error("a run is ended by its status alone", missing=missing)
+        self._note(item, found)
+        return True
+
+    def _is_overdue(self, item: Item) -> bool:
+        """Whether a run could not be settled for longer than any run may take."""
+        since = item.get("unsettled_since")
+        return since is not None and time.time() > int(since) + self.launcher.max_run_seconds
 
     def _look_alone(self, item: Item) -> None:
         """Read a large or slow result if there is time.
@@ -152,11 +192,10 @@ class DueRuns:
         self._postpone(item)
         if time.monotonic() >= self.ends:
             return
-        max_bytes = 0 if item["outcome"] == "settling" else MAX_RESULT_BYTES
         try:
-            found = self._ask(lambda client: look(client, *_of(item), max_bytes))
+            found = self._ask(lambda client: look(client, *_of(item), MAX_RESULT_BYTES))
         except TIMEOUTS:
-            if not _is_stuck(item):
+            if not _is_stuck(item) or self._is_overdue(item):
                 raise
             found = self._ask(lambda client: look_at_status(client, *_of(item)))
         self._note(item, found)
@@ -176,16 +215,22 @@ class DueRuns:
             case MovedOn():
                 self._move_on(item, found)
             case Ended() if item["outcome"] == "settling":
-                self._settle(item, found, now)
+                self._settle(item, found.seen, now)
             case Ended():
                 self._record(item, found, now)
 
-    def _settle(self, item: Item, found: Ended, now: float) -> None:
-        if found.seen.outcome == "settling":  # a word that is not known here
-            self._postpone(item, known=True)
-        elif self._update(run_states.settled(item["run_id"], found.seen, now)):
+    def _settle(self, item: Item, seen: Seen, now: float) -> None:
+        if seen.outcome == "settling":  # a status that is not known here
+            if not self._is_overdue(item):
+                self._postpone(item, known=True, is_ended=True)
+                return
+            seen = unread(item, "LangGraph's status has not become one that Runledger knows.")
+        if self._update(run_states.settled(item["run_id"], seen, now, self._questions(item, seen))):
             telemetry.count("settled")
-            telemetry.logger.info("settled", outcome=found.seen.outcome)
+            telemetry.logger.info("settled", outcome=seen.outcome)
+
+    def _questions(self, item: Item, seen: Seen) -> str | None:
+        return self.launcher.bucket.put_questions(item.get("launch_id"), item["run_id"], seen.all_questions)
 
     def _move_on(self, item: Item, found: MovedOn) -> None:
         if move_on(self.launcher, item, found):
@@ -197,10 +242,11 @@ class DueRuns:
         if found.result is not None:
             payload = payload_of(found.result)
             placed = self.launcher.bucket.place(item.get("launch_id"), item["run_id"], payload, self.inline_bytes)
-        is_heard = bool(item.get("heard"))
-        if self._update(run_states.reconciled(item["run_id"], found.seen, placed, now, is_heard=is_heard)):
+        is_heard, key = bool(item.get("heard")), self._questions(item, found.seen)
+        recorded = run_states.reconciled(item["run_id"], found.seen, placed, now, is_heard=is_heard, questions_key=key)
+        if self._update(recorded):
             telemetry.count("reconciled")
-            if placed is None:
+            if placed is None and not found.seen.missing:
                 telemetry.count("result_too_large")
             telemetry.logger.info("reconciled", status=found.seen.status, outcome=found.seen.outcome)
 
@@ -245,8 +291,8 @@ class DueRuns:
                 telemetry.logger.error("lost: LangGraph no longer knows the run, and no result was seen")
         elif item["outcome"] == "awaiting_input":  # nobody can answer it any more
             self._move_on(item, MovedOn(None))
-        elif item.get("status") == "success":  # its result is here
-            self._update(run_states.settled(run_id, _SUCCEEDED, now))
+        elif item["outcome"] == "settling":  # its result is here
+            self._settle(item, unread(item, "LangGraph no longer knows the run."), now)
         else:
             self._update(run_states.closed(run_id, int(item["due_at"])))
 
@@ -265,9 +311,11 @@ class DueRuns:
         except Problem as problem:
             telemetry.logger.error("a run could not be pushed back", detail=problem.detail)
 
-    def _postpone(self, item: Item, *, known: bool = False) -> None:
-        later = next_check(int(item.get("checks", 0)) + 1, time.time(), self.max_check_seconds)
-        self._update(run_states.postponed(item["run_id"], int(item["due_at"]), later, known=known))
+    def _postpone(self, item: Item, *, known: bool = False, is_ended: bool = False) -> None:
+        now = time.time()
+        later = next_check(int(item.get("checks", 0)) + 1, now, self.max_check_seconds)
+        unsettled = None if known and not is_ended else now
+        self._update(run_states.postponed(item["run_id"], int(item["due_at"]), later, known=known, unsettled=unsettled))
 
     def _update(self, update: Update) -> bool:
         """Whether the update was done; where it was not, somebody else was faster."""

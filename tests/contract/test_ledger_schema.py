@@ -16,7 +16,8 @@ from runledger.core.deliveries import Delivery, Payload, parse_delivery
 from runledger.core.json_text import MAX_METADATA_BYTES
 from runledger.core.launch_states import Launch
 from runledger.core.ledger import Placed, Update
-from runledger.core.settling import MAX_QUESTIONS_BYTES, Seen
+from runledger.core.questions import MAX_BYTES
+from runledger.core.settling import Seen
 from tests.contract.source import TEMPLATE, modules, read_of
 
 NOW = 1_795_327_173.6
@@ -30,7 +31,7 @@ SEEN = Seen(
     outcome="awaiting_input",
     ended_at="2026-11-22T05:59:33.653878Z",
     error={"message": "\U0001f389" * 2_000},
-    questions="x" * MAX_QUESTIONS_BYTES,
+    questions="x" * MAX_BYTES,
     began=True,
     metadata="x" * MAX_METADATA_BYTES,
 )

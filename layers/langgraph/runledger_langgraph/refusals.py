@@ -9,6 +9,7 @@ import orjson
 from langgraph_sdk.errors import APIStatusError
 
 from runledger.core.problems import FieldError, Problem
+from runledger_langgraph.words import own_words
 
 if TYPE_CHECKING:
     from runledger_langgraph.client import LangGraph
@@ -19,6 +20,7 @@ TIMEOUTS = (TimeoutError, httpx.TimeoutException)
 _UNREACHABLE = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)  # nothing was sent
 
 _RETRY_AFTER = "5"
+_BUSY = "Thread is already running a task"
 _KEY_IS_WRONG = "The key in the secret LangGraphApiKeySecret is wrong or lacks rights."
 
 # LangGraph's status: ours, slug, title, what to do about it
@@ -39,7 +41,8 @@ def explain(
 ) -> Problem:
     """Turn one of ERRORS into a problem; `secrets`, all that were sent, are kept out of LangGraph's own words (G5)."""
     if isinstance(error, httpx.HTTPStatusError):
-        message = error.message if isinstance(error, APIStatusError) else "refused"
+        words = own_words(error.response) if error.response.is_closed else None
+        message = words or (error.message if isinstance(error, APIStatusError) else "refused")
         for secret in filter(None, secrets):
             message = message.replace(secret, "…")
         retry_after = error.response.headers.get("retry-after")
@@ -73,7 +76,8 @@ def refusal(status: int, message: str, retry_after: str | None, *, own_thread: b
     """
     if status not in _MEANINGS:
         return fault(f"LangGraph answered {status}.")
-    ours, slug, title, advice = _MEANINGS[status]
+    is_busy = status == 422 and message.startswith(_BUSY)  # noqa: PLR2004 - so says the JavaScript server
+    ours, slug, title, advice = _MEANINGS[409 if is_busy else status]
     detail = f"LangGraph answered {status}: {message.rstrip('.')}. {advice}".rstrip()
     problem = Problem(ours, slug, title, detail)
     if status == 404:  # noqa: PLR2004

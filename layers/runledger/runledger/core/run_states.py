@@ -18,6 +18,7 @@ Those of a run that waits for a person are in `answer_states`.
 | rolled_back  | launch, `pending` or `lost`               | reconcile, `rolled_back`                               |
 | doubled      | any, of this launch, not marked           | the same, marked as a second run of its launch         |
 | postponed    | any, due as read                          | the same, due later                                    |
+| unreadable   | any, `pending` or `settling`, as read     | the same, one unreadable look more                     |
 | closed       | any, due as read, no event to be sent     | the same, due no more: nothing is left to do           |
 | due_now      | any, `pending`, `settling` or `lost`      | the same, due now                                      |
 
@@ -47,7 +48,9 @@ MISSES = 3  # checks that must find nothing before a run is lost
 MISSED_SECONDS = 1800  # and over how long
 OPEN = ("pending", "settling", "awaiting_input")  # outcomes of a run that LangGraph is still to be asked about
 _MISSED = ("misses", "missed_since")
-COUNTS = ("checks", "failures", *_MISSED)  # of looks at a run, as long as it is as it is
+_UNREAD = ("unreadable", "unsettled_since")
+COUNTS = ("checks", "failures", *_MISSED, *_UNREAD)  # of looks at a run, as long as it is as it is
+UNREADABLE_LOOKS = 5  # at a checkpoint that LangGraph itself would not show; its status has to do then (G14)
 
 
 def pending(  # noqa: PLR0913 - the facts of a run, each by name
@@ -163,8 +166,16 @@ def contradicted(delivery: Delivery, placed: Placed, now: float) -> Update:
     )
 
 
-def reconciled(run_id: str, seen: Seen, placed: Placed | None, now: float, *, is_heard: bool = False) -> Update:
-    """Record what LangGraph says of a run whose webhook has not come; `placed` is None for a result that is too large.
+def reconciled(  # noqa: PLR0913 - what was found, where its large parts are, and what is known of the webhook
+    run_id: str,
+    seen: Seen,
+    placed: Placed | None,
+    now: float,
+    *,
+    is_heard: bool = False,
+    questions_key: str | None = None,
+) -> Update:
+    """Record what LangGraph says of a run whose webhook has not come; `placed` is None for a result that can't be had.
 
     When it is due again, it is time to say that the webhook is lost (`unheard`), unless none was to be sent, or one
     `is_heard` of that could not be recorded.
@@ -178,10 +189,8 @@ def reconciled(run_id: str, seen: Seen, placed: Placed | None, now: float, *, is
             "source": "reconcile",
             "status": seen.status,
             "ended_at": seen.ended_at,
-            "error": seen.error,
-            "questions": seen.questions,
-            "doubled": True if seen.ignored else None,
-            "result_too_large": True if placed is None else None,
+            **_found(seen, questions_key),
+            "result_too_large": True if placed is None and not seen.missing else None,
             "webhook_awaited": True if is_awaited else None,
             "updated_at": iso(now),
             **(placed.attributes() if placed else {}),
@@ -193,17 +202,15 @@ def reconciled(run_id: str, seen: Seen, placed: Placed | None, now: float, *, is
     )
 
 
-def settled(run_id: str, seen: Seen, now: float) -> Update:
-    """Say what a success was, the end or a question, or what a word that is not known here has become."""
+def settled(run_id: str, seen: Seen, now: float, questions_key: str | None = None) -> Update:
+    """Say what a success was, the end or a question, or what a status that is not known here has become."""
     return Update(
         key={"run_id": run_id},
         condition="#outcome = :settling",
         given={"settling": "settling"},
         set={
             "status": seen.status,
-            "error": seen.error,
-            "questions": seen.questions,
-            "doubled": True if seen.ignored else None,
+            **_found(seen, questions_key),
             "updated_at": iso(now),
             **reached(run_id, seen.outcome, now),
         },
@@ -296,15 +303,32 @@ def doubled(run_id: str, launch_id: str, now: float) -> Update:
     )
 
 
-def postponed(run_id: str, was_due: int, next_check: float, *, known: bool = False) -> Update:
-    """Look at a run again later: LangGraph knows it and it has not ended (`known`), or this check failed."""
+def postponed(
+    run_id: str, was_due: int, next_check: float, *, known: bool = False, unsettled: float | None = None
+) -> Update:
+    """Look at a run again later: LangGraph knows it and it has not ended (`known`), or this check failed.
+
+    `unsettled` is the time of a look that should have settled the run and could not; the first such is kept.
+    """
     return Update(
         key={"run_id": run_id},
         condition="#due_at = :was_due",
         given={"was_due": was_due},
         set=due(run_id, next_check),
+        once={} if unsettled is None else {"unsettled_since": int(unsettled)},
         add={"checks": 1} if known else {"checks": 1, "failures": 1},
-        remove=(*_MISSED, "failures") if known else (),
+        remove=(*_MISSED, "failures", *(_UNREAD if unsettled is None else ())) if known else (),
+    )
+
+
+def unreadable(run_id: str, looks: int) -> Update:
+    """Count a look at which LangGraph itself would not show the run's checkpoint, after `looks` others."""
+    return Update(
+        key={"run_id": run_id},
+        condition="#outcome IN (:pending, :settling) AND "
+        + ("#unreadable = :looks" if looks else "attribute_not_exists(#unreadable)"),
+        given={"pending": "pending", "settling": "settling", **({"looks": looks} if looks else {})},
+        add={"unreadable": 1},
     )
 
 
@@ -327,6 +351,17 @@ def due_now(run_id: str, now: float) -> Update:
         set={"heard": True, **due(run_id, now)},
         remove=("webhook_awaited",),
     )
+
+
+def _found(seen: Seen, questions_key: str | None) -> dict[str, Value | None]:
+    return {
+        "error": seen.error,
+        "questions": seen.questions,
+        "question_count": seen.question_count,
+        "questions_key": questions_key,
+        "missing": seen.missing,
+        "doubled": True if seen.ignored else None,
+    }
 
 
 def _webhook(delivery: Delivery, placed: Placed, now: float) -> dict[str, Value | None]:
