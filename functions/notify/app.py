@@ -112,6 +112,9 @@ def _settle(changes: list[Change], context: LambdaContext) -> None:
         telemetry.about_only(launch_id=run.get("launch_id"), run_id=run["run_id"])
         try:
             _note(run, one)
+        except (TooLargeError, UnreadableError) as error:
+            detail = str(error).replace(key or "\0", "…") or "Its checkpoint is large."
+            telemetry.logger.warning("a run is settled later", detail=detail)
         except Exception as error:  # noqa: BLE001 - a poisoned record never stops the others
             if refuses_the_key(error):
                 secret.forget()
@@ -120,9 +123,6 @@ def _settle(changes: list[Change], context: LambdaContext) -> None:
 
 
 def _note(run: dict[str, Any], found: Look | BaseException) -> None:
-    if isinstance(found, TooLargeError | UnreadableError):
-        telemetry.logger.info("a run is settled later", detail=str(found) or "Its checkpoint is large.")
-        return
     if isinstance(found, BaseException):
         raise found
     if not isinstance(found, Ended) or found.seen.outcome == "settling":

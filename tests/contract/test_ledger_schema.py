@@ -34,6 +34,9 @@ SEEN = Seen(
     questions="x" * MAX_BYTES,
     began=True,
     metadata="x" * MAX_METADATA_BYTES,
+    all_questions="x",
+    question_count=10_000,
+    missing="\U0001f389" * 500,
 )
 MAX_INLINE = int(TEMPLATE.document["Parameters"]["InlinePayloadBytes"]["MaxValue"])
 
@@ -43,7 +46,7 @@ def delivery(status: str) -> Delivery:
     body = {
         "run_id": RUN,
         "status": status,
-        "thread_id": LONGEST,
+        "thread_id": LAUNCH,
         "assistant_id": LONGEST,
         "created_at": "2026-11-22T05:59:32.822367+00:00",
         "run_started_at": "2026-11-22T05:59:33.636297+00:00",
@@ -111,7 +114,9 @@ def updates() -> dict[str, list[Update]]:
             run_states.reconciled(RUN, SEEN, spilled, NOW),
             run_states.reconciled(RUN, replace(SEEN, outcome="cancelled", began=False), None, NOW),
             run_states.settled(RUN, replace(SEEN, outcome="succeeded", questions=None), NOW),
-            run_states.settled(RUN, SEEN, NOW),
+            run_states.settled(RUN, SEEN, NOW, ledger.questions_key(LAUNCH, RUN, "0" * 64)),
+            run_states.unreadable(RUN, 0),
+            run_states.unreadable(RUN, 1),
             run_states.postponed(RUN, 1, NOW),
             answer_states.moved_on(RUN, RUN, NOW, digest="0" * 64),
             answer_states.answering(WAITS, "0" * 64, LAUNCH, NOW),
@@ -126,6 +131,7 @@ def updates() -> dict[str, list[Update]]:
             run_states.rolled_back(RUN, NOW),
             run_states.doubled(RUN, LAUNCH, NOW),
             run_states.postponed(RUN, 1, NOW, known=True),
+            run_states.postponed(RUN, 1, NOW, unsettled=NOW),
             run_states.closed(RUN, 1),
             run_states.due_now(RUN, NOW),
         ],

@@ -572,9 +572,9 @@ def test_a_run_that_waits_on_a_thread_with_earlier_runs_goes_on_waiting(scene: S
     assert scene.look(run_id)["outcome"] == "answered"
 
 
-@pytest.mark.parametrize(("newest_first", "calls"), [(True, 1), (False, 3)])
-def test_g10_a_long_threads_runs_are_read_as_far_as_needed_whatever_their_order(
-    scene: Scene, monkeypatch: pytest.MonkeyPatch, *, newest_first: bool, calls: int
+@pytest.mark.parametrize(("newest_first", "pages"), [(True, 1), (False, 3)])
+def test_a_long_threads_runs_are_read_as_far_as_needed_whatever_their_order(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch, *, newest_first: bool, pages: int
 ) -> None:
     monkeypatch.setattr(inspection, "_PAGE", 4)
     scene.langgraph.is_newest_first = newest_first
@@ -585,7 +585,7 @@ def test_g10_a_long_threads_runs_are_read_as_far_as_needed_whatever_their_order(
     scene.look(run_id)
     assert scene.steps
     scene.look(run_id)
-    assert scene.steps == [LIST] * calls
+    assert scene.steps == [LIST] * pages
 
 
 def test_a_run_that_was_rolled_back_is_no_failure_where_langgraph_calls_it_an_error(scene: Scene) -> None:

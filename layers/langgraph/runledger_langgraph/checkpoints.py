@@ -6,7 +6,7 @@ its interrupts speak of the thread's newest state, which may be another run's.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
@@ -84,7 +84,7 @@ def _id_at(moment: str) -> str:
 async def _newest(
     client: LangGraphClient, asked: httpx.Request, max_bytes: int, *, reads_on: bool
 ) -> Checkpoint | None:
-    received, is_whole = bytearray(), True
+    received, is_whole, is_cut = bytearray(), True, False
     response = await client.http.client.send(asked, stream=True)
     try:
         await _raise_for_status(response)
@@ -95,20 +95,22 @@ async def _newest(
                 raise TooLargeError
             if not is_whole and len(received) > 2 * _TAIL_BYTES:
                 del received[:-_TAIL_BYTES]
+                is_cut = True
     finally:
         await response.aclose()
     if received.strip() == b"[]":
         return None
     try:
-        return _split(bytes(received), is_whole=is_whole)
+        found = _split(bytes(received), is_whole=not is_cut)
     except (TypeError, KeyError, ValueError) as error:
-        if not is_whole and max_bytes < MAX_BYTES:
+        if is_cut and max_bytes < MAX_BYTES:
             raise TooLargeError from None
-        if not is_whole:
+        if is_cut:
             raise UnreadableError(f"The checkpoint is larger than {MAX_BYTES >> 20} MB.") from None
         if received.lstrip().startswith(b"[") and not isinstance(error, orjson.JSONDecodeError):
             raise UnreadableError("LangGraph's answer is no checkpoint.") from None
         raise
+    return found if is_whole else replace(found, values=None)
 
 
 async def _raise_for_status(response: httpx.Response) -> None:
@@ -132,8 +134,10 @@ def _split(body: bytes, *, is_whole: bool) -> Checkpoint:
             members = orjson.loads(b"{" + body[at:].rstrip().removesuffix(b"]"))
         except orjson.JSONDecodeError:
             continue  # this one stands inside a task or the values
-        if not is_whole:
+        if not is_whole and "tasks" in members:
             return Checkpoint(members, None)
+        if not is_whole:
+            break
         before = body[:at].rstrip().removesuffix(b",").rstrip()
         if before.startswith(b'[{"values":') and "tasks" in members:
             return Checkpoint(members, before.removeprefix(b'[{"values":'))
@@ -141,5 +145,7 @@ def _split(body: bytes, *, is_whole: bool) -> Checkpoint:
     if not is_whole:
         raise TypeError("the end of a checkpoint")  # not LangGraph's answer
     (members,) = orjson.loads(body)  # in another order than LangGraph 0.16 has
+    if not isinstance(members, dict):
+        raise TypeError("a checkpoint")  # not LangGraph's answer
     values = members.pop("values")
     return Checkpoint(members, orjson.dumps(values))
