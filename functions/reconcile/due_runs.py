@@ -134,10 +134,18 @@ class DueRuns:
         """Note what was found of one run. What fails is pushed back and stops no other; return whether it did not."""
         telemetry.about_only(launch_id=item.get("launch_id"), run_id=item["run_id"])
         try:
+            return self._found(item, found)
+        except Exception as error:  # noqa: BLE001 - a poisoned run never stops the others
+            self._poisoned(item, error)
+            return False
+
+    def _found(self, item: Item, found: Look | BaseException) -> bool:
+        """Note what was found, or what LangGraph did instead; return whether it answered."""
+        try:
             if isinstance(found, TooLargeError | TimeoutError):
                 self._look_alone(item)
             elif isinstance(found, BaseException):
-                raise found  # noqa: TRY301 - told apart below
+                raise found
             else:
                 self._note(item, found)
         except UnreadableError as error:
@@ -148,9 +156,6 @@ class DueRuns:
             detail = explain(error, self.launcher.langgraph, secrets=secrets).detail
             if not self._is_overdue(item) or not self._take_status(item, detail):
                 self._failed(item, detail)
-            return False
-        except Exception as error:  # noqa: BLE001 - a poisoned item never stops the others
-            self._poisoned(item, error)
             return False
         return True
 
@@ -180,7 +185,7 @@ class DueRuns:
 
     def _is_overdue(self, item: Item) -> bool:
         """Whether a run could not be settled for longer than any run may take."""
-        since = item.get("unsettled_since")
+        since = item.get("unread_since")
         return since is not None and time.time() > int(since) + self.launcher.max_run_seconds
 
     def _look_alone(self, item: Item) -> None:

@@ -404,7 +404,7 @@ def test_g14_a_checkpoint_that_langgraph_will_not_show_leaves_an_outcome_after_f
     assert (item["outcome"], item["status"], item["unpublished"]) == ("succeeded", "success", {"succeeded"})
     assert item["missing"].startswith("LangGraph")
     assert ("payload" in item) is is_delivered
-    assert not {"unreadable", "unsettled_since", "result_too_large"} & set(item)
+    assert not {"unreadable", "unread_since", "result_too_large"} & set(item)
     assert scene.output.counts["unreadable"] == 1
 
 
@@ -420,7 +420,7 @@ def test_g14_what_langgraph_did_not_say_itself_decides_nothing_until_a_run_would
     no_history(scene, told)
     for _ in range(7):
         assert scene.look(run_id)["outcome"] == ("settling" if is_delivered else "pending")
-    since = float(scene.run(run_id)["unsettled_since"])
+    since = float(scene.run(run_id)["unread_since"])
     assert since == CHECK
     kept = scene.langgraph.instead
     scene.langgraph.instead = lambda _: None
@@ -429,7 +429,7 @@ def test_g14_what_langgraph_did_not_say_itself_decides_nothing_until_a_run_would
     scene.delivered(other)
     scene.langgraph.instead = kept
     scene.look(other)
-    scene.wall.now = float(scene.run(other)["unsettled_since"]) + scene.launcher.max_run_seconds + 1
+    scene.wall.now = float(scene.run(other)["unread_since"]) + scene.launcher.max_run_seconds + 1
     scene.reconcile.run()
     item = scene.run(other)
     assert item["outcome"] == "succeeded"

@@ -46,7 +46,7 @@ LOOKED = {
     "misses",
     "missed_since",
     "unreadable",
-    "unsettled_since",
+    "unread_since",
 }  # what is counted while nothing is known
 STILL_OURS = "#source = :launch AND #outcome IN (:pending, :lost)"
 OURS = {"launch": "launch", "pending": "pending", "lost": "lost"}
@@ -445,8 +445,8 @@ def test_g1_a_run_is_pushed_back_as_it_was_read_and_its_misses_forgotten_once_it
 @pytest.mark.parametrize("known", [False, True])
 def test_g14_since_when_a_run_could_not_be_settled_is_kept(*, known: bool) -> None:
     update = run_states.postponed(RUN, SECOND, NOW + 240, known=known, unsettled=NOW)
-    assert update.once == {"unsettled_since": SECOND}
-    assert not {"unreadable", "unsettled_since"} & set(update.remove)
+    assert update.once == {"unread_since": SECOND}
+    assert not {"unreadable", "unread_since"} & set(update.remove)
 
 
 @pytest.mark.parametrize(

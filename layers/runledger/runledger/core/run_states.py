@@ -48,7 +48,7 @@ MISSES = 3  # checks that must find nothing before a run is lost
 MISSED_SECONDS = 1800  # and over how long
 OPEN = ("pending", "settling", "awaiting_input")  # outcomes of a run that LangGraph is still to be asked about
 _MISSED = ("misses", "missed_since")
-_UNREAD = ("unreadable", "unsettled_since")
+_UNREAD = ("unreadable", "unread_since")
 COUNTS = ("checks", "failures", *_MISSED, *_UNREAD)  # of looks at a run, as long as it is as it is
 UNREADABLE_LOOKS = 5  # at a checkpoint that LangGraph itself would not show; its status has to do then (G14)
 
@@ -315,7 +315,7 @@ def postponed(
         condition="#due_at = :was_due",
         given={"was_due": was_due},
         set=due(run_id, next_check),
-        once={} if unsettled is None else {"unsettled_since": int(unsettled)},
+        once={} if unsettled is None else {"unread_since": int(unsettled)},
         add={"checks": 1} if known else {"checks": 1, "failures": 1},
         remove=(*_MISSED, "failures", *(_UNREAD if unsettled is None else ())) if known else (),
     )
