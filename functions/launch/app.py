@@ -89,7 +89,7 @@ def resume(http: Request) -> Answer:
     run = _run(http)
     if run["outcome"] not in ("awaiting_input", "answered"):
         raise not_waiting(run["outcome"])
-    given = parse_answer(http.content(), run.get("questions", "[]"))
+    given = parse_answer(http.content(), _questions(run))
     run_id = Answering(launcher, given, _until(http.seconds_left())).answer(run)
     is_repeated = run["outcome"] == "answered"
     outcome = _outcome_of(run_id, launch_of(launcher, run), is_recorded=True) if is_repeated else "pending"
@@ -126,6 +126,11 @@ def _outcome_of(run_id: str, launch_id: str, *, is_recorded: bool) -> str:
         extra={"launch_id": launch_id},
         about="request",
     )
+
+
+def _questions(run: dict[str, Any]) -> str:
+    """Return all that a run asks, as JSON text."""
+    return launcher.bucket.fetch(run["questions_key"]) if "questions_key" in run else run.get("questions", "[]")
 
 
 def _until(seconds_left: float) -> float:

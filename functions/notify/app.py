@@ -23,6 +23,7 @@ from runledger.core import run_states
 from runledger.core.events import letter_of
 from runledger.core.problems import Problem
 from runledger.core.verification import is_doubtful
+from runledger_langgraph.checkpoints import TooLargeError, UnreadableError
 from runledger_langgraph.client import LangGraph
 from runledger_langgraph.confirming import (
     Confirmed,
@@ -143,6 +144,9 @@ def _ask(changes: list[Change], context: LambdaContext) -> None:
         telemetry.about_only(launch_id=run.get("launch_id"), run_id=run["run_id"])
         try:
             _note(run, one)
+        except (TooLargeError, UnreadableError) as error:
+            detail = str(error).replace(key or "\0", "…") or "Its checkpoint is large."
+            telemetry.logger.warning("a run is settled later", detail=detail)
         except Exception as error:  # noqa: BLE001 - a poisoned record never stops the others
             if refuses_the_key(error):
                 secret.forget()
@@ -151,16 +155,16 @@ def _ask(changes: list[Change], context: LambdaContext) -> None:
 
 
 def _note(run: dict[str, Any], found: Found | BaseException) -> None:
-    run_id = run["run_id"]
     if isinstance(found, BaseException):
         raise found
     if isinstance(found, Verified | Denied):
         note_verified(runs, run, found)
     if isinstance(found, Confirmed | NotOurs):
-        note_claim(runs, _launches, run, found)
+        note_claim(runs, _launches, _bucket, run, found)
     if not isinstance(found, Ended) or found.seen.outcome == "settling":
         return
-    if runs.apply(run_states.settled(run_id, found.seen, time.time())) is None:
+    key = _bucket.put_questions(run.get("launch_id"), run["run_id"], found.seen.all_questions)
+    if runs.apply(run_states.settled(run["run_id"], found.seen, time.time(), key)) is None:
         telemetry.count("settled")
         telemetry.logger.info("settled", outcome=found.seen.outcome)
 

@@ -55,11 +55,14 @@ def _run(http: Request) -> Answer:
     item = _awaited(run_id, waits or 0)
     prefix = http.prefix
     applied = {} if waits is None else {"Preference-Applied": f"wait={waits}"}
-    if "payload_key" not in item:
+    if not {"payload_key", "questions_key"} & set(item):
         return _answer(http, views.run(item, prefix), is_final=views.is_final(item), headers=applied)
-    # The link differs each time, so the ETag is made without it; but who has an old answer must get a new link in time.
+    # A link differs each time, so the ETag is made without it; but who has an old answer must get a new link in time.
     window = f"{views.run(item, prefix)} {int(time.time()) // _LINK_WINDOW_SECONDS}"
-    text = views.run(item, prefix, bucket.link(item["payload_key"]))
+    payload, questions = (
+        bucket.link(item[name]) if name in item else None for name in ("payload_key", "questions_key")
+    )
+    text = views.run(item, prefix, payload, questions_url=questions)
     return _answer(http, text, is_final=views.is_final(item), headers=applied, same=window)
 
 

@@ -15,10 +15,10 @@ from runledger.core.deliveries import is_deliverable, payload_of
 from runledger.core.ledger import next_check
 from runledger.core.problems import Problem
 from runledger.core.run_states import OPEN
-from runledger.core.settling import Seen
+from runledger.core.settling import unread
 from runledger.core.unconfirmed import UNCONFIRMED
 from runledger.core.verification import is_doubtful
-from runledger_langgraph.checkpoints import TooLargeError
+from runledger_langgraph.checkpoints import TooLargeError, UnreadableError
 from runledger_langgraph.confirming import (
     Confirmed,
     Denied,
@@ -51,13 +51,13 @@ if TYPE_CHECKING:
 
     from runledger.adapters.telling import Telling
     from runledger.core.ledger import Placed, Update
+    from runledger.core.settling import Seen
     from runledger_langgraph.launcher import Launcher
 
 _BATCH = 8
 _BATCH_RESULT_BYTES = 2 * 1024 * 1024  # larger results are read one at a time
 _EACH_SECONDS = 10.0
 _TOO_MANY = 3  # events that the bus did not take: a bus that is out of order must not cost the others their time
-_SUCCEEDED = Seen("success", "succeeded", None, None, None, began=True)
 _MISS_SECONDS = 900  # three looks, fifteen minutes apart, are the thirty after which a run is lost
 
 type Item = dict[str, Any]
@@ -106,7 +106,7 @@ class DueRuns:
             if item.get("webhook_awaited"):
                 self._miss_webhook(item)
             if is_over or "thread_id" not in item:  # nobody can be asked about it
-                self._update(run_states.closed(item["run_id"], int(item["due_at"])))
+                self._done_with(item, is_over=is_over)
                 return False
         except Exception as error:  # noqa: BLE001 - a poisoned item never stops the others
             self._poisoned(item, error)
@@ -125,6 +125,15 @@ class DueRuns:
         """Tell what a run came to, unless the bus seems to be down: the run stays due, and others need the time."""
         if self.bus_failures < _TOO_MANY:
             self._tell(run_id)
+
+    def _done_with(self, item: Item, *, is_over: bool) -> None:
+        """Look no more at a run that is over. One without a thread waits for its launch to bring it, for so long."""
+        if is_over:
+            self._update(run_states.closed(item["run_id"], int(item["due_at"])))
+        elif "launch_id" in item and not self._is_overdue(item):
+            self._postpone(item, known=True, is_ended=True)
+        else:
+            self._settle(item, unread(item, "The webhook's body named no thread."), time.time())
 
     def _tell(self, run_id: str) -> None:
         self.bus_failures += 1
@@ -156,23 +165,60 @@ class DueRuns:
         """Note what was found of one run. What fails is pushed back and stops no other; return whether it did not."""
         telemetry.about_only(launch_id=item.get("launch_id"), run_id=item["run_id"])
         try:
+            return self._found(item, found)
+        except Exception as error:  # noqa: BLE001 - a poisoned run never stops the others
+            self._poisoned(item, error)
+            return False
+
+    def _found(self, item: Item, found: Found | BaseException) -> bool:
+        """Note what was found, or what LangGraph did instead; return whether it answered."""
+        try:
             if isinstance(found, TooLargeError | TimeoutError):
                 self._look_alone(item)
             elif isinstance(found, BaseException):
-                raise found  # noqa: TRY301 - told apart below
+                raise found
             else:
                 self._note(item, found)
+        except UnreadableError as error:
+            self._unreadable(item, str(error).replace(self.launcher.api_key.value() or "\0", "…"))
         except ERRORS as error:
             self.is_refused = self.is_refused or refuses_the_key(error)
             secrets = (self.launcher.api_key.value(),)
             problem = explain(error, self.launcher.langgraph, secrets=secrets)
             self.is_misconfigured = self.is_misconfigured or problem.about == "us"
-            self._failed(item, problem.detail)
-            return False
-        except Exception as error:  # noqa: BLE001 - a poisoned item never stops the others
-            self._poisoned(item, error)
+            if not self._is_overdue(item) or not self._take_status(item, problem.detail):
+                self._failed(item, problem.detail)
             return False
         return True
+
+    def _unreadable(self, item: Item, reason: str) -> None:
+        """Ask again where LangGraph itself would not show a checkpoint, five times; then its status has to do (G14)."""
+        looks = int(item.get("unreadable", 0))
+        is_enough = looks + 1 >= run_states.UNREADABLE_LOOKS or self._is_overdue(item)
+        if not is_enough or not self._take_status(item, reason):
+            self._update(run_states.unreadable(item["run_id"], looks))
+            self._failed(item, reason)
+
+    def _take_status(self, item: Item, missing: str) -> bool:
+        """End a run by its status alone; return whether that could be done. What is recorded says what is missing."""
+        if item["outcome"] not in ("pending", "settling") and not item.get("disputed"):
+            return False
+        try:
+            found = self._ask(lambda client: look_at_status(client, *_of(item), missing))
+        except ERRORS:
+            if item["outcome"] == "pending" or not self._is_overdue(item):
+                return False
+            found = Ended(unread(item, missing), None)
+        if isinstance(found, Ended):
+            telemetry.count("unreadable")
+            telemetry.logger.error("a run is ended by its status alone", missing=missing)
+        self._note(item, found)
+        return True
+
+    def _is_overdue(self, item: Item) -> bool:
+        """Whether a run could not be settled for longer than any run may take."""
+        since = item.get("unread_since")
+        return since is not None and time.time() > int(since) + self.launcher.max_run_seconds
 
     def _look_alone(self, item: Item) -> None:
         """Read a large or slow result if there is time.
@@ -183,11 +229,10 @@ class DueRuns:
         self._postpone(item)
         if time.monotonic() >= self.ends:
             return
-        max_bytes = 0 if item["outcome"] == "settling" and not item.get("disputed") else MAX_RESULT_BYTES
         try:
-            found = self._ask(lambda client: look(client, *_of(item), max_bytes))
+            found = self._ask(lambda client: look(client, *_of(item), MAX_RESULT_BYTES))
         except TIMEOUTS:
-            if not _is_stuck(item):
+            if not _is_stuck(item) or self._is_overdue(item):
                 raise
             found = self._ask(lambda client: look_at_status(client, *_of(item)))
         self._note(item, found)
@@ -215,7 +260,7 @@ class DueRuns:
             case Ended() if item.get("disputed"):
                 self._correct(item, found, now)
             case Ended() if item["outcome"] == "settling":
-                self._settle(item, found, now)
+                self._settle(item, found.seen, now)
             case Ended():
                 self._record(item, found, now)
 
@@ -232,7 +277,7 @@ class DueRuns:
     def _note_claim(self, item: Item, found: object, now: float) -> None:
         """Note what LangGraph says of a claim. It counts for nothing else, so a token can't decide what is lost."""
         if isinstance(found, Confirmed | NotOurs):
-            note_claim(self.launcher.runs, self.launcher.launches, item, found)
+            note_claim(self.launcher.runs, self.launcher.launches, self.launcher.bucket, item, found)
         elif not run_states.is_missed_for_good(item, now):
             later = now + min(_MISS_SECONDS, self.max_check_seconds)
             self._update(run_states.missed(item["run_id"], int(item["due_at"]), later, now))
@@ -253,18 +298,24 @@ class DueRuns:
         if run is None or not is_doubtful(run) or found.seen.outcome == "settling":
             self._postpone(item, known=True)
             return
-        placed = self._placed(item, found)
-        if self._update(verification.corrected(run, found.seen, placed, now)):
+        placed, key = self._placed(item, found), self._questions(item, found.seen)
+        if self._update(verification.corrected(run, found.seen, placed, now, key)):
             telemetry.count("corrected")
             telemetry.logger.warning("corrected: LangGraph has decided", status=found.seen.status, was=run["status"])
             self._tell_unless_down(item["run_id"])
 
-    def _settle(self, item: Item, found: Ended, now: float) -> None:
-        if found.seen.outcome == "settling":  # a word that is not known here
-            self._postpone(item, known=True)
-        elif self._update(run_states.settled(item["run_id"], found.seen, now)):
+    def _settle(self, item: Item, seen: Seen, now: float) -> None:
+        if seen.outcome == "settling":  # a status that is not known here
+            if not self._is_overdue(item):
+                self._postpone(item, known=True, is_ended=True)
+                return
+            seen = unread(item, "LangGraph's status has not become one that Runledger knows.")
+        if self._update(run_states.settled(item["run_id"], seen, now, self._questions(item, seen))):
             telemetry.count("settled")
-            telemetry.logger.info("settled", outcome=found.seen.outcome)
+            telemetry.logger.info("settled", outcome=seen.outcome)
+
+    def _questions(self, item: Item, seen: Seen) -> str | None:
+        return self.launcher.bucket.put_questions(item.get("launch_id"), item["run_id"], seen.all_questions)
 
     def _move_on(self, item: Item, found: MovedOn) -> None:
         if move_on(self.launcher, item, found):
@@ -272,15 +323,18 @@ class DueRuns:
 
     def _record(self, item: Item, found: Ended, now: float) -> None:
         """Record how a run ended whose webhook has not come yet, or of which none was due."""
-        placed = self._placed(item, found)
+        placed, key = self._placed(item, found), self._questions(item, found.seen)
         deliverable = placed is not None and is_deliverable(placed.payload)
         is_heard = bool(item.get("heard"))
         update = run_states.reconciled(
-            item["run_id"], found.seen, placed, now, is_heard=is_heard, is_deliverable=deliverable
+            *(item["run_id"], found.seen, placed, now),
+            is_heard=is_heard,
+            is_deliverable=deliverable,
+            questions_key=key,
         )
         if self._update(update):
             telemetry.count("reconciled")
-            if placed is None:
+            if placed is None and not found.seen.missing:
                 telemetry.count("result_too_large")
             elif not deliverable:
                 telemetry.count("oversized")
@@ -341,8 +395,8 @@ class DueRuns:
                 telemetry.logger.error("lost: LangGraph no longer knows the run, and no result was seen")
         elif item["outcome"] == "awaiting_input":  # nobody can answer it any more
             self._move_on(item, MovedOn(None))
-        elif item.get("status") == "success":  # its result is here
-            self._update(run_states.settled(run_id, _SUCCEEDED, now))
+        elif item["outcome"] == "settling":  # its result is here
+            self._settle(item, unread(item, "LangGraph no longer knows the run."), now)
         else:
             self._update(run_states.closed(run_id, int(item["due_at"])))
 
@@ -361,9 +415,11 @@ class DueRuns:
         except Problem as problem:
             telemetry.logger.error("a run could not be pushed back", detail=problem.detail)
 
-    def _postpone(self, item: Item, *, known: bool = False) -> None:
-        later = next_check(int(item.get("checks", 0)) + 1, time.time(), self.max_check_seconds)
-        self._update(run_states.postponed(item["run_id"], int(item["due_at"]), later, known=known))
+    def _postpone(self, item: Item, *, known: bool = False, is_ended: bool = False) -> None:
+        now = time.time()
+        later = next_check(int(item.get("checks", 0)) + 1, now, self.max_check_seconds)
+        unsettled = None if known and not is_ended else now
+        self._update(run_states.postponed(item["run_id"], int(item["due_at"]), later, known=known, unsettled=unsettled))
 
     def _update(self, update: Update) -> bool:
         """Whether the update was done; where it was not, somebody else was faster."""

@@ -34,13 +34,19 @@ ATTRIBUTES: dict[str, dict[str, Any]] = {  # of runs and launches, as the ledger
     },
     "questions": {
         "type": "array",
-        "description": "what a run that waits has asked; empty at a breakpoint; of very large questions only the ids",
+        "description": "what a run that waits asks and nobody has answered; empty at a breakpoint. Beyond 16 KB large "
+        "values are left out, then all values, then what is more; `questions_url` has all of them then",
         "items": {
             "type": "object",
             "required": ["id"],
             "properties": {"id": {}, "value": {}},
             "additionalProperties": False,
         },
+    },
+    "question_count": {
+        "type": "integer",
+        "minimum": 1,
+        "description": "how many questions `questions_url` has; absent where `questions` has all of them",
     },
     "answered_by": {**_ID, "description": "the run that answered this one"},
     "source": {
@@ -53,6 +59,11 @@ ATTRIBUTES: dict[str, dict[str, Any]] = {  # of runs and launches, as the ledger
     "confirmed": {"const": False, "description": "LangGraph could not confirm this run, or its end"},
     "corrected_from": {**_OUTCOME, "description": "the outcome until LangGraph corrected it"},
     "result_too_large": {"const": True, "description": "the result is in LangGraph alone"},
+    "missing": {
+        "type": "string",
+        "description": "why LangGraph's status alone decided, and not what the run has left: its checkpoint could not "
+        "be read, so that it may have asked something, and may have a result that is in LangGraph alone",
+    },
     "doubled": {"const": True, "description": "a second run of its launch"},
     "created_at": _TIME,
     "started_at": _TIME,
@@ -72,7 +83,7 @@ def _view(names: Iterable[str], required: Iterable[str], **more: Mapping[str, An
     """Describe an object with these attributes of the ledger and `more` members, which are all there always."""
     return {
         "type": "object",
-        "required": [*required, *(name for name, schema in more.items() if schema is not _URL)],
+        "required": [*required, *(name for name, schema in more.items() if schema.get("format") != "uri")],
         "properties": {**{name: ATTRIBUTES[name] for name in names}, **more},
         "additionalProperties": False,
     }
@@ -105,6 +116,7 @@ SCHEMAS: dict[str, dict[str, Any]] = {
         views.RUN,
         ["run_id", "status", "outcome", "source", "created_at", "updated_at"],
         payload_url=_URL,
+        questions_url={**_URL, "description": "where all questions are to be had, for five minutes"},
         links=_links(
             launch="the launch that it belongs to", thread="its thread's runs", answered_by="the run that answered it"
         ),

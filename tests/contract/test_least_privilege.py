@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from local.template import ROOT, Route
-from runledger.core.ledger import payload_key, request_key
+from runledger.core.ledger import payload_key, questions_key, request_key
 from tests.contract.permissions import (
     LOG_BY_LAMBDA,
     QUEUE_BY_LAMBDA,
@@ -77,7 +77,7 @@ INDEXES = {
     },
 }
 OBJECTS = {
-    "NotifyFunction": {"s3:GetObject": {"runs/"}},
+    "NotifyFunction": {"s3:PutObject": {"runs/"}, "s3:GetObject": {"runs/"}},
     "QueryFunction": {"s3:GetObject": {"runs/"}},
     "LaunchFunction": {"s3:PutObject": {"launches/"}, "s3:GetObject": {"runs/"}},
     "WebhookFunction": {"s3:PutObject": {"runs/"}},
@@ -212,6 +212,7 @@ def test_g9_objects_are_written_and_read_where_the_role_allows_it(function: Func
                 objects[action] = {r.removeprefix("${PayloadBucket.Arn}/").removesuffix("*") for r in resources}
     assert objects == OBJECTS[function.name]
     assert payload_key("a-launch", "a-run", "a-digest").startswith("runs/")
+    assert questions_key("a-launch", "a-run", "a-digest").startswith("runs/a-launch/a-run/")
     assert request_key("a-launch", "a-digest").startswith("launches/")
 
 

@@ -17,7 +17,8 @@ from runledger.core.deliveries import Delivery, Payload, parse_delivery
 from runledger.core.json_text import MAX_METADATA_BYTES
 from runledger.core.launch_states import Launch
 from runledger.core.ledger import Placed, Update
-from runledger.core.settling import MAX_QUESTIONS_BYTES, Seen
+from runledger.core.questions import MAX_BYTES
+from runledger.core.settling import Seen
 from tests.contract.source import TEMPLATE, modules, read_of
 
 NOW = 1_795_327_173.6
@@ -31,9 +32,12 @@ SEEN = Seen(
     outcome="awaiting_input",
     ended_at="2026-11-22T05:59:33.653878Z",
     error={"message": "\U0001f389" * 2_000},
-    questions="x" * MAX_QUESTIONS_BYTES,
+    questions="x" * MAX_BYTES,
     began=True,
     metadata="x" * MAX_METADATA_BYTES,
+    all_questions="x",
+    question_count=10_000,
+    missing="\U0001f389" * 500,
 )
 MAX_INLINE = int(TEMPLATE.document["Parameters"]["InlinePayloadBytes"]["MaxValue"])
 
@@ -43,7 +47,7 @@ def delivery(status: str) -> Delivery:
     body = {
         "run_id": RUN,
         "status": status,
-        "thread_id": LONGEST,
+        "thread_id": LAUNCH,
         "assistant_id": LONGEST,
         "created_at": "2026-11-22T05:59:32.822367+00:00",
         "run_started_at": "2026-11-22T05:59:33.636297+00:00",
@@ -113,7 +117,9 @@ def updates() -> dict[str, list[Update]]:
             run_states.reconciled(RUN, SEEN, spilled, NOW),
             run_states.reconciled(RUN, replace(SEEN, outcome="cancelled", began=False), None, NOW),
             run_states.settled(RUN, replace(SEEN, outcome="succeeded", questions=None), NOW),
-            run_states.settled(RUN, SEEN, NOW),
+            run_states.settled(RUN, SEEN, NOW, ledger.questions_key(LAUNCH, RUN, "0" * 64)),
+            run_states.unreadable(RUN, 0),
+            run_states.unreadable(RUN, 1),
             run_states.postponed(RUN, 1, NOW),
             answer_states.moved_on(RUN, RUN, NOW, digest="0" * 64),
             answer_states.answering(WAITS, "0" * 64, LAUNCH, NOW),
@@ -128,6 +134,7 @@ def updates() -> dict[str, list[Update]]:
             run_states.rolled_back(RUN, NOW),
             run_states.doubled(RUN, LAUNCH, NOW),
             run_states.postponed(RUN, 1, NOW, known=True),
+            run_states.postponed(RUN, 1, NOW, unsettled=NOW),
             run_states.closed(RUN, 1),
             run_states.due_now(RUN, NOW),
         ],

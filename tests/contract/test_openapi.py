@@ -74,7 +74,7 @@ def test_each_field_that_is_checked_is_described(described: dict[str, str], chec
 
 def test_each_member_that_is_shown_is_described_and_nothing_else() -> None:
     schemas = DOCUMENT["components"]["schemas"]
-    shown = {"Run": (views.RUN, {"payload_url", "links"}), "RunSummary": (views.SUMMARY, {"links"})}
+    shown = {"Run": (views.RUN, {"payload_url", "questions_url", "links"}), "RunSummary": (views.SUMMARY, {"links"})}
     shown["Launch"] = (views.LAUNCH, {"outcome", "runs"})
     for name, (attributes, more) in shown.items():
         assert set(schemas[name]["properties"]) == {*attributes, *more}

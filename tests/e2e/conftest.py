@@ -33,7 +33,7 @@ def ledger(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ledger]:
         parameters={"AcceptSharedTokens": "true"},
         langgraph_changes={
             "env": {"BG_JOB_TIMEOUT_SECS": str(JOB_SECONDS), "BG_JOB_MAX_RETRIES": "1"},
-            "graphs": {"panel": f"{Path(__file__).parent / 'panel.py'}:graph"},
+            "graphs": {name: f"{Path(__file__).parent / name}.py:graph" for name in ("panel", "fan")},
         },
     ) as stack:
         secrets = stack.client("secretsmanager")

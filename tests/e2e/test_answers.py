@@ -6,6 +6,7 @@ import json
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
+from tests.e2e.client import get
 from tests.integration.listener import listen
 
 if TYPE_CHECKING:
@@ -14,7 +15,8 @@ if TYPE_CHECKING:
 
 def waits(ledger: Ledger, **body: Any) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     """Launch a run that stops; return the launch's answer and the questions in the ledger."""
-    launched = ledger.launch(**{"input": {"task": "ask"}, **body})
+    asked = {} if "command" in body else {"input": {"task": "ask"}}
+    launched = ledger.launch(**{**asked, **body})
     item = ledger.told(launched["run_id"])
     assert item["outcome"] == "awaiting_input"
     return launched, json.loads(item["questions"])
@@ -54,6 +56,33 @@ def test_g8_a_question_is_heard_answered_and_brought_to_its_end_under_the_same_l
     assert asked["questions"] == [question]
     sent = ledger.langgraph(lambda client: client.runs.get(reply["thread_id"], reply["run_id"]))["kwargs"]  # type: ignore[typeddict-item]
     assert (sent["config"]["tags"], sent["config"]["configurable"]["user"]) == (["mine"], "me")
+
+
+def test_every_one_of_150_large_questions_is_answered_and_none_that_is_comes_back(ledger: Ledger) -> None:
+    made = {"people": 150, "length": 2_000}
+    launched, asked = waits(ledger, assistant_id="fan", input=made)
+    _, _, text = ledger.get(f"/runs/{launched['run_id']}")
+    shown = json.loads(text)
+    assert (shown["question_count"], len(asked), set(asked[0])) == (150, 150, {"id"})
+    _, _, stored = get(shown["questions_url"])
+    assert [one["value"].split("?")[0] for one in json.loads(stored)] == [str(who) for who in range(150)]
+    reply = answer(ledger, launched["run_id"], {"resume": {one["id"]: "yes" for one in asked}})
+    item = ledger.told(reply["run_id"])
+    assert item["outcome"] == "awaiting_input"
+    assert [one["value"] for one in json.loads(item["questions"])] == ["And then?"]
+    reply = answer(ledger, reply["run_id"], {"resume": "no"})
+    assert result(ledger, reply["run_id"])["said"] == ["yes"] * 149 + [["yes", "no"]]
+
+
+def test_a_command_that_ends_at_a_question_waits_for_its_answer(ledger: Ledger) -> None:
+    """On a thread that had finished: no checkpoint shows the question."""
+    launched = ledger.launch(input={"task": "answer"})
+    assert ledger.told(launched["run_id"])["outcome"] == "succeeded"
+    command = {"update": {"task": "ask"}, "goto": "work"}
+    again, (question,) = waits(ledger, thread_id=launched["thread_id"], command=command)
+    assert question["value"] == {"question": "Shall I go on?"}
+    reply = answer(ledger, again["run_id"], {"resume": "yes"})
+    assert result(ledger, reply["run_id"])["result"] == "A person said: yes"
 
 
 def test_every_value_reaches_the_graph_as_it_was_given(ledger: Ledger) -> None:

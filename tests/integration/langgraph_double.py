@@ -63,6 +63,8 @@ class LangGraphDouble:
         self.run_id = str(uuid.uuid4())  # of the newest run, or of the one to be created first
         self.known: dict[str, dict[str, Any]] = {}  # runs, the oldest first
         self.checkpoints: dict[str, str] = {}  # the histories of runs, as JSON text
+        self.left: dict[str, dict[str, Any]] = {}  # threads: their status and interrupts, where they are not idle
+        self.is_newest_first = True  # in which order it lists runs
         self.threads_deleted: list[str] = []
         self.unknown: set[str] = set()  # threads that it has not; whatever else it is asked about, it has
         self.before_run: Callable[[Sent], object] = lambda _: None  # happens before a run's creation is answered
@@ -110,12 +112,13 @@ class LangGraphDouble:
         """
         run_id = str(changes.pop("run_id", uuid.uuid4()))
         following, tasks = changes.pop("next", []), changes.pop("tasks", [])
+        made = CREATED_AT.replace(".500000", f".{500_000 + len(self.known):06}")  # one after the other
         self.known[run_id] = {
             "run_id": run_id,
             "thread_id": thread_id,
             "assistant_id": ASSISTANT_ID,
-            "created_at": CREATED_AT,
-            "updated_at": CREATED_AT,
+            "created_at": made,
+            "updated_at": made,
             "metadata": {},
             "status": status,
             "kwargs": {"input": {}, "config": {}, "webhook": "https://webhook.example/webhook?token=a.secret-token"},
@@ -145,7 +148,7 @@ class LangGraphDouble:
         else:
             handler.tell(told)
 
-    def _usual(self, sent: Sent) -> Told:  # noqa: PLR0911 - one for each route
+    def _usual(self, sent: Sent) -> Told:  # noqa: C901, PLR0911 - one for each route
         parts = sent.path.partition("?")[0].strip("/").split("/")
         match sent.method, parts:
             case "POST", ["threads"]:
@@ -158,8 +161,12 @@ class LangGraphDouble:
                 self.threads_deleted.append(thread_id)
                 self.known = {run_id: run for run_id, run in self.known.items() if run["thread_id"] != thread_id}
                 return Told(204, "")
-            case "POST", ["threads", thread_id, "history"]:
-                return Told(body=self._history(sent.body))
+            case "POST", ["threads", "search"]:
+                return Told(body=self._found(sent.body))
+            case "POST", ["threads", _, "history"]:
+                return Told(body=self.checkpoints.get(sent.body["metadata"]["run_id"], "[]"))
+            case "GET", ["threads", thread_id, "history"]:
+                return self._checkpoint_before(sent, thread_id)
             case "GET", ["threads", thread_id, "runs"]:
                 return self._page(sent, thread_id)
             case "GET", ["threads", _, "runs", run_id] if run_id in self.known:
@@ -175,18 +182,26 @@ class LangGraphDouble:
     def _is_going_on(self, run_id: str) -> bool:
         return self.known.get(run_id, {}).get("status") in ("pending", "running")
 
-    def _history(self, asked: dict[str, Any]) -> str:
-        """Return a run's last checkpoint, or the newest one of all."""
-        if "metadata" in asked:
-            return self.checkpoints.get(asked["metadata"]["run_id"], "[]")
-        assert asked["before"]["configurable"]["checkpoint_id"]
-        return next(reversed(self.checkpoints.values()), "[]")
+    def _checkpoint_before(self, sent: Sent, thread_id: str) -> Told:
+        """Return the newest checkpoint of a thread; what stands before it is a text, in the query."""
+        assert _ID.fullmatch(parse_qs(urlsplit(sent.path).query)["before"][0])
+        of_thread = [text for run_id, text in self.checkpoints.items() if self._thread_of(run_id) == thread_id]
+        return Told(body=of_thread[-1] if of_thread else "[]")
+
+    def _thread_of(self, run_id: str) -> str | None:
+        return self.known.get(run_id, {}).get("thread_id")
+
+    def _found(self, asked: dict[str, Any]) -> list[dict[str, Any]]:
+        """Return the threads that are searched for by their ids, as they were left."""
+        idle = {"status": "idle", "interrupts": {}}
+        told = [{"thread_id": one, **idle, **self.left.get(one, {})} for one in asked["ids"] if one not in self.unknown]
+        return [{name: thread[name] for name in asked["select"]} for thread in told]
 
     def _page(self, sent: Sent, thread_id: str) -> Told:
         asked = parse_qs(urlsplit(sent.path).query)
         limit, offset = (int(asked[name][0]) for name in ("limit", "offset"))
-        newest_first = [run for run in self.known.values() if run["thread_id"] == thread_id][::-1]
-        page = newest_first[offset : offset + limit]
+        runs = [run for run in self.known.values() if run["thread_id"] == thread_id]
+        page = (runs[::-1] if self.is_newest_first else runs)[offset : offset + limit]
         return Told(body=[{name: run[name] for name in asked["select"]} for run in page])
 
     def _started(self, sent: Sent) -> Told:

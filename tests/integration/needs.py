@@ -71,6 +71,11 @@ NEEDS: dict[str, dict[str, set[Permission]]] = {
             ("s3:PutObject", "${PayloadBucket.Arn}/launches/*"),
         },
     },
+    "test_notify.py::test_g8_of_large_questions_the_event_has_the_ids_and_the_bucket_all": {
+        "NotifyFunction": {
+            ("s3:PutObject", "${PayloadBucket.Arn}/runs/*"),
+        },
+    },
     "test_notify.py::test_g8_a_dead_letter_that_cannot_be_put_down_is_tried_again": {
         "NotifyFunction": {
             ("sqs:SendMessage", "NotifyDeadLetterQueue.Arn"),

@@ -151,6 +151,38 @@ def test_g2_the_answer_to_a_run_that_was_not_launched_begins_a_launch(
     assert answer(launch, run_id).body == reply.body
 
 
+MANY = [{"id": f"t{at}", "interrupts": [{"id": f"{at:032x}", "value": "x" * 200}]} for at in range(1_000)]
+
+
+def test_every_one_of_many_questions_is_answered(launch: Door, scene: Scene, langgraph: LangGraphDouble) -> None:
+    run_id = waits(scene, tasks=MANY)
+    item = scene.run(run_id)
+    assert (item["question_count"], len(json.loads(item["questions"]))) == (1_000, 372)
+    reply = answer(launch, run_id, '{"resume": "yes"}')
+    assert (reply.status, reply.problem) == (400, "invalid-request")
+    assert "and 990 more" in reply.body["detail"]
+    values = {f"{at:032x}": at for at in range(1_000)}
+    assert answer(launch, run_id, json.dumps({"resume": {**values, "other": 1}})).status == 400
+    assert answer(launch, run_id, json.dumps({"resume": values})).status == 202
+    (sent,) = created(langgraph)
+    assert sent.body["command"] == {"resume": values}
+
+
+def test_of_questions_some_of_which_are_answered_only_the_others_are_asked(
+    launch: Door, scene: Scene, langgraph: LangGraphDouble
+) -> None:
+    """Of parallel branches one has asked once, the other twice; the answer that went on made no checkpoint."""
+    done = {"id": "t1", "interrupts": [{"id": "once", "value": "Once?"}], "result": {"said": "yes"}}
+    still = {"id": "t2", "interrupts": [{"id": "second", "value": "And then?"}], "result": None}
+    thread_id = new_id()
+    langgraph.add(thread_id, next=["once", "twice"], tasks=[done, still])
+    run_id = waits(scene, thread_id=thread_id, values="", kwargs={"command": {"resume": {}}, "config": {}})
+    assert json.loads(scene.run(run_id)["questions"]) == [{"id": "second", "value": "And then?"}]
+    assert answer(launch, run_id, YES).status == 202
+    (sent,) = created(langgraph)
+    assert sent.body["command"] == {"resume": {"second": "yes"}}
+
+
 @pytest.mark.parametrize("body", [None, "", "[]", "{}", '{"resume": 1, "more": 2}', "nonsense"])
 def test_a_bad_answer_is_400_and_asks_langgraph_nothing(
     launch: Door, scene: Scene, waiting: str, langgraph: LangGraphDouble, body: str | None

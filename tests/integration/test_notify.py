@@ -73,6 +73,33 @@ def test_g8_a_question_is_told_at_once_with_what_it_asks(scene: Scene, notify: S
     assert "due_at" in scene.run(run_id)
 
 
+def test_g8_of_large_questions_the_event_has_the_ids_and_the_bucket_all(
+    scene: Scene, notify: Stream, listener: Listener
+) -> None:
+    tasks = [{"id": f"t{at}", "interrupts": [{"id": f"i{at}", "value": "x" * 2_000}]} for at in range(150)]
+    run_id = scene.launched("success", next=["ask"] * 150, tasks=tasks)
+    scene.delivered(run_id, "success")
+    notify.flow()
+    (event,) = listener.events()
+    assert event["detail"]["questions"] == [{"id": f"i{at}"} for at in range(150)]
+    assert event["detail"]["question_count"] == 150
+    item = scene.run(run_id)
+    key = item["questions_key"]
+    assert key.startswith(f"runs/{item['launch_id']}/{run_id}/questions-")
+    stored = json.loads(scene.aws.objects()[key]["Body"])
+    assert stored == [{"id": f"i{at}", "value": "x" * 2_000} for at in range(150)]
+
+
+def test_g14_a_checkpoint_that_cannot_be_read_is_left_to_reconcile(scene: Scene, notify: Stream) -> None:
+    run_id = scene.launched("success")
+    scene.delivered(run_id, "success")
+    gone = Told(404, {"detail": "Graph 'agent' not found"})
+    scene.langgraph.instead = lambda sent: gone if sent.path.endswith("/history") else None
+    notify.flow()
+    assert scene.run(run_id)["outcome"] == "settling"
+    assert "unreadable" not in scene.run(run_id)
+
+
 def test_g8_a_failure_is_told_without_asking_langgraph(scene: Scene, notify: Stream, listener: Listener) -> None:
     run_id = scene.launched("error")
     scene.delivered(run_id, "error")

@@ -17,7 +17,7 @@ from runledger.adapters.tables import Table
 from runledger.core import answer_states, launch_states, run_states
 from runledger.core.deliveries import Delivery, parse_delivery
 from runledger.core.ledger import Placed
-from runledger.core.settling import Seen
+from runledger.core.settling import Seen, seen
 from tests.integration import faults as kinds
 from tests.integration.support import NOW, claim, delivery, new_id
 
@@ -125,6 +125,24 @@ def test_a_question_is_json_and_not_text(query: Door, book: Book) -> None:
     reply = get_run(query, run_id)
     assert reply.body["questions"] == [{"id": "i1", "value": {"question": "Shall I?"}}]
     assert reply.headers["Cache-Control"] == "private, no-cache"
+
+
+def test_questions_that_the_item_cannot_hold_are_a_link(query: Door, book: Book, aws: Aws) -> None:
+    launch_id, asked = new_id(), [{"id": f"i{at}", "value": "x" * 2_000} for at in range(150)]
+    run_id = book.launched(launch_id)
+    book.delivered(run_id, launch_id, "success")
+    found = seen({"status": "success"}, {"next": ["a"], "tasks": [{"id": "t", "interrupts": asked}]})
+    key = book.bucket.put_questions(launch_id, run_id, found.all_questions)
+    book.apply(run_states.settled(run_id, found, NOW + 2, key))
+    reply = get_run(query, run_id)
+    assert reply.body["questions"] == [{"id": one["id"]} for one in asked]
+    assert reply.body["question_count"] == 150
+    assert "questions_key" not in reply.body
+    url = urlsplit(reply.body["questions_url"])
+    assert url.path.endswith(f"/{key}")
+    assert parse_qs(url.query)["X-Amz-Expires"] == ["300"]
+    assert json.loads(aws.objects()[str(key)]["Body"]) == asked
+    assert get_run(query, run_id, **{"if-none-match": reply.headers["ETag"]}).status == 304
 
 
 def test_g5_a_payload_in_the_bucket_is_a_link_of_five_minutes_to_json(query: Door, book: Book, aws: Aws) -> None:

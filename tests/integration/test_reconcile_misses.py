@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import sys
 import time
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
+from uuid import UUID
 
 import pytest
 
@@ -150,13 +152,14 @@ def test_g1_where_any_run_is_refused_none_is_marked_and_the_key_is_read_again(sc
     assert {sent.headers["x-api-key"] for sent in scene.langgraph.requests[-5:]} == {"lsv2_new_key"}
 
 
-@pytest.mark.parametrize("seconds_before", [0, 59])
+@pytest.mark.parametrize("seconds_before", [0, 90, 3500])
 def test_g1_a_run_that_was_rolled_back_is_known_by_the_run_that_did_it(scene: Scene, seconds_before: int) -> None:
+    """However far LangGraph's clock and ours are apart, within an hour."""
     run_id = scene.launched(is_known=False)
     thread_id = scene.run(run_id)["thread_id"]
-    scene.langgraph.add(thread_id, multitask_strategy="reject", created_at="2026-11-22T05:00:00+00:00")
-    created_at = CREATED_AT.replace("06:00:00", f"05:59:{60 - seconds_before:02}") if seconds_before else CREATED_AT
-    scene.langgraph.add(thread_id, multitask_strategy="rollback", created_at=created_at)
+    scene.langgraph.add(thread_id, multitask_strategy="reject", created_at="2026-11-22T04:00:00+00:00")
+    created_at = datetime.fromisoformat(CREATED_AT) - timedelta(seconds=seconds_before)
+    scene.langgraph.add(thread_id, multitask_strategy="rollback", created_at=created_at.isoformat())
     item = scene.look(run_id)
     assert (item["outcome"], item["source"]) == ("rolled_back", "reconcile")
     assert "misses" not in item
@@ -167,7 +170,7 @@ def test_g1_a_run_that_was_rolled_back_is_known_by_the_run_that_did_it(scene: Sc
 def test_g1_a_rollback_before_the_run_was_made_did_not_roll_it_back(scene: Scene) -> None:
     run_id = scene.launched(is_known=False)
     scene.langgraph.add(
-        scene.run(run_id)["thread_id"], multitask_strategy="rollback", created_at="2026-11-22T05:58:00+00:00"
+        scene.run(run_id)["thread_id"], multitask_strategy="rollback", created_at="2026-11-22T04:58:00+00:00"
     )
     item = scene.look(run_id)
     assert (item["outcome"], item["misses"]) == ("pending", 1)
@@ -199,3 +202,27 @@ def test_g1_what_there_is_no_time_for_is_due_still_and_the_pass_ends_in_time_wit
     assert not {"lost", "missed", "reconciled"} & set(scene.output.counts)
     scene.pass_at(180)
     assert all(scene.run(run_id) != run for run_id, run in zip(due, before, strict=True))
+
+
+@pytest.mark.parametrize(("seconds", "is_rolled_back"), [(-1, False), (1, True)])
+def test_g1_a_run_whose_id_tells_when_it_was_made_is_rolled_back_by_a_later_one_alone(
+    scene: Scene, seconds: int, *, is_rolled_back: bool
+) -> None:
+    """LangGraph's ids have its own clock in them, 90 seconds behind ours here."""
+    made = datetime.fromtimestamp(NOW - 90, UTC)
+    run_id = str(UUID(int=(int(made.timestamp() * 1000) << 80) | (7 << 76) | (2 << 62)))
+    scene.launched(run_id=run_id)
+    del scene.langgraph.known[run_id]
+    created_at = (made + timedelta(seconds=seconds)).isoformat()
+    scene.langgraph.add(scene.run(run_id)["thread_id"], multitask_strategy="rollback", created_at=created_at)
+    assert (scene.look(run_id)["outcome"] == "rolled_back") is is_rolled_back
+
+
+@pytest.mark.parametrize("created_at", ["0001-01-01T00:00:00+00:00", "9999-12-31T23:59:59+00:00"])
+@pytest.mark.parametrize("status", ["success", "paused"])
+def test_g14_a_time_in_a_body_that_cannot_be_leaves_no_run_open(scene: Scene, created_at: str, status: str) -> None:
+    run_id, thread_id = new_id(), new_id()
+    scene.langgraph.add(thread_id)
+    scene.delivered(run_id, status, thread_id=thread_id, created_at=created_at)
+    outcomes = [scene.look(run_id)["outcome"] for _ in range(3)]
+    assert outcomes[-1] == ("succeeded" if status == "success" else "failed")

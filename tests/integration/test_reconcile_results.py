@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from runledger.core.ledger import shard
-from runledger_langgraph import checkpoints
+from runledger.core import run_states
+from runledger.core.deliveries import Delivery, parse_delivery
+from runledger.core.ledger import Placed, shard
+from runledger_langgraph import checkpoints, inspection
 from tests.integration.langgraph_double import Told
 from tests.integration.scene import QUESTION, Scene
-from tests.integration.support import CHECK, NOW, Schedule
+from tests.integration.support import CHECK, NOW, Schedule, delivery, new_id
 
 if TYPE_CHECKING:
     from tests.integration.conftest import Load
@@ -344,13 +346,261 @@ def test_g4_a_success_that_is_gone_before_it_was_settled_has_succeeded(scene: Sc
     assert scene.wall.now >= NOW + 1800
 
 
-def test_g4_a_strange_word_of_a_run_that_is_gone_stays_and_is_asked_about_no_more(scene: Scene) -> None:
+def test_g14_a_status_that_is_not_known_of_a_run_that_is_gone_is_a_failure_that_says_so(scene: Scene) -> None:
     run_id = scene.launched(is_known=False)
     scene.delivered(run_id, "paused")
     for _ in range(3):
-        scene.look(run_id)
-    assert scene.run(run_id)["outcome"] == "settling"
-    assert "due_at" not in scene.run(run_id)
+        item = scene.look(run_id)
+    assert (item["outcome"], item["status"], item["unpublished"]) == ("failed", "paused", {"failed"})
+    assert item["error"] == {"message": "LangGraph's status is 'paused', which Runledger does not know."}
+    assert item["missing"] == "LangGraph no longer knows the run."
+    assert "due_at" not in scene.look(run_id)
+
+
+def test_g14_a_status_that_stays_unknown_for_longer_than_a_run_may_take_is_a_failure(scene: Scene) -> None:
+    run_id = scene.launched("paused", values=RESULT)
+    scene.look(run_id)
+    for _ in range(3):
+        assert scene.look(run_id)["outcome"] == "settling"
+    scene.wall.now += scene.launcher.max_run_seconds
+    scene.reconcile.run()
+    item = scene.run(run_id)
+    assert (item["outcome"], item["unpublished"]) == ("failed", {"failed"})
+    assert json.loads(item["payload"])["values"] == json.loads(RESULT)
+
+
+UNREADABLE = {
+    "graph removed": Told(404, {"detail": "Graph 'agent' not found. Expected one of: ['other']"}),
+    "graph removed, JavaScript": Told(404, "Graph agent not found", {"Content-Type": "text/plain"}),
+    "not to be read": Told(422, {"detail": "The checkpoint can't be read."}),
+    "no checkpoint": Told(body=[{}]),
+}
+NOT_LANGGRAPHS = {
+    "page": Told(404, "<html>404</html>", {"Content-Type": "text/html"}),
+    "backend": Told(404, "default backend - 404", {"Content-Type": "text/plain"}),
+    "route": Told(404, {"detail": "Not Found"}),
+    "gateway": Told(404, {"message": "Not Found"}),
+    "fault": Told(500, {"detail": "Graph 'agent' not found"}),
+    "throttle": Told(429, {"detail": "Thread not found"}),
+    "key": Told(403, {"detail": "Thread not found"}),
+    "200 page": Told(body="<html>Sign in</html>"),
+    "200 object": Told(body={"detail": "?"}),
+    "cut": Told(cut=True),
+}
+
+
+def no_history(scene: Scene, told: Told) -> None:
+    scene.langgraph.instead = lambda sent: told if sent.step.endswith("/history") else None
+
+
+@pytest.mark.parametrize("is_delivered", [True, False])
+@pytest.mark.parametrize("told", UNREADABLE.values(), ids=UNREADABLE)
+def test_g14_a_checkpoint_that_langgraph_will_not_show_leaves_an_outcome_after_five_looks(
+    scene: Scene, told: Told, *, is_delivered: bool
+) -> None:
+    run_id = scene.launched("success")
+    if is_delivered:
+        scene.delivered(run_id)
+    no_history(scene, told)
+    before = [scene.look(run_id) for _ in range(4)]
+    assert {item["outcome"] for item in before} == {"settling" if is_delivered else "pending"}
+    item = scene.look(run_id)
+    assert (item["outcome"], item["status"], item["unpublished"]) == ("succeeded", "success", {"succeeded"})
+    assert item["missing"].startswith("LangGraph")
+    assert ("payload" in item) is is_delivered
+    assert not {"unreadable", "unread_since", "result_too_large"} & set(item)
+    assert scene.output.counts["unreadable"] == 1
+
+
+@pytest.mark.parametrize("is_delivered", [True, False])
+@pytest.mark.parametrize("told", NOT_LANGGRAPHS.values(), ids=NOT_LANGGRAPHS)
+def test_g14_what_langgraph_did_not_say_itself_decides_nothing_until_a_run_would_be_over(
+    scene: Scene, told: Told, *, is_delivered: bool
+) -> None:
+    """An hour without `/history` must not make a run that waits a success."""
+    run_id = scene.launched("success", next=["ask"], tasks=QUESTION)
+    if is_delivered:
+        scene.delivered(run_id)
+    no_history(scene, told)
+    for _ in range(7):
+        assert scene.look(run_id)["outcome"] == ("settling" if is_delivered else "pending")
+    since = float(scene.run(run_id)["unread_since"])
+    assert since == CHECK
+    kept = scene.langgraph.instead
+    scene.langgraph.instead = lambda _: None
+    assert scene.look(run_id)["outcome"] == "awaiting_input"
+    other = scene.launched("success")
+    scene.delivered(other)
+    scene.langgraph.instead = kept
+    scene.look(other)
+    scene.wall.now = float(scene.run(other)["unread_since"]) + scene.launcher.max_run_seconds + 1
+    scene.reconcile.run()
+    item = scene.run(other)
+    assert item["outcome"] == "succeeded"
+    assert item["missing"]
+
+
+def test_g14_a_delivered_success_is_one_when_nothing_could_be_asked_for_longer_than_a_run_may_take(
+    scene: Scene,
+) -> None:
+    run_id = scene.launched("success")
+    scene.delivered(run_id)
+    scene.langgraph.instead = lambda _: Told(503, "down")
+    scene.look(run_id)
+    scene.wall.now += scene.launcher.max_run_seconds + 900
+    scene.reconcile.run()
+    item = scene.run(run_id)
+    assert (item["outcome"], item["unpublished"]) == ("succeeded", {"succeeded"})
+    assert "503" in item["missing"]
+
+
+def test_g14_a_run_whose_checkpoint_cannot_be_read_waits_where_its_thread_says_so(scene: Scene) -> None:
+    run_id = scene.launched("success")
+    scene.delivered(run_id)
+    thread_id = scene.run(run_id)["thread_id"]
+    scene.langgraph.left[thread_id] = {"status": "interrupted", "interrupts": {"t": [{"id": "i", "value": "Well?"}]}}
+    no_history(scene, UNREADABLE["graph removed"])
+    for _ in range(5):
+        item = scene.look(run_id)
+    assert (item["outcome"], json.loads(item["questions"])) == ("awaiting_input", [{"id": "i", "value": "Well?"}])
+    assert "Graph 'agent' not found" in item["missing"]
+
+
+def test_g14_a_delivery_that_named_neither_thread_nor_launch_gets_an_outcome(scene: Scene) -> None:
+    run_id = new_id()
+    told = parse_delivery(delivery(run_id, None, thread_id=None).encode())
+    assert isinstance(told, Delivery)
+    scene.apply(run_states.delivered(told, Placed(told.payload, None), None, NOW))
+    item = scene.look(run_id)
+    assert (item["outcome"], item["unpublished"]) == ("succeeded", {"succeeded"})
+    assert item["missing"] == "The webhook's body named no thread."
+    assert "due_at" not in scene.look(run_id)
+
+
+LARGE = "x" * 9_000_000
+
+
+@pytest.mark.parametrize("is_delivered", [True, False])
+@pytest.mark.parametrize(
+    "tasks",
+    [
+        [{"id": "t1", "interrupts": [{"id": "i1", "value": LARGE}]}],
+        [
+            {"id": "t0", "interrupts": [], "result": {"said": LARGE}},
+            {"id": "t1", "interrupts": [{"id": "i1", "value": "Well?"}]},
+        ],
+    ],
+    ids=["question", "sibling"],
+)
+def test_g14_questions_are_found_among_tasks_of_any_size(
+    scene: Scene, tasks: list[dict[str, Any]], *, is_delivered: bool
+) -> None:
+    run_id = scene.launched("success", next=["ask"], tasks=tasks)
+    if is_delivered:
+        scene.delivered(run_id)
+    item = scene.look(run_id)
+    assert (item["outcome"], item["unpublished"]) == ("awaiting_input", {"awaiting_input"})
+    asked = json.loads(item["questions"])
+    if tasks[0]["id"] == "t0":
+        assert asked == [{"id": "i1", "value": "Well?"}]
+        assert "questions_key" not in item
+    else:
+        assert asked == [{"id": "i1"}]
+        stored = scene.aws.objects()[item["questions_key"]]["Body"]
+        assert json.loads(stored) == [{"id": "i1", "value": LARGE}]
+
+
+@pytest.mark.parametrize("newest_first", [True, False])
+@pytest.mark.parametrize(
+    "kwargs",
+    [
+        {"command": {"goto": "other"}},
+        {"command": {"update": {"a": 1}}},
+        {"command": {"goto": "other", "resume": "x"}},
+        {"input": None},
+    ],
+    ids=["goto", "update", "both", "breakpoint"],
+)
+def test_g1_a_run_that_asks_before_its_first_step_is_done_waits(
+    scene: Scene, kwargs: dict[str, Any], *, newest_first: bool
+) -> None:
+    """It makes no checkpoint: on a finished thread nothing but the thread itself shows the question."""
+    scene.langgraph.is_newest_first = newest_first
+    thread_id = new_id()
+    scene.langgraph.add(thread_id)
+    run_id = scene.launched("success", values="", kwargs={"config": {}, **kwargs}, thread_id=thread_id)
+    scene.langgraph.left[thread_id] = {"status": "interrupted", "interrupts": {"t": [{"id": "i", "value": "Well?"}]}}
+    item = scene.look(run_id)
+    assert (item["outcome"], json.loads(item["questions"])) == ("awaiting_input", [{"id": "i", "value": "Well?"}])
+
+
+def test_g1_a_command_that_leaves_nothing_open_has_succeeded(scene: Scene) -> None:
+    thread_id = new_id()
+    scene.langgraph.add(thread_id)
+    run_id = scene.launched("success", values="", kwargs={"command": {"update": {"a": 1}}}, thread_id=thread_id)
+    assert scene.look(run_id)["outcome"] == "succeeded"
+
+
+@pytest.mark.parametrize(("status", "outcome"), [("pending", "awaiting_input"), ("success", "succeeded")])
+def test_g1_what_a_thread_shows_is_the_runs_own_only_until_another_has_been_there(
+    scene: Scene, status: str, outcome: str
+) -> None:
+    thread_id = new_id()
+    scene.langgraph.add(thread_id)
+    run_id = scene.launched("success", values="", kwargs={"command": {"goto": "a"}}, thread_id=thread_id)
+    scene.langgraph.add(thread_id, status=status, values="")
+    scene.langgraph.left[thread_id] = {"status": "busy", "interrupts": {"t": [{"id": "i", "value": "Well?"}]}}
+    assert scene.look(run_id)["outcome"] == outcome
+
+
+def test_g14_a_thread_that_nobody_may_search_leaves_what_its_checkpoint_says(scene: Scene) -> None:
+    thread_id = new_id()
+    scene.langgraph.add(thread_id, next=["ask"], tasks=QUESTION)
+    run_id = scene.launched("success", values="", kwargs={"input": None}, thread_id=thread_id)
+    told = Told(403, {"detail": "no"})
+    scene.langgraph.instead = lambda sent: told if sent.path == "/threads/search" else None
+    item = scene.look(run_id)
+    assert (item["outcome"], json.loads(item["questions"])[0]["id"]) == ("awaiting_input", "i1")
+
+
+@pytest.mark.parametrize("newest_first", [True, False])
+def test_a_run_that_waits_on_a_thread_with_earlier_runs_goes_on_waiting(scene: Scene, *, newest_first: bool) -> None:
+    """The JavaScript server lists the oldest run first."""
+    scene.langgraph.is_newest_first = newest_first
+    thread_id = new_id()
+    for _ in range(3):
+        scene.langgraph.add(thread_id)
+    run_id = scene.launched("success", next=["ask"], tasks=QUESTION, thread_id=thread_id)
+    assert [scene.look(run_id)["outcome"] for _ in range(3)] == ["awaiting_input"] * 3
+    scene.langgraph.add(thread_id, status="running", kwargs={"command": {"resume": "yes"}})
+    assert scene.look(run_id)["outcome"] == "answered"
+
+
+@pytest.mark.parametrize(("newest_first", "pages"), [(True, 1), (False, 3)])
+def test_a_long_threads_runs_are_read_as_far_as_needed_whatever_their_order(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch, *, newest_first: bool, pages: int
+) -> None:
+    monkeypatch.setattr(inspection, "_PAGE", 4)
+    scene.langgraph.is_newest_first = newest_first
+    thread_id = new_id()
+    for _ in range(9):
+        scene.langgraph.add(thread_id)
+    run_id = scene.launched("success", next=["ask"], tasks=QUESTION, thread_id=thread_id)
+    scene.look(run_id)
+    assert scene.steps
+    scene.look(run_id)
+    assert scene.steps == [LIST] * pages
+
+
+def test_a_run_that_was_rolled_back_is_no_failure_where_langgraph_calls_it_an_error(scene: Scene) -> None:
+    """The JavaScript server keeps it, as `error`."""
+    thread_id = new_id()
+    ended = "2026-11-22T06:00:09+00:00"
+    run_id = scene.launched("error", next=["slow"], thread_id=thread_id, updated_at=ended)
+    failed = scene.launched("error", tasks=[{"error": "no"}], thread_id=thread_id, updated_at=ended)
+    scene.langgraph.add(thread_id, multitask_strategy="rollback")
+    assert scene.look(run_id)["outcome"] == "rolled_back"
+    assert scene.run(failed)["outcome"] == "failed"
 
 
 def test_g1_a_result_that_lambda_does_not_take_is_no_lost_webhook(scene: Scene) -> None:

@@ -173,7 +173,19 @@ def test_g3_g6_a_number_that_json_does_not_have_is_for_langgraph_to_be_asked_abo
     assert parse_delivery(body.encode(), TOKEN) == Trimmed("L", RUN)
 
 
-@pytest.mark.parametrize("field", ["thread_id", "assistant_id"])
+@pytest.mark.parametrize(
+    "thread_id", ["x", "", "..", "a/../b?c=d#e", "78C621D4-39D0-5FBB-A58A-152AB2EEE8BE ", None, True, 7, ["x"]]
+)
+def test_what_is_no_threads_id_is_dropped_since_it_would_stand_in_a_path(thread_id: object) -> None:
+    assert delivery_of(thread_id=thread_id).thread_id is None
+
+
+def test_a_threads_id_is_kept_as_langgraph_spells_it() -> None:
+    spelt = "78C621D4-39d0-5fbb-a58a-152ab2eee8be"
+    assert delivery_of(thread_id=spelt).thread_id == spelt.lower()
+
+
+@pytest.mark.parametrize("field", ["assistant_id"])
 @pytest.mark.parametrize(
     ("value", "kept"),
     [
@@ -235,7 +247,8 @@ def test_any_launch_id_that_a_body_names_is_seen_so_that_none_passes_as_absent(
         ({"message": "nul \0, 😀"}, {"message": "nul \0, 😀"}),
         ({}, None),
         (None, None),
-        ("boom", None),
+        ("boom", {"message": "boom"}),
+        ("", None),
         ([], None),
     ],
 )
@@ -266,8 +279,23 @@ def test_a_time_is_kept_in_the_ledgers_format_or_not_at_all(
 
 
 def test_g6_a_number_for_a_word_is_kept_as_its_digits() -> None:
-    delivery = delivery_of(status=1, thread_id=7)
-    assert (delivery.status, delivery.outcome, delivery.thread_id) == ("1", "settling", "7")
+    delivery = delivery_of(status=1, assistant_id=7)
+    assert (delivery.status, delivery.outcome, delivery.assistant_id) == ("1", "settling", "7")
+
+
+@pytest.mark.parametrize(
+    ("status", "error", "outcome"),
+    [
+        ("error", "rollback", "rolled_back"),
+        ("error", "boom", "failed"),
+        ("error", {"error": "Error", "message": "rollback"}, "failed"),
+        ("success", "rollback", "settling"),
+        ("rollback", None, "rolled_back"),
+    ],
+)
+def test_a_rollback_is_one_in_the_javascript_servers_words_too(status: str, error: object, outcome: str) -> None:
+    delivery = delivery_of(status=status, error=error)
+    assert (delivery.status, delivery.outcome) == (status, outcome)
 
 
 @pytest.mark.parametrize("number", ["9" * 5000, "-0", "1e400", "0." + "3" * 5000])

@@ -13,7 +13,7 @@ from local.template import ROOT
 from runledger.core.events import CORRECTED, detail_type, events_of, is_told
 from runledger.core.json_text import MAX_METADATA_BYTES
 from runledger.core.outcomes import Outcome
-from runledger.core.settling import MAX_QUESTIONS_BYTES
+from runledger.core.questions import MAX_BYTES
 
 SCHEMAS = json.loads((ROOT / "events" / "schemas" / "run-events.json").read_text())
 TOLD = [outcome for outcome in get_args(Outcome) if is_told(outcome)]
@@ -112,7 +112,7 @@ def test_an_event_is_far_below_what_eventbridge_takes() -> None:
     run = {**RUN, "thread_id": longest, "assistant_id": longest, "status": longest}
     run |= {"error": {"type": "\U0001f389" * 2000, "message": "\U0001f389" * 2000}}
     run |= {"metadata": json.dumps({"pad": "x" * (MAX_METADATA_BYTES - 12)})}
-    run |= {"questions": json.dumps([{"id": "i", "value": "x" * (MAX_QUESTIONS_BYTES - 40)}])}
+    run |= {"questions": json.dumps([{"id": "i", "value": "x" * (MAX_BYTES - 40)}])}
     (event,) = events_of({**run, "unpublished": {"awaiting_input"}})
     assert len(event.detail.encode()) < 128 * 1024
 

@@ -11,6 +11,7 @@ import pytest
 
 from runledger_langgraph.client import LangGraph
 from runledger_langgraph.origin import NotFromLangGraphError, check_origin
+from runledger_langgraph.origin import words as said
 from runledger_langgraph.refusals import explain, fault, may_have_been_done, refusal, timed_out
 
 if TYPE_CHECKING:
@@ -39,6 +40,42 @@ def test_each_status_keeps_its_meaning_and_any_other_is_a_fault(status: int, *, 
     assert (problem.status, problem.slug) == MEANINGS.get(status, (502, "langgraph-fault"))
     assert f"LangGraph answered {status}" in problem.detail
     assert ("Retry-After" in problem.headers) == (problem.status in (409, 429, 502))
+
+
+def test_a_busy_thread_is_409_where_langgraph_calls_it_422() -> None:
+    """As the JavaScript server does, in these words."""
+    words = "Thread is already running a task. Wait for it to finish or choose a different multitask strategy."
+    problem = refusal(422, words, None, own_thread=False)
+    assert (problem.status, problem.slug, problem.headers) == (409, "thread-busy", {"Retry-After": "5"})
+    assert problem.detail == f"LangGraph answered 422: {words}"
+
+
+@pytest.mark.parametrize(
+    ("status", "content", "words"),
+    [
+        (404, '{"detail": "Graph \'a\' not found"}', "Graph 'a' not found"),
+        (404, "Thread with ID x not found", "Thread with ID x not found"),
+        (422, "Thread is already running a task.", "Thread is already running a task."),
+        (404, '{"detail": "Not Found"}', None),
+        (404, '{"message": "Thread not found"}', None),
+        (422, '{"detail": [{"msg": "no"}]}', None),
+        (404, "default backend - 404", None),
+        (404, "<html>Thread not found</html>", None),
+        (404, "", None),
+        (404, "[]", None),
+    ],
+)
+def test_langgraphs_own_words_are_told_from_anybody_elses(status: int, content: str, words: str | None) -> None:
+    response = httpx.Response(status, content=content, request=httpx.Request("GET", "http://x.example"))
+    assert said(response) == words
+
+
+@pytest.mark.parametrize(("content", "told"), [("Thread is away", "Thread is away"), ("<html></html>", "refused")])
+def test_the_reason_of_an_error_that_the_sdk_did_not_read_is_told(content: str, told: str) -> None:
+    response = httpx.Response(422, content=content, request=httpx.Request("GET", "http://x.example"))
+    error = httpx.HTTPStatusError("?", request=response.request, response=response)
+    problem = explain(error, LangGraph("http://x.example"), secrets=("away",))
+    assert problem.detail == f"LangGraph answered 422: {told.replace('away', '…')}."
 
 
 @pytest.mark.parametrize("status", MEANINGS)

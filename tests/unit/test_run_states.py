@@ -40,7 +40,14 @@ DELIVERY = Delivery(
 BARE = Delivery(RUN, "error", "failed", None, None, None, None, None, None, None, None, PAYLOAD)
 SEEN = Seen("success", "awaiting_input", ENDED, None, '[{"id": "i"}]', began=True, metadata='{"b": 2}')
 DUE = {"due_at", "due_shard"}
-LOOKED = {"checks", "failures", "misses", "missed_since"}  # what is counted while nothing is known
+LOOKED = {
+    "checks",
+    "failures",
+    "misses",
+    "missed_since",
+    "unreadable",
+    "unread_since",
+}  # what is counted while nothing is known
 CLAIM = {  # what only a token vouches for
     *("claim", "claimed_by", "misses", "missed_since", "delivered_at", "error"),
     *("payload", "payload_key", "payload_bytes", "payload_sha256"),
@@ -460,7 +467,41 @@ def test_g1_a_run_is_pushed_back_as_it_was_read_and_its_misses_forgotten_once_it
     assert (update.condition, update.given) == ("#due_at = :was_due", {"was_due": SECOND})
     assert changes(update) == due_in(240)
     assert update.add == ({"checks": 1} if known else {"checks": 1, "failures": 1})
-    assert set(update.remove) == ({"misses", "missed_since", "failures"} if known else set())
+    assert set(update.remove) == (LOOKED - {"checks"} if known else set())
+
+
+@pytest.mark.parametrize("known", [False, True])
+def test_g14_since_when_a_run_could_not_be_settled_is_kept(*, known: bool) -> None:
+    update = run_states.postponed(RUN, SECOND, NOW + 240, known=known, unsettled=NOW)
+    assert update.once == {"unread_since": SECOND}
+    assert not {"unreadable", "unread_since"} & set(update.remove)
+
+
+@pytest.mark.parametrize(
+    ("looks", "condition"), [(0, "attribute_not_exists(#unreadable)"), (3, "#unreadable = :looks")]
+)
+def test_g14_an_unreadable_look_counts_once(looks: int, condition: str) -> None:
+    update = run_states.unreadable(RUN, looks)
+    assert update.condition == f"#outcome IN (:pending, :settling) AND {condition}"
+    assert update.add == {"unreadable": 1}
+    assert changes(update) == {}
+
+
+def test_g14_what_is_missing_is_recorded_and_passes_for_no_large_result() -> None:
+    seen = Seen("success", "succeeded", ENDED, None, None, began=True, missing="LangGraph answered 404: gone")
+    update = run_states.reconciled(RUN, seen, None, NOW)
+    assert changes(update)["missing"] == "LangGraph answered 404: gone"
+    assert "result_too_large" not in changes(update)
+    assert changes(run_states.settled(RUN, seen, NOW))["missing"] == "LangGraph answered 404: gone"
+
+
+def test_questions_that_stand_in_the_bucket_are_pointed_at() -> None:
+    seen = Seen("success", "awaiting_input", ENDED, None, "[]", began=True, all_questions="[1, 2]", question_count=2)
+    for update in (
+        run_states.settled(RUN, seen, NOW, "key"),
+        run_states.reconciled(RUN, seen, INLINE, NOW, questions_key="key"),
+    ):
+        assert (changes(update)["questions_key"], changes(update)["question_count"]) == ("key", 2)
 
 
 def test_g1_g8_g11_a_run_of_which_nothing_can_be_learnt_is_due_no_more_once_it_was_told_and_is_not_disputed() -> None:

@@ -6,21 +6,32 @@ its interrupts speak of the thread's newest state, which may be another run's.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 import orjson
 
+from runledger_langgraph.origin import words
+
 if TYPE_CHECKING:
+    import httpx
     from langgraph_sdk.client import LangGraphClient
 
-_TAIL_BYTES = 8 * 1024 * 1024  # of a body that is too large: it ends with all but the values
+MAX_BYTES = 50 * 1024 * 1024
+_TAIL_BYTES = 8 * 1024 * 1024  # of a body that is too large: usually it ends with all but the values
 _TRIES = 1000
+_MAX_WORDS = 500  # characters of what LangGraph says in an error
+_ABOUT_THE_CHECKPOINT = (400, 404, 410, 413, 422)  # statuses that another look would get again
 
 
 class TooLargeError(Exception):
     """The checkpoint is larger than is to be read now."""
+
+
+class UnreadableError(Exception):
+    """LangGraph itself has answered, and the checkpoint can't be had; the text says why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,17 +48,31 @@ async def last_checkpoint(
     """Return the last checkpoint of a run; None where it has none: it never began, or did nothing that lasts.
 
     A body over `max_bytes` is read to its end without being kept, for what stands there; without `reads_on` it is left
-    at once, with TooLargeError.
+    at once, with TooLargeError. So it is where its end does not tell: large are its tasks, not its values. It is then
+    to be read again with MAX_BYTES, beyond which it raises UnreadableError, as for whatever else LangGraph answers that
+    is no checkpoint. Any other error is httpx's.
     """
-    return await _newest(client, thread_id, {"metadata": {"run_id": run_id}}, max_bytes, reads_on=reads_on)
+    body = {"limit": 1, "metadata": {"run_id": run_id}}
+    asked = client.http.client.build_request("POST", _history(thread_id), json=body)
+    return await _newest(client, asked, max_bytes, reads_on=reads_on)
 
 
 async def checkpoint_at(
     client: LangGraphClient, thread_id: str, moment: str, max_bytes: int, *, reads_on: bool = True
 ) -> Checkpoint | None:
-    """Return the last checkpoint that a thread had at a moment (ISO 8601), whichever run it is of; as above."""
-    before = {"configurable": {"checkpoint_id": _id_at(moment)}}
-    return await _newest(client, thread_id, {"before": before}, max_bytes, reads_on=reads_on)
+    """Return the last checkpoint that a thread had at a moment (ISO 8601), whichever run it is of; as above.
+
+    The id stands in the query, where every LangGraph server takes it: in the body the JavaScript one wants a text, and
+    the Python one an object.
+    """
+    query = {"limit": "1", "before": _id_at(moment)}
+    asked = client.http.client.build_request("GET", _history(thread_id), params=query)
+    return await _newest(client, asked, max_bytes, reads_on=reads_on)
+
+
+def _history(thread_id: str) -> str:
+    """Return the path of a thread's history. A thread's id may come from a delivery's body, and is any text."""
+    return f"/threads/{quote(thread_id, safe='').replace('.', '%2E')}/history"  # httpx would follow `..`
 
 
 def _id_at(moment: str) -> str:
@@ -58,12 +83,12 @@ def _id_at(moment: str) -> str:
 
 
 async def _newest(
-    client: LangGraphClient, thread_id: str, which: dict[str, Any], max_bytes: int, *, reads_on: bool
+    client: LangGraphClient, asked: httpx.Request, max_bytes: int, *, reads_on: bool
 ) -> Checkpoint | None:
-    body = {"limit": 1, **which}
-    received, is_whole = bytearray(), True
-    async with client.http.client.stream("POST", f"/threads/{thread_id}/history", json=body) as response:
-        response.raise_for_status()
+    received, is_whole, is_cut = bytearray(), True, False
+    response = await client.http.client.send(asked, stream=True)
+    try:
+        await _raise_for_status(response)
         async for chunk in response.aiter_bytes():
             received += chunk
             is_whole = is_whole and len(received) <= max_bytes
@@ -71,9 +96,32 @@ async def _newest(
                 raise TooLargeError
             if not is_whole and len(received) > 2 * _TAIL_BYTES:
                 del received[:-_TAIL_BYTES]
+                is_cut = True
+    finally:
+        await response.aclose()
     if received.strip() == b"[]":
         return None
-    return _split(bytes(received), is_whole=is_whole)
+    try:
+        found = _split(bytes(received), is_whole=not is_cut)
+    except (TypeError, KeyError, ValueError) as error:
+        if is_cut and max_bytes < MAX_BYTES:
+            raise TooLargeError from None
+        if is_cut:
+            raise UnreadableError(f"The checkpoint is larger than {MAX_BYTES >> 20} MB.") from None
+        if received.lstrip().startswith(b"[") and not isinstance(error, orjson.JSONDecodeError):
+            raise UnreadableError("LangGraph's answer is no checkpoint.") from None
+        raise
+    return found if is_whole else replace(found, values=None)
+
+
+async def _raise_for_status(response: httpx.Response) -> None:
+    if not response.is_error:
+        return
+    await response.aread()
+    said = words(response)
+    if said and response.status_code in _ABOUT_THE_CHECKPOINT:
+        raise UnreadableError(f"LangGraph answered {response.status_code}: {said[:_MAX_WORDS]}")
+    response.raise_for_status()
 
 
 def _split(body: bytes, *, is_whole: bool) -> Checkpoint:
@@ -87,8 +135,10 @@ def _split(body: bytes, *, is_whole: bool) -> Checkpoint:
             members = orjson.loads(b"{" + body[at:].rstrip().removesuffix(b"]"))
         except orjson.JSONDecodeError:
             continue  # this one stands inside a task or the values
-        if not is_whole:
+        if not is_whole and "tasks" in members:
             return Checkpoint(members, None)
+        if not is_whole:
+            break
         before = body[:at].rstrip().removesuffix(b",").rstrip()
         if before.startswith(b'[{"values":') and "tasks" in members:
             return Checkpoint(members, before.removeprefix(b'[{"values":'))
@@ -96,5 +146,7 @@ def _split(body: bytes, *, is_whole: bool) -> Checkpoint:
     if not is_whole:
         raise TypeError("the end of a checkpoint")  # not LangGraph's answer
     (members,) = orjson.loads(body)  # in another order than LangGraph 0.16 has
+    if not isinstance(members, dict):
+        raise TypeError("a checkpoint")  # not LangGraph's answer
     values = members.pop("values")
     return Checkpoint(members, orjson.dumps(values))

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from langgraph_sdk.client import LangGraphClient
 
+    from runledger.adapters.bucket import Bucket
     from runledger.adapters.tables import Table
     from runledger.core.launch_states import Launch
     from runledger.core.unconfirmed import Kept
@@ -91,7 +92,9 @@ def note_verified(runs: Table, run: Mapping[str, Any], found: Verified | Denied)
         telemetry.logger.error("LangGraph does not confirm the end that a delivery told of", status=run["status"])
 
 
-def note_claim(runs: Table, launches: Table, run: Mapping[str, Any], found: Confirmed | NotOurs) -> None:
+def note_claim(
+    runs: Table, launches: Table, bucket: Bucket, run: Mapping[str, Any], found: Confirmed | NotOurs
+) -> None:
     """Record what LangGraph says of the run of a claim."""
     one, now = unconfirmed.claim_of(run), time.time()
     match found:
@@ -100,7 +103,8 @@ def note_claim(runs: Table, launches: Table, run: Mapping[str, Any], found: Conf
             telemetry.count("forged")
             telemetry.logger.error("a delivery told of an end, but LangGraph says that the run goes on")
         case Confirmed(facts, seen) if seen:
-            if runs.apply(verification.confirmed(one, facts, seen, now)) is None:
+            key = bucket.put_questions(facts.launch_id, run["run_id"], seen.all_questions)
+            if runs.apply(verification.confirmed(one, facts, seen, now, key)) is None:
                 telemetry.count("confirmed")
                 telemetry.logger.info("confirmed", outcome=seen.outcome)
         case NotOurs(owner):

@@ -4,31 +4,42 @@ from __future__ import annotations
 
 import asyncio
 import re
+import time
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote_plus
+from uuid import UUID
 
 import orjson
-from langgraph_sdk.errors import NotFoundError
+from langgraph_sdk.errors import NotFoundError, PermissionDeniedError, UnprocessableEntityError
 
 from runledger.core.launches import LEDGER
-from runledger.core.settling import ANSWERS, STILL, Seen, seen, unsettled
-from runledger_langgraph.checkpoints import TooLargeError, checkpoint_at, last_checkpoint
+from runledger.core.settling import ANSWERS, STILL, Seen, seen, unread, unsettled
+from runledger_langgraph.checkpoints import (
+    MAX_BYTES,
+    TooLargeError,
+    UnreadableError,
+    checkpoint_at,
+    last_checkpoint,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Iterable
+    from collections.abc import Awaitable, Iterable
 
     from langgraph_sdk.client import LangGraphClient
     from langgraph_sdk.schema import RunSelectField
 
     from runledger_langgraph.checkpoints import Checkpoint
 
-MAX_RESULT_BYTES = 50 * 1024 * 1024
+MAX_RESULT_BYTES = MAX_BYTES
 _PAGE = 100
 _LISTED: list[RunSelectField] = ["run_id", "assistant_id", "metadata", "status", "created_at"]
+_STRATEGY: list[RunSelectField] = ["run_id", "created_at", "multitask_strategy"]
 _EMPTY_BYTES = 16  # of a history without a checkpoint, at most
 _CLOCKS_DIFFER = timedelta(hours=1)  # LangGraph's and ours, at most
+_V7 = 7
+_FIRST = datetime(2000, 1, 1, tzinfo=UTC)  # no run is as old
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,27 +86,40 @@ async def look(  # noqa: PLR0913, PLR0917 - a run, and how much of its result to
 ) -> Look:
     """Ask what became of a run; `created_at` is the run's, in the ledger's format.
 
-    `runs.get` says `success` of a run that waits, so its own last checkpoint is read too. An answer after which the
-    same node asks again makes none: there it is the one that it went on from, with the new question. Errors but 404 are
-    raised, and TooLargeError without `reads_on`, else a result over `max_bytes` is left out.
+    `runs.get` says `success` of a run that waits, so its own last checkpoint is read too. A run that asks before the
+    first step that it takes is done makes none: an answer after which the same node asks again, or a command that sends
+    the thread to a node that asks. There it is the one that it went on from, and what the thread shows. Errors but 404
+    are raised, TooLargeError and UnreadableError as `last_checkpoint` says, else a result over `max_bytes` is left out.
     """
     run = await _ended_run(client, thread_id, run_id, created_at)
     if not isinstance(run, dict):
         return run
-    checkpoint = await last_checkpoint(client, thread_id, run_id, max_bytes, reads_on=reads_on)
+    checkpoint, thread = await last_checkpoint(client, thread_id, run_id, max_bytes, reads_on=reads_on), None
     is_own = checkpoint is not None
-    if checkpoint is None and run["status"] == "success" and _resumes(run["kwargs"]):
+    if checkpoint is None and run["status"] == "success":
         checkpoint = await checkpoint_at(client, thread_id, run["updated_at"], max_bytes, reads_on=reads_on)
+        thread = await _thread_after(client, thread_id, run_id)
     run, tokens = _cleaned(run)
-    members = orjson.loads(_without(tokens, orjson.dumps(checkpoint.members))) if checkpoint else None
-    found = seen(run, members, is_own=is_own)
-    return Ended(found, _as_delivered(run, checkpoint, found, tokens))
+    members, thread = orjson.loads(_without(tokens, orjson.dumps([checkpoint and checkpoint.members, thread])))
+    found = seen(run, members, is_own=is_own, thread=thread)
+    is_superseded = found.status == "error" and not found.error and await _is_superseded(client, thread_id, run)
+    return Gone(rolled_back=True) if is_superseded else Ended(found, _as_delivered(run, checkpoint, found, tokens))
 
 
-async def look_at_status(client: LangGraphClient, thread_id: str, run_id: str, created_at: str) -> Look:
-    """Ask what became of a run whose checkpoint can't be read; a success is `settling` then, and no result is there."""
+async def look_at_status(
+    client: LangGraphClient, thread_id: str, run_id: str, created_at: str, missing: str | None = None
+) -> Look:
+    """Ask what became of a run whose checkpoint can't be read.
+
+    A success is `settling` then, and no result is there; with `missing`, the reason, it gets its outcome all the same.
+    """
     run = await _ended_run(client, thread_id, run_id, created_at)
-    return Ended(unsettled(_cleaned(run)[0]), None) if isinstance(run, dict) else run
+    if not isinstance(run, dict):
+        return run
+    thread = await _thread_after(client, thread_id, run_id) if missing and run["status"] == "success" else None
+    run, tokens = _cleaned(run)
+    thread = orjson.loads(_without(tokens, orjson.dumps(thread)))
+    return Ended(unread(run, missing, thread) if missing else unsettled(run), None)
 
 
 async def look_waiting(client: LangGraphClient, thread_id: str, run_id: str) -> Running | MovedOn | Gone:
@@ -104,17 +128,13 @@ async def look_waiting(client: LangGraphClient, thread_id: str, run_id: str) -> 
     An answer of ours counts from its start on: it is what the thread does next. One that made no checkpoint has done
     something too, if it succeeded: the same node asks again.
     """
-    later: list[dict[str, Any]] = []
     try:
-        async for run in _runs(client, thread_id, _LISTED):  # newest first
-            if run["run_id"] == run_id:
-                break
-            later.append(run)
-        else:
+        later = await _later_runs(client, thread_id, run_id)
+        if later is None:
             return Gone(rolled_back=False)
-        for other in reversed(later):
+        for other in later:
             is_ours = (other["metadata"] or {}).get(ANSWERS) == run_id
-            has_begun = await _has_begun(client, thread_id, other["run_id"])
+            has_begun = await _has_begun(client, thread_id, other)
             if is_ours and (has_begun or other["status"] != "interrupted"):
                 return MovedOn(other["run_id"], other)
             if has_begun or other["status"] == "success":
@@ -135,15 +155,12 @@ async def runs_of_launch(
     `created_at` is the launch's, in the ledger's format.
     """
     found = []
-    earliest = datetime.fromisoformat(created_at) - _CLOCKS_DIFFER
-    async for run in _runs(client, thread_id, _LISTED):
-        if datetime.fromisoformat(run["created_at"]) < earliest:
-            break
+    for run in await _runs_since(client, thread_id, _LISTED, _earliest(created_at)):
         metadata = run["metadata"] or {}
         is_ours = metadata.get("launch_id") == launch_id and metadata.get(LEDGER, ledger_id) == ledger_id
         if is_ours and ANSWERS not in metadata:
             found.append(run)
-    return found[::-1]
+    return found
 
 
 async def at_once[T](looks: Iterable[Awaitable[T]], seconds: float) -> list[T | BaseException]:
@@ -157,42 +174,110 @@ async def _ended_run(
     try:
         run: dict[str, Any] = dict(await client.runs.get(thread_id, run_id))
     except NotFoundError:
-        return Gone(await _is_rolled_back(client, thread_id, created_at))
+        return Gone(await _is_rolled_back(client, thread_id, run_id, created_at))
     if run["run_id"] != run_id or not isinstance(run["status"], str):
         raise TypeError("run_id")  # not LangGraph's answer
     return Running() if run["status"] in STILL else run
 
 
-async def _has_begun(client: LangGraphClient, thread_id: str, run_id: str) -> bool:
+async def _has_begun(client: LangGraphClient, thread_id: str, run: dict[str, Any]) -> bool:
+    """Whether a run has done something; where LangGraph will not show its checkpoint, its status tells."""
     try:
-        return await last_checkpoint(client, thread_id, run_id, _EMPTY_BYTES, reads_on=False) is not None
+        return await last_checkpoint(client, thread_id, run["run_id"], _EMPTY_BYTES, reads_on=False) is not None
     except TooLargeError:
         return True
+    except UnreadableError:
+        return run["status"] not in ("pending", "interrupted")
 
 
-async def _is_rolled_back(client: LangGraphClient, thread_id: str, created_at: str) -> bool:
-    created = datetime.fromisoformat(created_at)
+async def _is_rolled_back(client: LangGraphClient, thread_id: str, run_id: str, created_at: str) -> bool:
+    """Whether a run that LangGraph no longer knows gave way to a later one.
+
+    When it was made is told by its id, by LangGraph's own clock; where it does not, that clock and ours may differ.
+    """
+    earliest = _time_in(run_id) or _earliest(created_at)
     try:
-        async for run in _runs(client, thread_id, ["created_at", "multitask_strategy"]):
-            if datetime.fromisoformat(run["created_at"]) < created - timedelta(minutes=1):
-                return False
-            if run["multitask_strategy"] == "rollback":
-                return True
+        runs = await _runs_since(client, thread_id, _STRATEGY, earliest)
     except NotFoundError:
-        pass
-    return False
+        return False
+    return any(run["multitask_strategy"] == "rollback" for run in runs)
 
 
-async def _runs(client: LangGraphClient, thread_id: str, select: list[RunSelectField]) -> AsyncIterator[dict[str, Any]]:
-    """Yield a thread's runs, the newest first, a page at a time."""
-    offset = 0
+async def _is_superseded(client: LangGraphClient, thread_id: str, run: dict[str, Any]) -> bool:
+    """Whether another run was made while this one ran, to roll it back. The JavaScript server calls that an error."""
+    begins, ends = (datetime.fromisoformat(run[name]) for name in ("created_at", "updated_at"))
+    runs = await _runs_since(client, thread_id, _STRATEGY, begins)
+    return any(
+        other["multitask_strategy"] == "rollback" and datetime.fromisoformat(other["created_at"]) <= ends
+        for other in runs
+        if other["run_id"] != run["run_id"]
+    )
+
+
+async def _thread_after(client: LangGraphClient, thread_id: str, run_id: str) -> dict[str, Any] | None:
+    """Return what a run has left on its thread: `status`, and `interrupts` by task.
+
+    None where that can't be told: another run has been at work there since, or this client may not search. `search`,
+    because `threads.get` brings the values too.
+    """
+    try:
+        found = await client.threads.search(ids=[thread_id], select=["thread_id", "status", "interrupts"], limit=1)
+    except (NotFoundError, PermissionDeniedError, UnprocessableEntityError):
+        return None
+    later = await _later_runs(client, thread_id, run_id)  # asked after the thread: what is not there yet left no trace
+    if later is None or any(run["status"] != "pending" for run in later):
+        return None
+    return next((dict(thread) for thread in found if thread["thread_id"] == thread_id), None)
+
+
+async def _later_runs(client: LangGraphClient, thread_id: str, run_id: str) -> list[dict[str, Any]] | None:
+    """Return the runs of a thread that were made after this one, the oldest first; None where it has not this one."""
+    runs = await _runs_since(client, thread_id, _LISTED, None, run_id)
+    at = next((at for at, run in enumerate(runs) if run["run_id"] == run_id), None)
+    return None if at is None else runs[at + 1 :]
+
+
+async def _runs_since(
+    client: LangGraphClient,
+    thread_id: str,
+    select: list[RunSelectField],
+    earliest: datetime | None,
+    run_id: str | None = None,
+) -> list[dict[str, Any]]:
+    """Return the runs of a thread, the oldest first: those since `earliest`, or back to the run `run_id` at the least.
+
+    Servers list them in an order of their own: the Python one has the newest first, the JavaScript one the oldest. Only
+    where what came shows that it is the former is the rest, which is older still, left alone.
+    """
+    found: dict[str, dict[str, Any]] = {}
+    times: list[datetime] = []
     while True:
-        page = await client.runs.list(thread_id, limit=_PAGE, offset=offset, select=select)
-        for run in page:
-            yield dict(run)
-        if len(page) < _PAGE:
-            return
-        offset += _PAGE
+        page = await client.runs.list(thread_id, limit=_PAGE, offset=len(times), select=select)
+        found |= {run["run_id"]: dict(run) for run in page}
+        times += [_made(dict(run))[0] for run in page]
+        is_newest_first = times == sorted(times, reverse=True) and times[:1] > times[-1:]
+        is_enough = times[-1:] < [earliest] if earliest else run_id in found
+        if len(page) < _PAGE or (is_newest_first and is_enough):
+            break
+    return sorted((run for run in found.values() if not earliest or _made(run)[0] >= earliest), key=_made)
+
+
+def _made(run: dict[str, Any]) -> tuple[datetime, str]:
+    """Return when a run was made, as far as it is told, and its id, which goes by that too."""
+    made = datetime.fromisoformat(run["created_at"])
+    return made if made.tzinfo else made.replace(tzinfo=UTC), run["run_id"]
+
+
+def _time_in(run_id: str) -> datetime | None:
+    """Return the time in a UUID of version 7, which LangGraph's ids are."""
+    uuid, now = UUID(run_id), time.time()
+    return datetime.fromtimestamp(min((uuid.int >> 80) / 1000, now), UTC) if uuid.version == _V7 else None
+
+
+def _earliest(created_at: str) -> datetime:
+    """Return when, by LangGraph's clock, a run can have been made at the earliest; a body may say any time at all."""
+    created = min(datetime.fromisoformat(created_at), datetime.now(UTC))
+    return max(created, _FIRST) - _CLOCKS_DIFFER
 
 
 def _resumes(kwargs: dict[str, Any]) -> bool:

@@ -16,7 +16,7 @@ import orjson
 _DEPENDS = (400, 404, 409, 422)  # statuses that mean one thing from LangGraph, and nothing about it from anybody else
 _NO_ROUTE = ("Not Found", "Method Not Allowed")  # Starlette's own words
 _JS = re.compile(  # sentences of @langchain/langgraph-api 1.5
-    r"(?:Thread|Run|Assistant|Graph|Spec)\b.{0,300}\bnot found"
+    r"(?:Thread|Run|Assistant|Graph|Spec|Checkpoint)\b.{0,300}\bnot found"
     r"|No assistant found for |Thread already exists|Thread is (?:already running|busy)",
     re.DOTALL,
 )

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 from botocore.exceptions import BotoCoreError, ClientError
 
 from runledger.adapters import aws, deadline
-from runledger.core.ledger import Placed, payload_key, request_key
+from runledger.core.deliveries import payload_of
+from runledger.core.ledger import Placed, payload_key, questions_key, request_key
 from runledger.core.problems import unavailable
 
 if TYPE_CHECKING:
@@ -51,6 +52,14 @@ class Bucket:
         self._put(key, payload.text)
         return Placed(payload, key)
 
+    def put_questions(self, launch_id: str | None, run_id: str, text: str | None) -> str | None:
+        """Store the questions of a run, where its item can't hold all of them; return their key."""
+        if text is None:
+            return None
+        key = questions_key(launch_id, run_id, payload_of(text).sha256)
+        self._put(key, text)
+        return key
+
     def put_request(self, launch_id: str, digest: str, text: str) -> str:
         """Store the request of a launch, before its item points at it; return its key."""
         key = request_key(launch_id, digest)
@@ -58,7 +67,7 @@ class Bucket:
         return key
 
     def fetch(self, key: str) -> str:
-        """Return the request or the payload stored under `key`."""
+        """Return the request, the payload or the questions stored under `key`."""
         try:
             stored = self._client.get_object(Bucket=self.name, Key=key)["Body"].read()
         except (BotoCoreError, ClientError) as error:
@@ -66,7 +75,7 @@ class Bucket:
         return gzip.decompress(stored).decode()
 
     def link(self, key: str) -> str:
-        """Return a URL under which anyone can read a payload for LINK_SECONDS.
+        """Return a URL under which anyone can read a payload, or questions, for LINK_SECONDS.
 
         It is signed here, without a call. The object's Content-Encoding has a browser unpack it.
         """

@@ -14,6 +14,7 @@ from runledger.core.requests import json_object, unknown_members
 if TYPE_CHECKING:
     from runledger.core.strict_json import Json
 
+_NAMED = 10  # interrupt ids in one message, at most
 FIELDS = {"resume": ANYTHING}
 # Whether `resume` must or must not be there, and with which members, is for the run's questions to say.
 BODY: Schema = {
@@ -56,18 +57,17 @@ def parse_answer(body: bytes | None, questions: str) -> Answer:
 
 
 def _by_id(value: Json, asked: list[dict[str, Any]]) -> dict[str, Json]:
-    ids = [str(question["id"]) for question in asked]
+    ids = dict.fromkeys(str(question["id"]) for question in asked)
     if isinstance(value, dict) and set(value) == set(ids):
         return value
     if len(ids) == 1:
-        return {ids[0]: value}
+        return {next(iter(ids)): value}
+    named = ", ".join(list(ids)[:_NAMED]) + f" and {len(ids) - _NAMED} more" * (len(ids) > _NAMED)
     if not isinstance(value, dict):
-        raise invalid_request(
-            FieldError("/resume", f"must be an object with an answer for each interrupt id: {', '.join(ids)}")
-        )
+        raise invalid_request(FieldError("/resume", f"must be an object with an answer for each interrupt id: {named}"))
     raise invalid_request(
         *(FieldError(f"/resume/{one}", "missing; all are answered at once") for one in ids if one not in value),
-        *unknown_members(value, ids, f"no question of this run; those are {', '.join(ids)}", at="/resume"),
+        *unknown_members(value, ids, f"no question of this run; those are {named}", at="/resume"),
     )
 
 

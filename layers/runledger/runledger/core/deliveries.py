@@ -106,14 +106,16 @@ def parse_delivery(body: bytes, *spellings: str, coding: str = "") -> Delivery |
         return Trimmed(launch_id, None)
     if status is None or constants:
         return Trimmed(launch_id, run_id.lower())
+    thread_id = members.get("thread_id")
+    is_rolled_back = (status, members.get("error")) == ("error", "rollback")  # in the JavaScript server's words
     return Delivery(
         run_id=run_id.lower(),
         status=status,
-        outcome=outcome_of(status, temporary=kwargs.get("temporary") is True),
+        outcome="rolled_back" if is_rolled_back else outcome_of(status, temporary=kwargs.get("temporary") is True),
         launch_id=launch_id,
         ledger_id=None if metadata.get("ledger_id") is None else str(metadata["ledger_id"]),
         temporary=kwargs.get("temporary") is True,
-        thread_id=_name(members.get("thread_id")),
+        thread_id=thread_id.lower() if isinstance(thread_id, str) and _UUID.fullmatch(thread_id) else None,
         assistant_id=_name(members.get("assistant_id")),
         created_at=normalised(members.get("created_at")),
         started_at=normalised(members.get("run_started_at")),
@@ -173,7 +175,8 @@ def _name(value: object) -> str | None:
 
 
 def _error(value: object) -> dict[str, str] | None:
-    members = _map(value)
+    """Return an error's type and message; the JavaScript server sends the message alone, as text."""
+    members = {"message": value} if isinstance(value, str) else _map(value)
     kept = {
         name: clean(text[:_MAX_ERROR])
         for name, text in (("type", members.get("error")), ("message", members.get("message")))

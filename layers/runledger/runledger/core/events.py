@@ -33,6 +33,8 @@ _SHOWN = (
     "ended_at",
     "payload_bytes",
     "result_too_large",
+    "missing",
+    "question_count",
     "doubled",
     "confirmed",
 )

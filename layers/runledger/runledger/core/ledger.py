@@ -82,6 +82,11 @@ def payload_key(launch_id: str | None, run_id: str, sha256: str) -> str:
     return f"runs/{launch_id or 'shared'}/{run_id}/{sha256}.json.gz"
 
 
+def questions_key(launch_id: str | None, run_id: str, sha256: str) -> str:
+    """Return the bucket key of a run's questions that are too large for its item."""
+    return payload_key(launch_id, run_id, f"questions-{sha256}")
+
+
 def request_key(launch_id: str, digest: str) -> str:
     """Return the bucket key of a launch's request that is too large for its item."""
     return f"launches/{launch_id}/{digest}.json.gz"

@@ -19,6 +19,7 @@ Those of a run that waits for a person are in `answer_states`, those of deliveri
 | rolled_back  | launch, `pending` or `lost`               | reconcile, `rolled_back`                               |
 | doubled      | any, of this launch, not marked           | the same, marked as a second run of its launch         |
 | postponed    | any, due as read                          | the same, due later                                    |
+| unreadable   | any, `pending` or `settling`, as read     | the same, one unreadable look more                     |
 | closed       | any, due as read, no event to be sent     | the same, due no more: nothing is left to do           |
 | due_now      | any, `pending`, `settling` or `lost`      | the same, due now                                      |
 
@@ -53,7 +54,9 @@ MISSED_SECONDS = 1800  # and over how long
 OPEN = ("pending", "settling", "awaiting_input")  # outcomes of a run that LangGraph is still to be asked about
 _MISSED = ("misses", "missed_since")
 _BRIEF = 200  # characters of an error's type and message that lists show: the indexes hold them for each run
-COUNTS = ("checks", "failures", *_MISSED)  # of looks at a run, as long as it is as it is
+_UNREAD = ("unreadable", "unread_since")
+COUNTS = ("checks", "failures", *_MISSED, *_UNREAD)  # of looks at a run, as long as it is as it is
+UNREADABLE_LOOKS = 5  # at a checkpoint that LangGraph itself would not show; its status has to do then (G14)
 NEW = "attribute_not_exists(#run_id) OR attribute_exists(#claim)"  # a claim gives way to who knows the run
 CLAIM_ALONE = ("claim", "claimed_by")
 CLAIM = (*CLAIM_ALONE, *_MISSED, "delivered_at", "payload", "payload_key", "payload_bytes", "payload_sha256", "error")
@@ -177,7 +180,7 @@ def conflicts(delivery: Delivery, item: Mapping[str, Any]) -> bool:
     return recorded not in ("settling", says)
 
 
-def reconciled(  # noqa: PLR0913 - the facts of a run's end, each by name
+def reconciled(  # noqa: PLR0913 - what was found, where its large parts are, and what is known of the webhook
     run_id: str,
     seen: Seen,
     placed: Placed | None,
@@ -185,8 +188,9 @@ def reconciled(  # noqa: PLR0913 - the facts of a run's end, each by name
     *,
     is_heard: bool = False,
     is_deliverable: bool = True,
+    questions_key: str | None = None,
 ) -> Update:
-    """Record what LangGraph says of a run whose webhook has not come; `placed` is None for a result that is too large.
+    """Record what LangGraph says of a run whose webhook has not come; `placed` is None for a result that can't be had.
 
     When it is due again, it is time to say that the webhook is lost (`unheard`), unless none was to be sent, one
     `is_heard` of that could not be recorded, or none could come: its result is not `is_deliverable`.
@@ -200,10 +204,8 @@ def reconciled(  # noqa: PLR0913 - the facts of a run's end, each by name
             "source": "reconcile",
             "status": seen.status,
             "ended_at": seen.ended_at,
-            **_error(seen.error),
-            "questions": seen.questions,
-            "doubled": True if seen.ignored else None,
-            "result_too_large": True if placed is None else None,
+            **found_as(seen, questions_key),
+            "result_too_large": True if placed is None and not seen.missing else None,
             "webhook_awaited": True if is_awaited else None,
             "updated_at": iso(now),
             **(placed.attributes() if placed else {}),
@@ -215,17 +217,15 @@ def reconciled(  # noqa: PLR0913 - the facts of a run's end, each by name
     )
 
 
-def settled(run_id: str, seen: Seen, now: float) -> Update:
-    """Say what a success was, the end or a question, or what a word that is not known here has become."""
+def settled(run_id: str, seen: Seen, now: float, questions_key: str | None = None) -> Update:
+    """Say what a success was, the end or a question, or what a status that is not known here has become."""
     return Update(
         key={"run_id": run_id},
         condition="#outcome = :settling",
         given={"settling": "settling"},
         set={
             "status": seen.status,
-            **_error(seen.error),
-            "questions": seen.questions,
-            "doubled": True if seen.ignored else None,
+            **found_as(seen, questions_key),
             "updated_at": iso(now),
             **reached(run_id, seen.outcome, now),
         },
@@ -319,15 +319,32 @@ def doubled(run_id: str, launch_id: str, now: float) -> Update:
     )
 
 
-def postponed(run_id: str, was_due: int, next_check: float, *, known: bool = False) -> Update:
-    """Look at a run again later: LangGraph knows it and it has not ended (`known`), or this check failed."""
+def postponed(
+    run_id: str, was_due: int, next_check: float, *, known: bool = False, unsettled: float | None = None
+) -> Update:
+    """Look at a run again later: LangGraph knows it and it has not ended (`known`), or this check failed.
+
+    `unsettled` is the time of a look that should have settled the run and could not; the first such is kept.
+    """
     return Update(
         key={"run_id": run_id},
         condition="#due_at = :was_due",
         given={"was_due": was_due},
         set=due(run_id, next_check),
+        once={} if unsettled is None else {"unread_since": int(unsettled)},
         add={"checks": 1} if known else {"checks": 1, "failures": 1},
-        remove=(*_MISSED, "failures") if known else (),
+        remove=(*_MISSED, "failures", *(_UNREAD if unsettled is None else ())) if known else (),
+    )
+
+
+def unreadable(run_id: str, looks: int) -> Update:
+    """Count a look at which LangGraph itself would not show the run's checkpoint, after `looks` others."""
+    return Update(
+        key={"run_id": run_id},
+        condition="#outcome IN (:pending, :settling) AND "
+        + ("#unreadable = :looks" if looks else "attribute_not_exists(#unreadable)"),
+        given={"pending": "pending", "settling": "settling", **({"looks": looks} if looks else {})},
+        add={"unreadable": 1},
     )
 
 
@@ -353,6 +370,18 @@ def due_now(run_id: str, now: float) -> Update:
     )
 
 
+def found_as(seen: Seen, questions_key: str | None) -> dict[str, Value | None]:
+    """Return the attributes of what LangGraph says of a run; `questions_key` is where all its questions are."""
+    return {
+        **of_error(seen.error),
+        "questions": seen.questions,
+        "question_count": seen.question_count,
+        "questions_key": questions_key,
+        "missing": seen.missing,
+        "doubled": True if seen.ignored else None,
+    }
+
+
 def of_webhook(delivery: Delivery, placed: Placed, now: float) -> dict[str, Value | None]:
     """Return the attributes of a run that a webhook told of."""
     return {
@@ -360,14 +389,14 @@ def of_webhook(delivery: Delivery, placed: Placed, now: float) -> dict[str, Valu
         "source": "webhook",
         "started_at": delivery.started_at,
         "ended_at": delivery.ended_at,
-        **_error(delivery.error),
+        **of_error(delivery.error),
         "delivered_at": iso(now),
         "updated_at": iso(now),
         **placed.attributes(),
     }
 
 
-def _error(error: dict[str, str] | None) -> dict[str, Value | None]:
+def of_error(error: dict[str, str] | None) -> dict[str, Value | None]:
     """Return an error's attributes: as a run shows it, and briefly, as lists do."""
     return {"error": error, "error_brief": error and {name: text[:_BRIEF] for name, text in error.items()}}
 

@@ -30,6 +30,8 @@ from runledger.core.run_states import (
     NEW,
     conflicts,
     event,
+    found_as,
+    of_error,
     of_outcome,
     of_webhook,
     reached,
@@ -71,7 +73,7 @@ def contradicted(delivery: Delivery, placed: Placed, item: Mapping[str, Any], no
     )
 
 
-def confirmed(one: Kept, facts: Facts, seen: Seen, now: float) -> Update:
+def confirmed(one: Kept, facts: Facts, seen: Seen, now: float, questions_key: str | None = None) -> Update:
     """Turn a claim into a run that LangGraph knows, with `facts`, and that has ended as `seen`."""
     delivery = one.delivery
     return Update(
@@ -81,10 +83,9 @@ def confirmed(one: Kept, facts: Facts, seen: Seen, now: float) -> Update:
         set={
             **_of(facts),
             **of_webhook(delivery, one.placed, now),
+            **found_as(seen, questions_key),
+            **of_error(seen.error or (delivery.error if seen.status == delivery.status else None)),
             "status": seen.status,
-            "error": seen.error or (delivery.error if seen.status == delivery.status else None),
-            "questions": seen.questions,
-            "doubled": seen.ignored or None,
             "disputed": True if one.disputed or seen.status != delivery.status else None,
             **reached(delivery.run_id, seen.outcome, now),
         },
@@ -161,7 +162,9 @@ def doubted(run: Mapping[str, Any], now: float) -> Update:
     )
 
 
-def corrected(item: Mapping[str, Any], seen: Seen, placed: Placed | None, now: float) -> Update:
+def corrected(
+    item: Mapping[str, Any], seen: Seen, placed: Placed | None, now: float, questions_key: str | None = None
+) -> Update:
     """Record what LangGraph says of a run that is disputed, or whose end it does not confirm; `item` is as it was read.
 
     Where LangGraph's status is the recorded one, the outcome stays, and the payload is LangGraph's. An outcome whose
@@ -172,11 +175,11 @@ def corrected(item: Mapping[str, Any], seen: Seen, placed: Placed | None, now: f
     is_same = seen.status == item["status"] and recorded != "settling"
     outcome = recorded if is_same else seen.outcome
     as_read, given = _as_read(item)
-    payload = placed.attributes() if placed else dict.fromkeys(_OF_PAYLOAD)
+    payload = placed.attributes() if placed else {} if is_same and seen.missing else dict.fromkeys(_OF_PAYLOAD)
     told: dict[str, Value | None] = {
-        "error": seen.error or (item.get("error") if is_same else None),
-        "questions": item.get("questions") if is_same else seen.questions,
-        "result_too_large": True if placed is None else None,
+        **({} if is_same else found_as(seen, questions_key)),
+        "missing": seen.missing,
+        "result_too_large": True if placed is None and not seen.missing else None,
         "unpublished": _unsent(item, outcome),
         **payload,
     }
@@ -215,7 +218,7 @@ def reopened(item: Mapping[str, Any], now: float) -> Update:
     """
     as_read, given = _as_read(item)
     unsent = _unsent(item, "pending")
-    taken_back = (*_OF_PAYLOAD, "error", "started_at", "ended_at", "delivered_at", "questions")
+    taken_back = (*_OF_PAYLOAD, "error", "error_brief", "started_at", "ended_at", "delivered_at", "questions")
     return Update(
         key={"run_id": item["run_id"]},
         condition=f"#source = :webhook AND {as_read}",

@@ -41,6 +41,7 @@ RUN = (
     "outcome",
     "error",
     "questions",
+    "question_count",
     "answered_by",
     "source",
     "conflict",
@@ -49,6 +50,7 @@ RUN = (
     "confirmed",
     "corrected_from",
     "result_too_large",
+    "missing",
     "doubled",
     "created_at",
     "started_at",
@@ -74,14 +76,23 @@ def is_final(item: Item) -> bool:
     return item["outcome"] in _FINAL and not is_doubtful(item)
 
 
-def run(item: Item, prefix: str, payload_url: str | None = None, payload_at: tuple[str, str] | None = None) -> str:
+def run(
+    item: Item,
+    prefix: str,
+    payload_url: str | None = None,
+    payload_at: tuple[str, str] | None = None,
+    questions_url: str | None = None,
+) -> str:
     """Write a run as JSON text; `prefix` is what stands before `/runs` in the paths of this API.
 
-    A payload that stands elsewhere is shown by a link, or by its bucket and key.
+    A payload that stands elsewhere is shown by a link, or by its bucket and key, and by a link all of its questions
+    where the item has not got them.
     """
     members = members_of(item, RUN)
     if payload_url:
         members["payload_url"] = json.dumps(payload_url)
+    if questions_url:
+        members["questions_url"] = json.dumps(questions_url)
     if payload_at:
         members["payload_bucket"], members["payload_key"] = map(json.dumps, payload_at)
     members["links"] = json.dumps(_links(item, prefix))
