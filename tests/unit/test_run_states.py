@@ -482,7 +482,7 @@ def test_g14_since_when_a_run_could_not_be_settled_is_kept(*, known: bool) -> No
 )
 def test_g14_an_unreadable_look_counts_once(looks: int, condition: str) -> None:
     update = run_states.unreadable(RUN, looks)
-    assert update.condition == f"#outcome IN (:pending, :settling) AND {condition}"
+    assert update.condition == f"(#outcome IN (:pending, :settling) OR attribute_exists(#disputed)) AND {condition}"
     assert update.add == {"unreadable": 1}
     assert changes(update) == {}
 

@@ -341,7 +341,7 @@ def unreadable(run_id: str, looks: int) -> Update:
     """Count a look at which LangGraph itself would not show the run's checkpoint, after `looks` others."""
     return Update(
         key={"run_id": run_id},
-        condition="#outcome IN (:pending, :settling) AND "
+        condition="(#outcome IN (:pending, :settling) OR attribute_exists(#disputed)) AND "
         + ("#unreadable = :looks" if looks else "attribute_not_exists(#unreadable)"),
         given={"pending": "pending", "settling": "settling", **({"looks": looks} if looks else {})},
         add={"unreadable": 1},
