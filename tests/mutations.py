@@ -176,7 +176,7 @@ MUTATIONS = (
         "G14",
         "a proxy's answer passes for LangGraph's",
         f"{LANGGRAPH}/checkpoints.py",
-        "if words and response.status_code in _ABOUT_THE_CHECKPOINT:",
+        "if said and response.status_code in _ABOUT_THE_CHECKPOINT:",
         "if response.status_code in _ABOUT_THE_CHECKPOINT:",
     ),
     Mutation(
@@ -1449,8 +1449,8 @@ MUTATIONS = (
         "G11",
         "an invented end of a run that goes on stands",
         f"{RECONCILE}/due_runs.py",
-        'case Running() if item.get("source") == "webhook":',
-        "case Running() if False:",
+        'if item.get("source") == "webhook" and not _waits(item):',
+        "if False:",
     ),
     Mutation(
         "G11",

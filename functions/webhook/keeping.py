@@ -109,6 +109,10 @@ def _kept(delivery: Delivery) -> Answer:
 
 
 def _too_many(whose: str) -> Problem:
-    problem = unavailable(f"Too many deliveries {whose} are about runs that are not confirmed yet.")
-    problem.slug = "too-many-unconfirmed"
-    return problem
+    return Problem(
+        503,
+        "too-many-unconfirmed",
+        "Too many unconfirmed runs",
+        f"Too many deliveries {whose} are about runs that are not confirmed yet. Send the same request again.",
+        headers={"Retry-After": "60"},
+    )

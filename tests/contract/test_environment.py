@@ -63,6 +63,8 @@ WATCHED = {
         "result_too_large",
         "oversized",
         "overdue",
+        "forged",
+        "unconfirmed",
         "oldest_due",
     },
 }

@@ -7,11 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from runledger.core import run_states
+from runledger.core.deliveries import Delivery, parse_delivery
+from runledger.core.ledger import Placed
 from tests.integration import faults as kinds
 from tests.integration.langgraph_double import Told
 from tests.integration.listener import Listener, listen
 from tests.integration.scene import QUESTION
-from tests.integration.support import NOW, new_id
+from tests.integration.support import NOW, delivery, new_id
 
 if TYPE_CHECKING:
     from tests.integration.faults import Faults
@@ -31,6 +34,17 @@ def client_of(adapter: Any) -> Any:
 
 def letters(scene: Scene) -> list[dict[str, Any]]:
     return [json.loads(letter["body"]) | {"reason": letter["reason"]} for letter in scene.aws.letters("Notify")]
+
+
+def failed(scene: Scene, notify: Stream) -> tuple[str, list[dict[str, Any]]]:
+    """Have a run fail and LangGraph confirm that; return the run and the records of what is to be told."""
+    run_id = scene.launched("error")
+    scene.delivered(run_id, "error")
+    (unverified,) = notify.batches()
+    assert notify.bring(unverified) == []
+    (verified,) = notify.batches()
+    scene.langgraph.requests.clear()
+    return run_id, verified
 
 
 def poisoned(scene: Scene) -> str:
@@ -100,12 +114,45 @@ def test_g14_a_checkpoint_that_cannot_be_read_is_left_to_reconcile(scene: Scene,
     assert "unreadable" not in scene.run(run_id)
 
 
-def test_g8_a_failure_is_told_without_asking_langgraph(scene: Scene, notify: Stream, listener: Listener) -> None:
+def test_g8_g11_a_failure_is_told_at_once_when_langgraph_has_confirmed_it(
+    scene: Scene, notify: Stream, listener: Listener
+) -> None:
     run_id = scene.launched("error")
     scene.delivered(run_id, "error")
+    (unverified,) = notify.batches()
+    assert notify.bring(unverified) == []
+    assert (listener.heard(), scene.steps) == ([], ["GET /threads/…/runs/…"])
+    assert "unverified" not in scene.run(run_id)
     notify.flow()
     assert listener.heard() == [("Run Failed", f"{run_id}/failed")]
     assert scene.steps == []
+    assert not {"unpublished", "due_at", "due_shard"} & set(scene.run(run_id))
+
+
+def test_g11_a_failure_that_langgraph_contradicts_is_told_nobody_and_left_to_reconcile(
+    scene: Scene, notify: Stream, listener: Listener
+) -> None:
+    run_id = scene.launched("success")
+    scene.delivered(run_id, "error")
+    scene.wall.now += 7
+    notify.flow()
+    item = scene.run(run_id)
+    assert (item["outcome"], item["disputed"], item["due_at"]) == ("failed", True, int(NOW) + 7)
+    assert listener.heard() == []
+    assert scene.output.counts == {"contradicted": 1}
+    assert scene.look(run_id)["outcome"] == "succeeded"
+    assert listener.heard() == [("Run Succeeded", f"{run_id}/succeeded")]
+
+
+def test_g11_while_a_run_goes_on_in_langgraph_its_end_is_told_nobody_and_left_to_reconcile(
+    scene: Scene, notify: Stream, listener: Listener
+) -> None:
+    run_id = scene.launched("running")
+    scene.delivered(run_id, "error")
+    before = scene.run(run_id)
+    notify.flow()
+    assert scene.run(run_id) == before
+    assert listener.heard() == []
 
 
 def test_a_run_is_shown_as_it_was_once_its_event_has_left(scene: Scene, notify: Stream) -> None:
@@ -115,7 +162,7 @@ def test_a_run_is_shown_as_it_was_once_its_event_has_left(scene: Scene, notify: 
     scene.wall.now += 60
     notify.flow()
     told = scene.run(run_id)
-    assert set(before) - set(told) == {"unpublished", "event_state", "due_at", "due_shard"}
+    assert set(before) - set(told) == {"unpublished", "event_state", "due_at", "due_shard", "unverified"}
     assert told == {name: value for name, value in before.items() if name in told}
 
 
@@ -124,15 +171,21 @@ def test_g10_what_means_nothing_to_others_does_not_reach_the_function(scene: Sce
     assert notify.batches() == []
 
 
-def test_g10_an_event_costs_four_calls_and_a_question_about_a_run_two(scene: Scene, notify: Stream) -> None:
+@pytest.mark.parametrize(
+    ("status", "asked"),
+    [("success", ["GET /threads/…/runs/…", "POST /threads/…/history"]), ("error", ["GET /threads/…/runs/…"])],
+)
+def test_g10_an_event_costs_four_calls_and_what_a_run_came_to_a_question_or_two(
+    scene: Scene, notify: Stream, status: str, asked: list[str]
+) -> None:
     made: list[str] = []
     for client in (client_of(notify.app.runs), client_of(notify.app.telling.bus)):
         client.meta.events.register("before-send", lambda event_name, **_: made.append(event_name.split(".")[-1]))
-    run_id = scene.launched("success")
-    scene.delivered(run_id, "success")
-    (settling,) = notify.batches()
-    notify.bring(settling)
-    assert (made, scene.steps) == (["UpdateItem"], ["GET /threads/…/runs/…", "POST /threads/…/history"])
+    run_id = scene.launched(status)
+    scene.delivered(run_id, status)
+    (uncertain,) = notify.batches()
+    notify.bring(uncertain)
+    assert (made, scene.steps) == (["UpdateItem"], asked)
     made.clear()
     (told,) = notify.batches()
     notify.bring(told)
@@ -143,9 +196,11 @@ def test_g10_an_event_costs_four_calls_and_a_question_about_a_run_two(scene: Sce
 def test_g8_the_stream_read_twice_tells_once(scene: Scene, notify: Stream, listener: Listener) -> None:
     run_id = scene.launched("error")
     scene.delivered(run_id, "error")
-    (batch,) = notify.batches()
-    for _ in range(3):
-        assert notify.bring(batch) == []
+    for _ in ("unverified", "verified"):
+        (batch,) = notify.batches()
+        for _ in range(3):
+            assert notify.bring(batch) == []
+    assert notify.batches() == []
     assert listener.heard() == [("Run Failed", f"{run_id}/failed")]
 
 
@@ -166,9 +221,7 @@ def test_g8_the_stream_dropped_every_event_leaves_by_reconcile(
 def test_g8_what_the_bus_does_not_take_is_repeated_until_it_does(
     scene: Scene, notify: Stream, listener: Listener, faults: Faults, kind: str
 ) -> None:
-    run_id = scene.launched("error")
-    scene.delivered(run_id, "error")
-    (batch,) = notify.batches()
+    run_id, batch = failed(scene, notify)
     scene.wall.now += 59
     with faults.on(client_of(notify.app.telling.bus), kind):
         assert notify.bring(batch) == [run_id]
@@ -187,6 +240,8 @@ def test_g8_a_poisoned_record_holds_nobody_up_and_becomes_a_dead_letter_after_a_
         scene.delivered(run_id, "error")
     (batch,) = notify.batches()
     assert notify.bring(batch) == [bad]
+    (verified,) = notify.batches()
+    assert notify.bring([*batch, *verified]) == [bad]
     assert {told for _, told in listener.heard()} == {f"{run_id}/failed" for run_id in good}
     scene.wall.now += 60
     assert notify.bring(batch) == []
@@ -214,11 +269,18 @@ def test_g8_a_dead_letter_that_cannot_be_put_down_is_tried_again(scene: Scene, n
 
 
 def test_g8_no_event_is_begun_that_may_not_end(scene: Scene, notify: Stream, listener: Listener) -> None:
+    run_id, batch = failed(scene, notify)
+    assert notify.bring(batch, seconds=27) == [run_id]
+    assert listener.heard() == []
+
+
+def test_g11_no_question_is_begun_that_may_not_end(scene: Scene, notify: Stream) -> None:
     run_id = scene.launched("error")
     scene.delivered(run_id, "error")
     (batch,) = notify.batches()
-    assert notify.bring(batch, seconds=27) == [run_id]
-    assert listener.heard() == []
+    assert notify.bring(batch, seconds=27) == []
+    assert scene.steps == []
+    assert scene.run(run_id)["unverified"] is True
 
 
 @pytest.mark.parametrize(
@@ -257,25 +319,34 @@ def test_g8_langgraph_silent_holds_no_event_up(
     scene: Scene, notify: Stream, listener: Listener, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(notify.app, "_LOOK_SECONDS", 0.2)
-    silent, failed = scene.launched("success"), scene.launched("error")
+    known, told = failed(scene, notify)
+    silent, doubtful = scene.launched("success"), scene.launched("error")
     scene.delivered(silent, "success")
-    scene.delivered(failed, "error")
+    scene.delivered(doubtful, "error")
     scene.langgraph.instead = lambda _: Told(silent=True)
+    (asked,) = notify.batches()
+    assert notify.bring([*asked, *told]) == []
     notify.flow()
-    assert listener.heard() == [("Run Failed", f"{failed}/failed")]
+    assert listener.heard() == [("Run Failed", f"{known}/failed")]
     assert scene.run(silent)["outcome"] == "settling"
+    assert scene.run(doubtful)["unverified"] is True
 
 
 def test_g8_langgraphs_secret_unreadable_holds_no_event_up(
     scene: Scene, notify: Stream, listener: Listener, faults: Faults
 ) -> None:
-    settling, failed = scene.launched("success"), scene.launched("error")
+    known, told = failed(scene, notify)
+    settling, doubtful = scene.launched("success"), scene.launched("error")
     scene.delivered(settling, "success")
-    scene.delivered(failed, "error")
+    scene.delivered(doubtful, "error")
+    (asked,) = notify.batches()
+    notify.app.secret.forget()
     with faults.on(client_of(notify.app.secret), kinds.BROKEN):
+        assert notify.bring([*asked, *told]) == []
         notify.flow()
-    assert listener.heard() == [("Run Failed", f"{failed}/failed")]
+    assert listener.heard() == [("Run Failed", f"{known}/failed")]
     assert scene.run(settling)["outcome"] == "settling"
+    assert scene.run(doubtful)["unverified"] is True
 
 
 def test_a_key_that_langgraph_refuses_is_read_anew(scene: Scene, notify: Stream) -> None:
@@ -293,15 +364,18 @@ def test_a_key_that_langgraph_refuses_is_read_anew(scene: Scene, notify: Stream)
 def test_g8_a_ledger_out_of_order_is_no_dead_letter_within_the_minute(
     scene: Scene, notify: Stream, listener: Listener, faults: Faults
 ) -> None:
-    settling, failed = scene.launched("success"), scene.launched("error")
+    known, told = failed(scene, notify)
+    settling, doubtful = scene.launched("success"), scene.launched("error")
     scene.delivered(settling, "success")
-    scene.delivered(failed, "error")
-    (batch,) = notify.batches()
+    scene.delivered(doubtful, "error")
+    (asked,) = notify.batches()
+    batch = [*asked, *told]
     with faults.on(client_of(notify.app.runs), kinds.THROTTLED):
-        assert notify.bring(batch) == [failed]
+        assert notify.bring(batch) == [known]
     assert notify.bring(batch) == []
     notify.flow()
-    assert {told for _, told in listener.heard()} == {f"{failed}/failed", f"{settling}/succeeded"}
+    ends = {f"{known}/failed", f"{settling}/succeeded", f"{doubtful}/failed"}
+    assert {event_id for _, event_id in listener.heard()} == ends
 
 
 def test_g4_notify_and_reconcile_settle_once(scene: Scene, notify: Stream, listener: Listener) -> None:
@@ -316,13 +390,20 @@ def test_g4_notify_and_reconcile_settle_once(scene: Scene, notify: Stream, liste
     assert listener.heard() == [("Run Succeeded", f"{run_id}/succeeded")]
 
 
-def test_a_run_without_a_thread_is_left_to_reconcile(scene: Scene, notify: Stream) -> None:
-    """Trimmed away; its launch's record brings it."""
+@pytest.mark.parametrize(
+    ("status", "heard"), [("success", ["succeeded"]), ("error", ["failed"]), ("paused", [])], ids=str
+)
+def test_g11_a_run_without_a_thread_is_told_on_its_webhooks_word_and_langgraph_not_asked(
+    scene: Scene, notify: Stream, listener: Listener, status: str, heard: list[str]
+) -> None:
     run_id = new_id()
-    scene.delivered(run_id, "success", thread_id=None)
+    told = parse_delivery(delivery(run_id, None, status=status, kwargs={"temporary": True}).encode())
+    assert isinstance(told, Delivery)
+    scene.apply(run_states.believed(told, Placed(told.payload, None), scene.wall.now))
     notify.flow()
-    assert scene.run(run_id)["outcome"] == "settling"
+    assert [event_id for _, event_id in listener.heard()] == [f"{run_id}/{outcome}" for outcome in heard]
     assert scene.steps == []
+    assert scene.run(run_id)["confirmed"] is False
 
 
 def test_g5_langgraphs_key_is_kept_out_of_the_log(scene: Scene, notify: Stream) -> None:

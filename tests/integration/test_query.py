@@ -14,7 +14,7 @@ import pytest
 
 from runledger.adapters.bucket import Bucket
 from runledger.adapters.tables import Table
-from runledger.core import answer_states, launch_states, run_states
+from runledger.core import answer_states, launch_states, run_states, verification
 from runledger.core.deliveries import Delivery, parse_delivery
 from runledger.core.ledger import Placed
 from runledger.core.settling import Seen, seen
@@ -108,13 +108,19 @@ def test_a_pending_run_is_shown_and_kept_by_no_cache(query: Door, book: Book) ->
 
 @pytest.mark.parametrize("values", ['{"sum":0.30000000000000004,"large":9223372036854775808}', "null", "[-0.0]"])
 def test_g3_a_finished_run_is_shown_with_its_payload_as_received(query: Door, book: Book, values: str) -> None:
+    """Its answer may be kept for a minute once LangGraph has confirmed its end, and no sooner (G11)."""
     launch_id = new_id()
     run_id = book.launched(launch_id)
     told = book.delivered(run_id, launch_id, "error", values=values)
     reply = get_run(query, run_id.upper())
     assert f'"payload": {told.payload.text}' in reply.text
     assert (reply.body["outcome"], reply.body["payload_sha256"]) == ("failed", told.payload.sha256)
-    assert reply.headers["Cache-Control"] == "private, max-age=60"
+    assert (reply.headers["Cache-Control"], reply.body["unverified"]) == ("private, no-cache", True)
+    book.apply(verification.verified(book.runs.item("run_id", run_id) or {}))
+    confirmed = get_run(query, run_id)
+    assert confirmed.headers["Cache-Control"] == "private, max-age=60"
+    assert confirmed.headers["ETag"] != reply.headers["ETag"]
+    assert {**confirmed.body, "unverified": True} == reply.body
 
 
 def test_a_question_is_json_and_not_text(query: Door, book: Book) -> None:
@@ -352,7 +358,7 @@ def test_a_list_is_a_summary(query: Door, book: Book) -> None:
             "run_id": run_id,
             "launch_id": launch_id,
             "thread_id": THREAD,
-            "assistant_id": "fe096781-5601-53d2-b2f6-0d3403f7e9ca",
+            "assistant_id": "agent",
             "status": "error",
             "outcome": "failed",
             "source": "webhook",

@@ -10,9 +10,10 @@ from local.servers import free_port
 from runledger.core import launch_states, run_states
 from runledger.core.problems import unavailable
 from runledger_langgraph.client import LangGraph
+from runledger.core.deliveries import Delivery, parse_delivery
 from tests.integration import faults as kinds
 from tests.integration.langgraph_double import Told
-from tests.integration.support import CHECK, LEASE_ENDS, NOW, Schedule, claim, new_id
+from tests.integration.support import CHECK, LEASE_ENDS, NOW, Schedule, claim, delivery, new_id
 
 if TYPE_CHECKING:
     from runledger.core.ledger import Update
@@ -59,26 +60,17 @@ def test_g1_a_run_that_fails_again_and_again_is_looked_at_at_growing_intervals(s
     assert times == [240, 720, 1620, 2520, 3420]
 
 
-def test_g1_a_trimmed_run_without_a_thread_waits_for_its_launchs_record(scene: Scene) -> None:
+def test_g1_g11_a_run_without_a_thread_is_told_on_its_webhooks_word_and_nobody_is_asked(scene: Scene) -> None:
     run_id, other = new_id(), scene.launched()
-    scene.delivered(run_id, thread_id=None)
+    told = parse_delivery(delivery(run_id, None, kwargs={"temporary": True}).encode())
+    assert isinstance(told, Delivery)
+    scene.apply(run_states.believed(told, Placed(told.payload, None), scene.wall.now))
     item = scene.look(run_id)
-    assert "thread_id" not in item
-    assert (item["outcome"], item["due_at"]) == ("settling", CHECK + 240)
+    assert (item["outcome"], item["source"], item["confirmed"]) == ("succeeded", "webhook", False)
+    assert not {"thread_id", "unpublished", "due_at", "due_shard"} & set(item)
     assert scene.run(other)["outcome"] == "succeeded"
-    assert scene.output.counts == {"reconciled": 1}
-    thread_id = new_id()
-    scene.langgraph.add(thread_id, run_id=run_id)
-    made = run_states.pending(
-        run_id=run_id,
-        launch_id=item["launch_id"],
-        thread_id=thread_id,
-        assistant_id=None,
-        after_seconds=0,
-        now=scene.wall.now,
-    )
-    scene.apply(run_states.launched(made))
-    assert scene.look(run_id)["outcome"] == "succeeded"
+    assert not any(run_id in sent.path for sent in scene.langgraph.requests)
+    assert scene.output.counts == {"reconciled": 1, "published": 1}
 
 
 def test_g1_a_run_that_is_none_stops_no_other(scene: Scene) -> None:

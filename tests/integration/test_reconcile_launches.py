@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from runledger.core import launch_states, run_states
+from runledger.core import launch_states, run_states, unconfirmed
 from runledger.core.deliveries import Delivery, parse_delivery
 from runledger.core.launch_states import WATCHES
 from runledger.core.ledger import LEASE_SECONDS, Placed
@@ -63,8 +63,8 @@ def test_g1_a_launch_that_its_launcher_left_is_started_over(scene: Scene) -> Non
     launch_id = left_behind(scene)
     first = launch(scene, launch_id)["thread_id"]
     item = look(scene, launch_id)
-    assert scene.steps == [LIST, DELETE, THREAD, CREATE]
     second = scene.langgraph.thread_request.body["thread_id"]
+    assert scene.steps == [LIST, DELETE, THREAD, CREATE]
     assert second != first
     assert (item["state"], item["attempt"], item["thread_id"]) == ("started", 2, second)
     assert not {"due_at", "due_shard", "request"} & set(item)
@@ -418,17 +418,24 @@ def test_g2_each_attempt_on_a_callers_thread_is_watched_anew(scene: Scene) -> No
     assert scene.langgraph.known[late]["status"] == "interrupted"
 
 
-def test_g2_a_second_run_whose_webhook_was_trimmed_gets_what_its_launch_knows(scene: Scene) -> None:
+@pytest.mark.parametrize(("status", "outcome"), [("success", "succeeded"), ("error", "failed")])
+def test_g2_g11_a_second_run_whose_webhook_was_trimmed_gets_what_its_launch_knows(
+    scene: Scene, status: str, outcome: str
+) -> None:
     launch_id = on_callers_thread(scene)
     look(scene, launch_id)
-    second = scene.langgraph.add(CALLERS, values="{}", metadata={"launch_id": launch_id})
-    body = delivery(second, launch_id, thread_id=None)
-    told = parse_delivery(body.encode())
+    second = scene.langgraph.add(CALLERS, status=status, values="{}", metadata={"launch_id": launch_id})
+    told = parse_delivery(delivery(second, launch_id, status=status, thread_id=None).encode())
     assert isinstance(told, Delivery)
-    scene.apply(run_states.delivered(told, Placed(told.payload, None), launch_id, scene.wall.now))
-    look(scene, launch_id)
-    assert (scene.run(second)["doubled"], scene.run(second)["thread_id"]) == (True, CALLERS)
-    assert scene.run(second)["outcome"] == "succeeded"
+    kept = unconfirmed.kept(launch_id, told, Placed(told.payload, None), scene.wall.now)
+    assert scene.launcher.launches.apply(kept) is None
+    item = look(scene, launch_id)
+    assert not [name for name in item if name.startswith("kept_about_")]
+    assert item["kept_count"] == 0
+    run = scene.run(second)
+    assert (run["doubled"], run["thread_id"], run["launch_id"]) == (True, CALLERS, launch_id)
+    assert (run["source"], run["payload"]) == ("webhook", told.payload.text)
+    assert (scene.look(second)["outcome"], "unverified" in scene.run(second)) == (outcome, False)
 
 
 @pytest.mark.parametrize(

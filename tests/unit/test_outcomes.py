@@ -41,6 +41,7 @@ def test_each_outcome_is_a_failure_or_a_success_or_neither() -> None:
         "awaiting_input": False,
         "answered": None,
         "abandoned": None,
+        "unconfirmed": None,
         "succeeded": False,
         "failed": True,
         "timed_out": True,

@@ -79,7 +79,9 @@ def changes(update: Update) -> dict[str, object]:
     """Return what the update sets, about the right run, but for `event_state`, which goes with `unpublished` (G8)."""
     assert update.key == {"run_id": RUN}
     assert not set(update.remove) & {name for name, value in update.set.items() if value is not None}
-    assert ("event_state" in update.set) == ("unpublished" in update.add)
+    puts_events = "unpublished" in update.add or bool(update.set.get("unpublished"))
+    assert update.set.get("event_state") == ("unpublished" if puts_events else None)
+    assert ("event_state" in update.remove) == ("unpublished" in update.remove)
     return {name: value for name, value in update.set.items() if value is not None and name != "event_state"}
 
 
@@ -94,8 +96,8 @@ def test_g4_g11_a_pending_run_takes_the_place_of_nothing_but_a_claim(after_secon
         now=NOW,
         metadata='{"a": 1}',
     )
-    assert update.condition == "attribute_not_exists(#run_id) OR #outcome = :unconfirmed"
-    assert update.given == {"unconfirmed": "unconfirmed"}
+    assert update.condition == "attribute_not_exists(#run_id) OR attribute_exists(#claim)"
+    assert not update.given
     assert set(update.remove) == CLAIM
     assert changes(update) == {
         "launch_id": LAUNCH,
@@ -208,6 +210,7 @@ def test_g11_a_run_without_a_thread_is_believed_once_and_marked_as_not_confirmed
         "started_at": STARTED,
         "ended_at": ENDED,
         "error": {"type": "ValueError"},
+        "error_brief": {"type": "ValueError"},
         "delivered_at": NOW_TEXT,
         "updated_at": NOW_TEXT,
         "payload": '{"a": 1}',

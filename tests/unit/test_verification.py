@@ -122,6 +122,7 @@ def test_g11_a_claim_that_langgraph_confirms_becomes_a_run_with_what_langgraph_s
         **OF_WEBHOOK,
         "status": "error",
         "error": {"message": "masked"},
+        "error_brief": {"message": "masked"},
         **outcome("failed"),
         **due_in(FIRST_CHECK_SECONDS),
     }
@@ -172,6 +173,7 @@ def test_g11_a_run_that_langgraph_never_knew_ends_its_launch_without_an_event_an
         **OF_WEBHOOK,
         "status": "error",
         "error": {"type": "ValueError"},
+        "error_brief": {"type": "ValueError"},
         **outcome("unconfirmed"),
     }
     assert set(update.remove) == {"claim", "claimed_by"} | DUE
@@ -216,13 +218,12 @@ def test_g11_an_end_that_langgraph_denies_is_disputed_and_its_whole_answer_due_n
 
 def test_g11_where_langgraph_says_the_same_the_outcome_stays_and_the_payload_is_langgraphs() -> None:
     item = recorded("failed", "error", error={"type": "ValueError"}, unpublished={"failed"})
-    update = verification.corrected(item, replace(FAILED, error=None), INLINE, NOW)
+    update = verification.corrected(item, FAILED, INLINE, NOW)
     assert (update.condition, update.given) == as_read(item)
     assert changes(update) == {
         "source": "reconcile",
         "status": "error",
         "ended_at": ENDED,
-        "error": {"type": "ValueError"},
         "unpublished": frozenset({"failed"}),
         "updated_at": NOW_TEXT,
         **IN_PAYLOAD,
@@ -230,33 +231,29 @@ def test_g11_where_langgraph_says_the_same_the_outcome_stays_and_the_payload_is_
         **due_in(FIRST_CHECK_SECONDS),
     }
     assert update.add == {"corrected": 1}
-    assert set(update.remove) == {
-        "disputed",
-        "unverified",
-        "questions",
-        "result_too_large",
-        "payload_key",
-        *LOOKED,
-    }
+    assert set(update.remove) == {"disputed", "unverified", "missing", "result_too_large", "payload_key", *LOOKED}
 
 
 @pytest.mark.parametrize("recorded_as", ["awaiting_input", "answered", "abandoned", "cancelled"])
 def test_g11_what_came_of_a_success_since_stays_where_langgraph_still_says_success(recorded_as: str) -> None:
     item = recorded(recorded_as, "success", questions="[]")
-    made = changes(verification.corrected(item, WAITS, INLINE, NOW))
-    assert (made["outcome"], made["questions"]) == (recorded_as, "[]")
-    assert "corrected_from" not in made
+    update = verification.corrected(item, WAITS, INLINE, NOW)
+    assert changes(update)["outcome"] == recorded_as
+    stays = {"questions", "question_count", "questions_key", "error", "error_brief", "corrected_from", "doubled"}
+    assert not stays & {*changes(update), *update.remove}
 
 
 def test_g11_an_outcome_that_was_told_is_corrected_by_an_event_of_its_own() -> None:
     item = recorded("failed", "error", error={"type": "ValueError"})
-    update = verification.corrected(item, WAITS, SPILLED, NOW)
+    update = verification.corrected(item, replace(WAITS, question_count=9), SPILLED, NOW, "questions/r/q.json.gz")
     assert (update.condition, update.given) == as_read(item)
     assert changes(update) == {
         "source": "reconcile",
         "status": "success",
         "ended_at": ENDED,
         "questions": '[{"id": "i"}]',
+        "question_count": 9,
+        "questions_key": "questions/r/q.json.gz",
         "unpublished": frozenset({"corrected"}),
         "corrected_from": "failed",
         "updated_at": NOW_TEXT,
@@ -266,7 +263,7 @@ def test_g11_an_outcome_that_was_told_is_corrected_by_an_event_of_its_own() -> N
         **outcome("awaiting_input"),
         **due_in(FIRST_CHECK_SECONDS),
     }
-    assert set(update.remove) >= {"error", "payload", "disputed", "unverified"}
+    assert set(update.remove) >= {"error", "error_brief", "payload", "disputed", "unverified"}
 
 
 @pytest.mark.parametrize(
@@ -296,6 +293,17 @@ def test_g11_a_result_that_is_too_large_takes_the_payload_that_is_not_langgraphs
     assert set(update.remove) >= OF_PAYLOAD
 
 
+@pytest.mark.parametrize(("status", "is_kept"), [("error", True), ("timeout", False)])
+def test_g11_g14_a_result_that_cannot_be_read_is_missing_and_leaves_the_payload_only_where_langgraph_says_the_same(
+    status: str, *, is_kept: bool
+) -> None:
+    seen = replace(FAILED, missing="It is not shown.")
+    update = verification.corrected(recorded("failed", status), seen, None, NOW)
+    assert changes(update)["missing"] == "It is not shown."
+    assert "result_too_large" not in changes(update)
+    assert set(update.remove) & OF_PAYLOAD == (set() if is_kept else OF_PAYLOAD)
+
+
 @pytest.mark.parametrize(
     ("unpublished", "left", "corrections"), [({"failed"}, None, {}), (None, {"corrected"}, {"corrected": 1})]
 )
@@ -315,8 +323,17 @@ def test_g11_an_end_of_a_run_that_goes_on_is_taken_back_and_told_only_if_the_end
         **due_in(FIRST_CHECK_SECONDS),
     }
     assert update.add == corrections
-    taken_back = {"error", "started_at", "ended_at", "delivered_at", "questions", "disputed", "unverified"}
-    assert set(update.remove) == taken_back | OF_PAYLOAD | LOOKED | (set() if left else {"unpublished"})
+    taken_back = {
+        "error",
+        "error_brief",
+        "started_at",
+        "ended_at",
+        "delivered_at",
+        "questions",
+        "disputed",
+        "unverified",
+    }
+    assert set(update.remove) == taken_back | OF_PAYLOAD | LOOKED | (set() if left else {"unpublished", "event_state"})
 
 
 def test_g11_a_claim_that_names_little_is_confirmed_with_what_langgraph_knows() -> None:

@@ -144,5 +144,7 @@ def test_a_launch_has_the_outcome_of_its_newest_run_but_not_of_a_second_one(
         ("abandoned", True),
     ],
 )
-def test_an_outcome_is_final_or_not(outcome: str, *, final: bool) -> None:
+def test_g11_an_outcome_is_final_or_not_and_a_doubtful_one_never_is(outcome: str, *, final: bool) -> None:
     assert views.is_final({"outcome": outcome}) == final
+    for doubt in ("unverified", "disputed"):
+        assert not views.is_final({"outcome": outcome, doubt: True})

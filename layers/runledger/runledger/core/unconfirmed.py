@@ -66,18 +66,16 @@ class Kept:
     def write(self) -> str:
         """Return the delivery as JSON text."""
         payload = self.placed.payload
-        return json.dumps(
-            {
-                **{name: getattr(self.delivery, name) for name in _FACTS},
-                "text": payload.text if self.placed.key is None else None,
-                "key": self.placed.key,
-                "size": payload.size,
-                "sha256": payload.sha256,
-                "since": self.since,
-                "disputed": self.disputed,
-            },
-            ensure_ascii=False,  # else four of them would not fit into an item
-        )
+        members = {
+            **{name: getattr(self.delivery, name) for name in _FACTS},
+            "text": payload.text if self.placed.key is None else None,
+            "key": self.placed.key,
+            "size": payload.size,
+            "sha256": payload.sha256,
+            "since": self.since,
+            "disputed": self.disputed,
+        }
+        return json.dumps(members, ensure_ascii=False)  # four of them fit into a launch's item
 
 
 def kept_of(launch: Mapping[str, Any]) -> list[Kept]:
