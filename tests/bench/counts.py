@@ -148,7 +148,7 @@ BILLS = {
         logged=642,
     ),
     "a pass of reconcile, one told": Bill(
-        {"GetItem": 2, "PutEvents": 1, "Query": 16, "UpdateItem": 3}, {"Runs": 5, "Runs due": 3}, read=10.0, logged=1_520
+        {"GetItem": 2, "PutEvents": 1, "Query": 16, "UpdateItem": 3}, {"Runs": 5, "Runs due": 3}, read=10.0, logged=1520
     ),
     "a pass of reconcile, 10 due": Bill(
         {"Query": 16, "UpdateItem": 10, RUN: 10, CHECKPOINT: 10},
