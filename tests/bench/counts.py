@@ -91,7 +91,7 @@ BILLS = {
         logged=544,
     ),
     "a record to be told, 2 KB": Bill(
-        {"GetItem": 2, "PutEvents": 1, "UpdateItem": 1}, {"Runs": 3, "Runs due": 1}, read=2.0, logged=550
+        {"GetItem": 2, "PutEvents": 1, "UpdateItem": 1}, {"Runs": 3, "Runs due": 1}, read=2.0, logged=1_032
     ),
     "GET /runs/{run_id}, 2 KB": Bill({"GetItem": 1}, read=1.0),
     "GET /launches/{launch_id}": Bill({"GetItem": 1, "Query": 1}, read=1.5),
@@ -106,7 +106,7 @@ BILLS = {
         logged=544,
     ),
     "a record to be told, 32 KB": Bill(
-        {"GetItem": 2, "PutEvents": 1, "UpdateItem": 1}, {"Runs": 33, "Runs due": 1}, read=10.0, logged=550
+        {"GetItem": 2, "PutEvents": 1, "UpdateItem": 1}, {"Runs": 33, "Runs due": 1}, read=10.0, logged=1_032
     ),
     "GET /runs/{run_id}, 32 KB": Bill({"GetItem": 1}, read=9.0),
     "POST /webhook, 50 KB": Bill(
@@ -121,7 +121,7 @@ BILLS = {
         logged=544,
     ),
     "a record to be told, 50 KB": Bill(
-        {"GetItem": 2, "PutEvents": 1, "UpdateItem": 1}, {"Runs": 1, "Runs due": 1}, read=2.0, logged=550
+        {"GetItem": 2, "PutEvents": 1, "UpdateItem": 1}, {"Runs": 1, "Runs due": 1}, read=2.0, logged=1_032
     ),
     "GET /runs/{run_id}, 50 KB": Bill({"GetItem": 1}, read=1.0),
     "POST /webhook, 1 MB": Bill(
@@ -136,7 +136,7 @@ BILLS = {
         logged=544,
     ),
     "a record to be told, 1 MB": Bill(
-        {"GetItem": 2, "PutEvents": 1, "UpdateItem": 1}, {"Runs": 1, "Runs due": 1}, read=2.0, logged=550
+        {"GetItem": 2, "PutEvents": 1, "UpdateItem": 1}, {"Runs": 1, "Runs due": 1}, read=2.0, logged=1_032
     ),
     "GET /runs/{run_id}, 1 MB": Bill({"GetItem": 1}, read=1.0),
     "GET /runs?thread_id=…": Bill({"Query": 1}, read=0.5),
@@ -148,7 +148,7 @@ BILLS = {
         logged=642,
     ),
     "a pass of reconcile, one told": Bill(
-        {"GetItem": 2, "PutEvents": 1, "Query": 16, "UpdateItem": 3}, {"Runs": 5, "Runs due": 3}, read=10.0, logged=1038
+        {"GetItem": 2, "PutEvents": 1, "Query": 16, "UpdateItem": 3}, {"Runs": 5, "Runs due": 3}, read=10.0, logged=1520
     ),
     "a pass of reconcile, 10 due": Bill(
         {"Query": 16, "UpdateItem": 10, RUN: 10, CHECKPOINT: 10},
@@ -160,6 +160,6 @@ BILLS = {
         {"GetItem": 20, "PutEvents": 10, "Query": 16, "UpdateItem": 30},
         {"Runs": 50, "Runs due": 30},
         read=28.0,
-        logged=7329,
+        logged=12_149,
     ),
 }

@@ -8,9 +8,10 @@ import pytest
 
 from local.servers import free_port
 from runledger.core import launch_states, run_states
+from runledger.core.deliveries import Delivery, parse_delivery
+from runledger.core.ledger import Placed
 from runledger.core.problems import unavailable
 from runledger_langgraph.client import LangGraph
-from runledger.core.deliveries import Delivery, parse_delivery
 from tests.integration import faults as kinds
 from tests.integration.langgraph_double import Told
 from tests.integration.support import CHECK, LEASE_ENDS, NOW, Schedule, claim, delivery, new_id

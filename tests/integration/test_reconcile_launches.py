@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from runledger.core import launch_states, run_states, unconfirmed
+from runledger.core import launch_states, unconfirmed
 from runledger.core.deliveries import Delivery, parse_delivery
 from runledger.core.launch_states import WATCHES
 from runledger.core.ledger import LEASE_SECONDS, Placed
