@@ -138,7 +138,7 @@ def test_a_payload_over_inline_payload_bytes_goes_to_the_bucket(
 def test_the_largest_inline_payload_fits_an_item_with_the_longest_names_and_errors(load: Load, aws: Aws) -> None:
     webhook, run_id, launch_id = load("webhook", InlinePayloadBytes="358400"), new_id(), new_id()
     token, name, text = aws.token(launch_id), "😀" * 256, "😀" * 3000
-    facts: dict[str, Any] = {"status": name, "thread_id": name, "assistant_id": name}
+    facts: dict[str, Any] = {"status": name, "assistant_id": name}
     facts["error"] = {"error": text, "message": text}
     room = 358400 - len(delivery(run_id, launch_id, values='""', **facts).encode())
     body = delivery(run_id, launch_id, token, values=f'"{"é" * (room // 2)}{"x" * (room % 2)}"', **facts)
@@ -180,7 +180,7 @@ def test_what_langgraph_left_out_or_garbled_is_left_out(webhook: Door, aws: Aws)
         "run_started_at": "yesterday",
         "run_ended_at": 5,
     }
-    body = delivery(run_id.upper(), launch_id, token, **garbled, created_at=None, error="boom")
+    body = delivery(run_id.upper(), launch_id, token, **garbled, created_at=None, error=["boom"])
     assert webhook.call(body, f"token={token}").status == 200
     item = aws.run(run_id)
     assert item

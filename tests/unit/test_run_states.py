@@ -507,12 +507,9 @@ def test_questions_that_stand_in_the_bucket_are_pointed_at() -> None:
         assert (changes(update)["questions_key"], changes(update)["question_count"]) == ("key", 2)
 
 
-def test_g1_g8_g11_a_run_of_which_nothing_can_be_learnt_is_due_no_more_once_it_was_told_and_is_not_disputed() -> None:
+def test_g1_g8_a_run_of_which_nothing_can_be_learnt_is_due_no_more_once_it_was_told() -> None:
     update = run_states.closed(RUN, SECOND)
-    assert update.condition == (
-        "#due_at = :was_due AND attribute_not_exists(#unpublished) AND attribute_not_exists(#webhook_awaited)"
-        " AND attribute_not_exists(#disputed)"
-    )
+    assert update.condition == "#due_at = :was_due AND attribute_not_exists(#unpublished)"
     assert update.given == {"was_due": SECOND}
     assert changes(update) == {}
     assert set(update.remove) == DUE

@@ -96,7 +96,7 @@ async def look(  # noqa: PLR0913, PLR0917 - a run, and how much of its result to
         return run
     checkpoint, thread = await last_checkpoint(client, thread_id, run_id, max_bytes, reads_on=reads_on), None
     is_own = checkpoint is not None
-    if checkpoint is None and run["status"] == "success":
+    if checkpoint is None and run["status"] == "success" and _has_no_input(run["kwargs"]):
         checkpoint = await checkpoint_at(client, thread_id, run["updated_at"], max_bytes, reads_on=reads_on)
         thread = await _thread_after(client, thread_id, run_id)
     run, tokens = _cleaned(run)
@@ -278,6 +278,11 @@ def _earliest(created_at: str) -> datetime:
     """Return when, by LangGraph's clock, a run can have been made at the earliest; a body may say any time at all."""
     created = min(datetime.fromisoformat(created_at), datetime.now(UTC))
     return max(created, _FIRST) - _CLOCKS_DIFFER
+
+
+def _has_no_input(kwargs: dict[str, Any]) -> bool:
+    """Whether a run goes on from where its thread stands; an input would be a checkpoint of its own."""
+    return bool(kwargs.get("command")) or kwargs.get("input") is None
 
 
 def _resumes(kwargs: dict[str, Any]) -> bool:
