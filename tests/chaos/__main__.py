@@ -102,7 +102,7 @@ def _unfinished(stack: Stack) -> list[str]:
     left = {
         "runs that have not ended": [run for run in runs if run["outcome"] in ("pending", "settling")],
         "runs that are not published": [run for run in runs if run.get("unpublished")],
-        "launches that have not started": [launch for launch in launches if launch["state"] != "started"],
+        "launches that have not started": [launch for launch in launches if launch["state"] == "starting"],
         "messages": range(_messages(stack)),
     }
     return [f"{len(some)} {what}" for what, some in left.items() if some]

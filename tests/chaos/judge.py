@@ -54,11 +54,19 @@ def _launches(found: Evidence) -> Iterator[str]:
         answers = answered[str(launch.number)]
         if launch.is_answered and answers != 1:
             yield f"launch {launch.number}: answered {answers} times, not once; last: {launch.last}"
-    for item in found.launches:
-        if item["state"] != "started":
-            yield f"launch {item['launch_id']}: is {item['state']}"
+    yield from _states(found, sum(not (in_langgraph[str(one.number)] or one.must_run) for one in found.asked))
+
+
+def _states(found: Evidence, given_up: int) -> Iterator[str]:
+    """Each launch has started, or LangGraph refused it (it was stopped) and its caller has given up."""
     with_runs = {run["launch_id"] for run in found.runs.values() if "launch_id" in run}
-    for launch_id in {item["launch_id"] for item in found.launches} ^ with_runs:
+    refused = {item["launch_id"] for item in found.launches if item["state"] == "refused"} - with_runs
+    if len(refused) > given_up:
+        yield f"{len(refused)} launches are refused, but {given_up} callers without a run gave up"
+    for item in found.launches:
+        if item["state"] != "started" and item["launch_id"] not in refused:
+            yield f"launch {item['launch_id']}: is {item['state']}"
+    for launch_id in ({item["launch_id"] for item in found.launches} - refused) ^ with_runs:
         yield f"launch {launch_id}: has no run, or its runs have no launch"
 
 

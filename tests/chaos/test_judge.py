@@ -65,6 +65,16 @@ def test_a_launch_whose_caller_gave_up_may_have_no_run() -> None:
     assert violations(found) == []
 
 
+def test_a_launch_that_langgraph_refused_and_whose_caller_gave_up_may_stay_refused() -> None:
+    found = evidence()
+    found.launches.append({"launch_id": "l2", "state": "refused"})
+    assert violations(found) == ["1 launches are refused, but 0 callers without a run gave up"]
+    found.asked.append(Launch(2, {}, "gives up", is_answered=False, run_ids={"gave up"}))
+    assert violations(found) == []
+    found.runs["r2"]["launch_id"] = "l2"
+    assert "launch l2: is refused" in violations(found)
+
+
 def lost(found: Evidence) -> None:
     for table in (found.runs, found.listed, found.payloads):
         del table["r0"]
