@@ -244,8 +244,8 @@ MUTATIONS = (
         "G2",
         "a run carries no launch_id",
         f"{LANGGRAPH}/runs.py",
-        '"metadata": {**request.metadata, "launch_id": start.launch_id}',
-        '"metadata": request.metadata',
+        '            "launch_id": start.launch_id,\n            NONCE',
+        "            NONCE",
     ),
     Mutation(
         "G2",
@@ -263,6 +263,48 @@ MUTATIONS = (
     ),
     Mutation(
         "G2", "a second run is not cancelled", f"{LANGGRAPH}/launcher.py", 'if run["status"] in STILL:', "if False:"
+    ),
+    Mutation(
+        "G2",
+        "what inherits a launch's id passes for its run",
+        f"{LANGGRAPH}/inspection.py",
+        'metadata.get("launch_id") == launch_id and nonce is not None and metadata.get(NONCE) == nonce:',
+        'metadata.get("launch_id") == launch_id and ANSWERS not in metadata:',
+    ),
+    Mutation(
+        "G2",
+        "a run inherits what Runledger says nothing of",
+        f"{LANGGRAPH}/runs.py",
+        "            NONCE: start.nonce,\n",
+        "",
+    ),
+    Mutation(
+        "G2",
+        "what inherits the names of an answer passes for one",
+        f"{LANGGRAPH}/inspection.py",
+        "== run_id and nonce is not None and metadata.get(NONCE) == nonce",
+        "== run_id",
+    ),
+    Mutation(
+        "G2",
+        "each who answers a run is known by another nonce",
+        f"{CORE}/answer_states.py",
+        'return str(item.get("answer_nonce") or holder)',
+        "return holder",
+    ),
+    Mutation(
+        "G2",
+        "the nonce of an answer is forgotten when another is held",
+        f"{CORE}/answer_states.py",
+        'condition=f"#outcome = :awaiting_input AND {condition} AND {is_known}"',
+        'condition=f"#outcome = :awaiting_input AND {condition} AND ({is_known} OR attribute_exists(#outcome))"',
+    ),
+    Mutation(
+        "G5",
+        "a caller says in config.metadata which launch a run is of",
+        f"{CORE}/launches.py",
+        '(("", fields), ("/config", config))',
+        '(("", fields),)',
     ),
     Mutation(
         "G2",
@@ -898,7 +940,7 @@ MUTATIONS = (
         "G5",
         "a caller says which launch a run is of",
         f"{CORE}/launches.py",
-        'if name in _as_object(fields.get("metadata"))',
+        'if name in _as_object(parent.get("metadata"))',
         "if False",
     ),
     Mutation(

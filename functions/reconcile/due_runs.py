@@ -280,7 +280,7 @@ def _is_stuck(item: Item) -> bool:
 
 async def _look(client: LangGraphClient, item: Item) -> Look:
     if item["outcome"] == "awaiting_input":
-        return await look_waiting(client, item["thread_id"], item["run_id"])
+        return await look_waiting(client, item["thread_id"], item["run_id"], item.get("answer_nonce"))
     if item["outcome"] == "settling":  # its result is here
         return await look(client, *_of(item), max_bytes=0)
     return await look(client, *_of(item), _BATCH_RESULT_BYTES, reads_on=False)

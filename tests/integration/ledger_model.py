@@ -129,7 +129,7 @@ def settled(run: Item, seen: Seen, now: float) -> Item | None:
 def moved_on(run: Item, answered_by: str | None, now: float, digest: str | None = None) -> Item | None:
     if run.get("outcome") != "awaiting_input":
         return None
-    run = changed(run, **{**UNHELD, "answer_digest": digest}, answered_by=answered_by)
+    run = changed(run, **{**UNHELD, "answer_digest": digest}, answer_nonce=None, answered_by=answered_by)
     return _comes_to(run, "answered" if answered_by else "abandoned", now)
 
 
@@ -137,9 +137,11 @@ def moved_on(run: Item, answered_by: str | None, now: float, digest: str | None 
 
 
 def answering(run: Item, read: Item, digest: str, holder: str, now: float) -> Item | None:
-    if run["outcome"] != "awaiting_input" or run.get("answer_holder") != read.get("answer_holder"):
+    known = ("answer_holder", "answer_nonce")
+    if run["outcome"] != "awaiting_input" or any(run.get(name) != read.get(name) for name in known):
         return None
     held = {"answer_holder": holder, "answer_digest": digest, "answer_until": int(now) + LEASE}
+    held["answer_nonce"] = run.get("answer_nonce", holder)
     return changed(run, **held, due_at=int(now) + LEASE)
 
 
@@ -152,7 +154,7 @@ def unanswered(run: Item, holder: str) -> Item | None:
 def cancelled(run: Item, read: Item, now: float) -> Item | None:
     if run["outcome"] != "awaiting_input" or run.get("answer_holder") != read.get("answer_holder"):
         return None
-    return _comes_to(changed(run, **UNHELD), "cancelled", now)
+    return _comes_to(changed(run, **UNHELD, answer_nonce=None), "cancelled", now)
 
 
 def rolled_back(run: Item, now: float) -> Item | None:

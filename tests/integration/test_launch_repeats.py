@@ -12,7 +12,7 @@ from runledger.core.launches import launch_id_of, own_thread_id, parse_launch
 from runledger.core.ledger import LEASE_SECONDS
 from tests.integration import faults as kinds
 from tests.integration.langgraph_double import Told
-from tests.integration.support import CHECK, LEASE_ENDS, NOW, claim, new_id
+from tests.integration.support import CHECK, LEASE_ENDS, NOW, claim, marks, new_id
 
 if TYPE_CHECKING:
     from tests.integration.conftest import Load
@@ -27,6 +27,7 @@ BODY = '{"assistant_id": "agent", "input": {"n": 1.0}}'
 SAME = '{"input":{"n":1.0},"assistant_id":"agent"}'
 CALLERS = new_id()
 ON_CALLERS_THREAD = json.dumps({**json.loads(BODY), "thread_id": CALLERS})
+NAMED = new_id()
 CREATE, LIST, DELETE = "POST /threads/…/runs", "GET /threads/…/runs", "DELETE /threads/…"
 START = ["POST /threads", CREATE]
 
@@ -162,7 +163,7 @@ def test_g2_the_oldest_of_the_launchs_runs_is_adopted_and_no_others(
     """On a caller's thread there are others: of other launches, and of LangGraph's own clients."""
     held(launch, langgraph, ON_CALLERS_THREAD)
     strangers = [langgraph.add(CALLERS, metadata={"launch_id": new_id()}), langgraph.add(CALLERS, metadata=None)]
-    ours = [langgraph.add(CALLERS, metadata={"launch_id": LAUNCH_ID}) for _ in range(2)]
+    ours = [langgraph.add(CALLERS, metadata=marks(LAUNCH_ID)) for _ in range(2)]
     strangers += [langgraph.add(CALLERS) for _ in range(150)]
     wall.now = NOW + LEASE_SECONDS
     assert ask(launch, ON_CALLERS_THREAD).body["run_id"] == ours[0]
@@ -192,7 +193,8 @@ def test_g2_where_nothing_was_started_the_thread_is_fenced_off_and_another_taken
     assert langgraph.threads_deleted == [THREADS[0]]
     (sent,) = creations(langgraph)
     assert sent.path == f"/threads/{THREADS[1]}/runs"
-    assert (sent.body["input"], sent.body["metadata"]) == ({"n": 1.0}, {"launch_id": LAUNCH_ID})
+    assert sent.body["input"] == {"n": 1.0}
+    assert sent.body["metadata"] == {**marks(LAUNCH_ID), "answers_run_id": None, "answer_digest": None}
     assert_started(aws, langgraph.run_id, THREADS[1], attempt=2)
     assert output.counts == {"started_over": 1, "launched": 1}
 
@@ -457,6 +459,36 @@ def test_g2_on_a_callers_thread_that_the_last_attempt_keeps_busy_its_run_is_adop
     assert (reply.status, reply.body["run_id"]) == (202, langgraph.run_id)
     assert [sent.step for sent in langgraph.requests] == [LIST, CREATE, LIST]
     assert (aws.launch(LAUNCH_ID) or {})["run_id"] == langgraph.run_id
+
+
+@pytest.mark.parametrize(
+    "names", [{"answers_run_id": NAMED}, {"answers_run_id": NAMED, "start_nonce": "guessed"}], ids=str
+)
+@pytest.mark.parametrize("body", [BODY, ON_CALLERS_THREAD], ids=["own", "callers"])
+def test_g2_a_run_whose_creation_was_lost_is_found_whatever_it_could_inherit(
+    launch: Door, langgraph: LangGraphDouble, wall: WallClock, body: str, names: dict[str, str]
+) -> None:
+    """An assistant or a thread can have any metadata, which its runs inherit where they say nothing of their own."""
+    langgraph.inherited = names
+    langgraph.before_run, langgraph.runs = langgraph.make, Told(cut=True)
+    assert ask(launch, body).status == 502
+    langgraph.before_run, langgraph.runs = lambda _: None, None
+    wall.now = NOW + LEASE_SECONDS
+    reply = ask(launch, body)
+    assert (reply.status, reply.body["run_id"]) == (202, langgraph.run_id)
+    assert len(creations(langgraph)) == 1
+    assert langgraph.threads_deleted == []
+
+
+def test_g2_on_a_callers_thread_a_run_that_inherits_the_launchs_id_is_not_the_launchs(
+    launch: Door, aws: Aws, langgraph: LangGraphDouble, wall: WallClock
+) -> None:
+    held(launch, langgraph, ON_CALLERS_THREAD)
+    others = langgraph.add(CALLERS, status="running", values="", metadata={"launch_id": LAUNCH_ID})
+    wall.now = NOW + LEASE_SECONDS
+    reply = ask(launch, ON_CALLERS_THREAD)
+    assert (reply.status, reply.body["run_id"]) == (202, langgraph.run_id)
+    assert aws.run(others) is None
 
 
 def test_g2_on_a_callers_thread_that_somebody_else_keeps_busy_it_is_refused(

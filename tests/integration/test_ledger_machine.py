@@ -175,6 +175,7 @@ class RunWriters(Writers):
         *("other_sha256", "other_count", "webhook_awaited", "result_too_large", "doubled", "unpublished"),
         *(
             "answer_holder",
+            "answer_nonce",
             "answer_digest",
             "answer_until",
             "due_at",

@@ -14,7 +14,7 @@ from runledger.core.launches import own_thread_id
 from runledger.core.ledger import LEASE_SECONDS, Placed
 from runledger.core.problems import Problem, unavailable
 from tests.integration.langgraph_double import Told
-from tests.integration.support import CHECK, LEASE_ENDS, NOW, claim, delivery, new_id
+from tests.integration.support import CHECK, LEASE_ENDS, NOW, claim, delivery, marks, new_id
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -75,7 +75,7 @@ def test_g1_a_launch_that_its_launcher_left_is_started_over(scene: Scene) -> Non
 def test_g2_a_launch_whose_answer_was_lost_is_adopted_and_its_run_recorded(scene: Scene) -> None:
     launch_id = left_behind(scene)
     thread_id = own_thread_id(launch_id, attempt=1)
-    run_id = scene.langgraph.add(thread_id, status="running", values="", metadata={"launch_id": launch_id})
+    run_id = scene.langgraph.add(thread_id, status="running", values="", metadata=marks(launch_id))
     item = look(scene, launch_id)
     assert scene.steps == [LIST]
     assert (item["state"], item["run_id"], item["attempt"]) == ("started", run_id, 1)
@@ -105,7 +105,7 @@ def test_g1_a_run_that_is_adopted_late_is_looked_at_as_soon_as_it_could_have_end
     text = json.dumps({"assistant_id": "agent", "input": {}, "after_seconds": 3600})
     launch_id = left_behind(scene, request=text)
     thread_id = own_thread_id(launch_id, attempt=1)
-    starts = {"created_at": "2026-11-22T07:00:00+00:00", "metadata": {"launch_id": launch_id}}
+    starts = {"created_at": "2026-11-22T07:00:00+00:00", "metadata": marks(launch_id)}
     run_id = scene.langgraph.add(thread_id, status="pending", values="", **starts)
     scene.pass_at(3000)
     assert launch(scene, launch_id)["run_id"] == run_id
@@ -161,7 +161,7 @@ def test_g2_a_404_that_is_not_langgraphs_is_no_fence(scene: Scene) -> None:
     """A proxy without its server, say: the run that was started before lives on behind it."""
     launch_id = left_behind(scene)
     thread_id = own_thread_id(launch_id, attempt=1)
-    run_id = scene.langgraph.add(thread_id, status="running", values="", metadata={"launch_id": launch_id})
+    run_id = scene.langgraph.add(thread_id, status="running", values="", metadata=marks(launch_id))
     for steps in ((LIST, DELETE), (THREAD, LIST, DELETE, CREATE)):
         scene.langgraph.instead = lambda sent, steps=steps: Told(404, "no such host") if sent.step in steps else None  # type: ignore[misc]
         assert look(scene, launch_id)["state"] == "starting"
@@ -189,7 +189,7 @@ def test_g2_a_refused_launch_whose_earlier_run_appears_adopts_it(scene: Scene) -
     scene.langgraph.runs = Told(422, {"detail": "no"})
     item = look(scene, launch_id)
     assert (item["state"], item["due_at"]) == ("refused", LEASE_ENDS + 120)
-    late = scene.langgraph.add(CALLERS, status="running", values="", metadata={"launch_id": launch_id})
+    late = scene.langgraph.add(CALLERS, status="running", values="", metadata=marks(launch_id))
     item = look(scene, launch_id)
     assert (item["state"], item["run_id"]) == ("started", late)
     assert CANCEL not in scene.steps
@@ -207,8 +207,7 @@ def test_g1_a_refused_launch_whose_run_cannot_be_recorded_stays_due(
     read = launch_states.Launch.read(launch(scene, launch_id))
     scene.launcher.launches.apply(launch_states.refused(read, "thread-busy", NOW))
     scene.launcher.launches.apply(launch_states.heard(launch_id, NOW))
-    metadata = {"launch_id": launch_id}
-    run_id = scene.langgraph.add(read.thread_id, status="running", values="", metadata=metadata)
+    run_id = scene.langgraph.add(read.thread_id, status="running", values="", metadata=marks(launch_id))
 
     def throttled(_: Any) -> None:
         raise unavailable("The ledger can't be written.")
@@ -364,8 +363,10 @@ def test_g2_a_second_run_on_a_callers_thread_is_recorded_cancelled_and_counted_o
     item = look(scene, launch_id)
     assert scene.steps == [LIST, CREATE]
     assert (item["state"], item["attempt"], item["due_at"]) == ("started", 2, LEASE_ENDS + 120)
-    scene.langgraph.add(CALLERS, status="running", metadata={"launch_id": new_id()})
-    second = scene.langgraph.add(CALLERS, status=status, values="", metadata={"launch_id": launch_id})
+    others = [{"launch_id": new_id()}, {"launch_id": launch_id}, {**marks(launch_id), "start_nonce": "guessed"}]
+    for metadata in others:  # what a thread's metadata says, its runs inherit
+        scene.langgraph.add(CALLERS, status="running", metadata=metadata)
+    second = scene.langgraph.add(CALLERS, status=status, values="", metadata=marks(launch_id))
     look(scene, launch_id)
     steps = scene.steps
     assert steps[: 1 + (status == "running")] == [LIST, CANCEL][: 1 + (status == "running")]
@@ -403,7 +404,7 @@ def test_g2_each_attempt_on_a_callers_thread_is_watched_anew(scene: Scene) -> No
         scene.launcher.go_on(launch_states.Launch.read(launch(scene, launch_id)), scene.launcher.langgraph.until(20))
     scene.langgraph.runs = None
     assert look(scene, launch_id)["attempt"] == 4
-    late = scene.langgraph.add(CALLERS, status="running", values="", metadata={"launch_id": launch_id})
+    late = scene.langgraph.add(CALLERS, status="running", values="", metadata=marks(launch_id))
     look(scene, launch_id)
     assert scene.run(late)["doubled"] is True
     assert scene.langgraph.known[late]["status"] == "interrupted"
@@ -412,7 +413,7 @@ def test_g2_each_attempt_on_a_callers_thread_is_watched_anew(scene: Scene) -> No
 def test_g2_a_second_run_whose_webhook_was_trimmed_gets_what_its_launch_knows(scene: Scene) -> None:
     launch_id = on_callers_thread(scene)
     look(scene, launch_id)
-    second = scene.langgraph.add(CALLERS, values="{}", metadata={"launch_id": launch_id})
+    second = scene.langgraph.add(CALLERS, values="{}", metadata=marks(launch_id))
     body = delivery(second, launch_id, thread_id=None)
     told = parse_delivery(body.encode())
     assert isinstance(told, Delivery)
@@ -443,6 +444,6 @@ def test_g2_watches_that_fail_are_made_again_and_not_counted(scene: Scene) -> No
     for _ in range(WATCHES + 1):
         look(scene, launch_id)
     scene.langgraph.instead = lambda _: None
-    second = scene.langgraph.add(CALLERS, status="running", values="", metadata={"launch_id": launch_id})
+    second = scene.langgraph.add(CALLERS, status="running", values="", metadata=marks(launch_id))
     look(scene, launch_id)
     assert scene.run(second)["doubled"] is True

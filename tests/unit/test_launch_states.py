@@ -73,6 +73,7 @@ def test_g2_a_launch_is_claimed_once_and_due_when_its_claim_lapses() -> None:
         "own_thread": True,
         "stream": False,
         "langgraph_url": "https://langgraph.example",
+        "start_nonce": LEASED["holder"],
         "task_token": None,
         "called_at": None,
         "created_at": NOW_TEXT,
@@ -84,7 +85,9 @@ def test_g2_a_launch_is_claimed_once_and_due_when_its_claim_lapses() -> None:
 def test_g2_a_claim_reads_as_it_was_written() -> None:
     update = claimed(request=None, request_key="launches/l/d.json.gz")
     item = {name: value for name, value in {**update.key, **update.set}.items() if value is not None}
-    assert Launch.read(item) == replace(HELD, lease_until=SECOND + LEASE_SECONDS, request_key="launches/l/d.json.gz")
+    due = SECOND + LEASE_SECONDS
+    read = replace(HELD, lease_until=due, request_key="launches/l/d.json.gz", start_nonce=HELD.holder)
+    assert Launch.read(item) == read
     more = {"run_id": RUN, "request": "{}", "checks": 2}
     assert Launch.read(ITEM | more) == replace(HELD, run_id=RUN, request="{}", checks=2)
 

@@ -60,15 +60,17 @@ class Answering:
         if isinstance(found, MovedOn):
             return self._adopt(run, found)
         request, holder = self._request(run, found), str(uuid.uuid4())
+        nonce = answer_states.nonce_of(run, holder)
         held = self.launcher.runs.apply(answer_states.answering(run, self.given.digest, holder, now))
         if held is not None and held.get("answer_holder") != holder:  # somebody was faster
             return self.answer(held)
-        return self._start(run, request, holder)
+        return self._start({**run, "answer_nonce": nonce}, request, holder)
 
     def _start(self, run: Mapping[str, Any], request: LaunchRequest, holder: str) -> str:
         start = Start(
             request=request,
             launch_id=launch_of(run),
+            nonce=run["answer_nonce"],
             thread_id=run["thread_id"],
             own_thread=False,
             is_first=False,  # with "reject": of two answers at once LangGraph takes one

@@ -44,7 +44,7 @@ def cancel(launcher: Launcher, run: Mapping[str, Any], until: float) -> str:
 def _stop_waiting(launcher: Launcher, run: Mapping[str, Any], until: float) -> str:
     now = time.time()
     not_held(run, now)
-    if "answer_holder" in run:  # an answer may have reached LangGraph
+    if "answer_nonce" in run:  # an answer may have reached LangGraph
         found = as_it_waits(launcher, run, until)
         if isinstance(found, MovedOn):
             move_on(launcher, run, found)

@@ -12,7 +12,7 @@ from urllib.parse import unquote_plus
 import orjson
 from langgraph_sdk.errors import NotFoundError
 
-from runledger.core.settling import ANSWERS, STILL, Seen, seen, unsettled
+from runledger.core.settling import ANSWERS, NONCE, STILL, Seen, seen, unsettled
 from runledger_langgraph.checkpoints import TooLargeError, checkpoint_at, last_checkpoint
 
 if TYPE_CHECKING:
@@ -97,10 +97,13 @@ async def look_at_status(client: LangGraphClient, thread_id: str, run_id: str, c
     return Ended(unsettled(_cleaned(run)[0]), None) if isinstance(run, dict) else run
 
 
-async def look_waiting(client: LangGraphClient, thread_id: str, run_id: str) -> Running | MovedOn | Gone:
+async def look_waiting(
+    client: LangGraphClient, thread_id: str, run_id: str, nonce: str | None
+) -> Running | MovedOn | Gone:
     """Ask whether a run that stopped at a question still waits: until a later run of its thread has done something.
 
-    An answer of ours counts from its start on: it is what the thread does next. One that made no checkpoint has done
+    An answer of ours, known by the `nonce` that the ledger has for it, counts from its start on: it is what the thread
+    does next. One that made no checkpoint has done
     something too, if it succeeded: the same node asks again.
     """
     later: list[dict[str, Any]] = []
@@ -112,7 +115,8 @@ async def look_waiting(client: LangGraphClient, thread_id: str, run_id: str) -> 
         else:
             return Gone(rolled_back=False)
         for other in reversed(later):
-            is_ours = (other["metadata"] or {}).get(ANSWERS) == run_id
+            metadata = other["metadata"] or {}
+            is_ours = metadata.get(ANSWERS) == run_id and nonce is not None and metadata.get(NONCE) == nonce
             has_begun = await _has_begun(client, thread_id, other["run_id"])
             if is_ours and (has_begun or other["status"] != "interrupted"):
                 return MovedOn(other["run_id"], other)
@@ -127,11 +131,12 @@ async def look_waiting(client: LangGraphClient, thread_id: str, run_id: str) -> 
 
 
 async def runs_of_launch(
-    client: LangGraphClient, thread_id: str, launch_id: str, created_at: str
+    client: LangGraphClient, thread_id: str, launch_id: str, nonce: str | None, created_at: str
 ) -> list[dict[str, Any]]:
     """Find the runs of a launch on a thread, the oldest first, without those that answer another of its runs.
 
-    `created_at` is the launch's, in the ledger's format.
+    `nonce` is the launch's, which neither those have nor what inherits its metadata from the thread. `created_at` is
+    the launch's too, in the ledger's format.
     """
     found = []
     earliest = datetime.fromisoformat(created_at) - _CLOCKS_DIFFER
@@ -139,7 +144,7 @@ async def runs_of_launch(
         if datetime.fromisoformat(run["created_at"]) < earliest:
             break
         metadata = run["metadata"] or {}
-        if metadata.get("launch_id") == launch_id and ANSWERS not in metadata:
+        if metadata.get("launch_id") == launch_id and nonce is not None and metadata.get(NONCE) == nonce:
             found.append(run)
     return found[::-1]
 

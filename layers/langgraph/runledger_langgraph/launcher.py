@@ -148,6 +148,7 @@ class Launcher:
         return Start(
             request=request,
             launch_id=launch.launch_id,
+            nonce=launch.start_nonce,
             thread_id=launch.thread_id,
             own_thread=launch.own_thread,
             is_first=launch.attempt == 1,
@@ -295,7 +296,7 @@ async def _runs_of(client: LangGraphClient, launch: Launch, *, must_know: bool =
     so that nobody else's 404, a proxy's say, is taken for LangGraph's word. A thread that is known is never made again:
     such a request, should it come late, would undo the fence.
     """
-    where = (client, launch.thread_id, launch.launch_id, launch.created_at)
+    where = (client, launch.thread_id, launch.launch_id, launch.start_nonce, launch.created_at)
     try:
         return await runs_of_launch(*where)
     except NotFoundError:

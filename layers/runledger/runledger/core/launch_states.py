@@ -59,6 +59,7 @@ class Launch:
     watches: int
     is_heard: bool
     calls_back: bool
+    start_nonce: str | None = None  # by which its runs are known in LangGraph, those that answer another one excepted
 
     @classmethod
     def read(cls, item: Mapping[str, Any]) -> Launch:
@@ -82,6 +83,7 @@ class Launch:
             watches=int(item.get("watches", 0)),
             is_heard="heard_at" in item,
             calls_back=item.get("task_token") is not None,
+            start_nonce=item.get("start_nonce"),
         )
 
     def is_held(self, now: float) -> bool:
@@ -134,6 +136,7 @@ def claimed(  # noqa: PLR0913 - the facts of a launch, each by name
             "own_thread": own_thread,
             "stream": stream,
             "langgraph_url": langgraph_url,
+            "start_nonce": holder,  # the first holder's, whoever goes on with it
             "task_token": task_token,
             "called_at": called_at,
             "created_at": iso(now),

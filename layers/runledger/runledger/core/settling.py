@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 
 ANSWERS = "answers_run_id"  # in the metadata of a run that answers another's question: that run's id
 ANSWER_DIGEST = "answer_digest"  # beside it: of which answer
+# In the metadata of every run that Runledger makes: what the ledger noted before LangGraph was asked for it. The other
+# names can be inherited, from the thread's metadata say; whoever sets them there does not know this.
+NONCE = "start_nonce"
 STILL = ("pending", "running")  # statuses of a run that has not ended
 MAX_QUESTIONS_BYTES = 16_384  # larger questions are left to the thread's state in LangGraph; their ids are kept
 _MAX_ERROR = 2_000
@@ -61,7 +64,7 @@ def seen(run: Mapping[str, Any], checkpoint: Mapping[str, Any] | None, *, is_own
         questions=_questions(tasks) if waits else None,
         began=checkpoint is not None or run["status"] != "interrupted",
         metadata=metadata_of(run.get("metadata")),
-        ignored=run["status"] == "success" and not (waits or is_own) and ANSWERS in (run.get("metadata") or {}),
+        ignored=run["status"] == "success" and not (waits or is_own) and bool((run.get("metadata") or {}).get(ANSWERS)),
     )
 
 
