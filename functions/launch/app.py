@@ -17,7 +17,7 @@ from runledger.adapters.bucket import Bucket
 from runledger.adapters.callbacks import Callbacks
 from runledger.adapters.gateway import Answer, Request, serve
 from runledger.adapters.queue import Queue
-from runledger.adapters.secrets import Secret, api_key, key_ring
+from runledger.adapters.secrets import Secret, api_keys, key_ring
 from runledger.adapters.step_functions import Tasks
 from runledger.adapters.tables import Table
 from runledger.core.answers import not_waiting, parse_answer
@@ -25,7 +25,7 @@ from runledger.core.launches import launch_id_of, parse_launch
 from runledger.core.problems import unknown
 from runledger_langgraph import cancelling
 from runledger_langgraph.answering import Answering
-from runledger_langgraph.client import LangGraph
+from runledger_langgraph.deployments import Deployments
 from runledger_langgraph.launcher import Launcher
 from runledger_langgraph.launching import Launching
 from runledger_langgraph.waiting import launch_of
@@ -41,14 +41,20 @@ _dynamodb, _secretsmanager = aws.client("dynamodb"), aws.client("secretsmanager"
 _runs = Table(_dynamodb, settings.text("RUNS_TABLE"))
 _launches = Table(_dynamodb, settings.text("LAUNCHES_TABLE"))
 _bucket = Bucket(settings.text("PAYLOAD_BUCKET"))
+_deployments = Deployments(
+    settings.text("LANGGRAPH_URL"),
+    settings.urls("LANGGRAPH_FORMER_URLS"),
+    Secret(_secretsmanager, settings.text("LANGGRAPH_API_KEY_SECRET"), api_keys),
+)
 launcher = Launcher(
-    langgraph=LangGraph(settings.text("LANGGRAPH_URL")),
+    langgraph=_deployments.configured.langgraph,
+    api_key=_deployments.configured.api_key,
+    deployments=_deployments,
     runs=_runs,
     launches=_launches,
     bucket=_bucket,
     callbacks=Callbacks(Tasks(), _runs, _launches, _bucket),
     ring=Secret(_secretsmanager, settings.text("KEY_RING_SECRET"), key_ring),
-    api_key=Secret(_secretsmanager, settings.text("LANGGRAPH_API_KEY_SECRET"), api_key),
     webhook_url=settings.text("WEBHOOK_URL"),
     max_run_seconds=settings.whole_number("MAX_RUN_SECONDS"),
 )
@@ -72,7 +78,8 @@ def launch(http: Request) -> Answer:
     launch_id = launch_id_of(http.headers.get("idempotency-key"))
     telemetry.about(launch_id=launch_id)
     claim, run_id = Launching(launcher, launch_id, request, time.time(), _until(http.seconds_left())).launch()
-    stream = f"{claim.langgraph_url}/threads/{claim.thread_id}/runs/{run_id}/stream"
+    url = launcher.deployments.current(claim.langgraph_url)
+    stream = f"{url}/threads/{claim.thread_id}/runs/{run_id}/stream"
     links = {"stream": stream} if request.stream else {}
     return _asked(_prefix(http), run_id, launch_id, claim.thread_id, links=links)
 

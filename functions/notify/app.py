@@ -7,6 +7,7 @@ it: whatever is not done here, or the whole stream where it is lost, stays due, 
 from __future__ import annotations
 
 import time
+from collections import defaultdict
 from typing import TYPE_CHECKING, Any
 
 from runledger.adapters import aws, settings, telemetry
@@ -14,7 +15,7 @@ from runledger.adapters.bucket import Bucket
 from runledger.adapters.bus import Bus
 from runledger.adapters.callbacks import Callbacks
 from runledger.adapters.queue import Queue
-from runledger.adapters.secrets import Secret, api_key
+from runledger.adapters.secrets import Secret, api_keys
 from runledger.adapters.step_functions import Tasks
 from runledger.adapters.stream import Change, read, to_repeat
 from runledger.adapters.tables import Table
@@ -22,7 +23,7 @@ from runledger.adapters.telling import Telling
 from runledger.core import run_states
 from runledger.core.events import letter_of
 from runledger.core.problems import Problem
-from runledger_langgraph.client import LangGraph
+from runledger_langgraph.deployments import Deployment, Deployments, url_of
 from runledger_langgraph.inspection import Ended, Look, at_once, look
 from runledger_langgraph.refusals import ERRORS, explain, refuses_the_key
 
@@ -41,8 +42,8 @@ _bucket = Bucket(settings.text("PAYLOAD_BUCKET"))
 _bus = Bus(aws.client("events"), settings.text("EVENT_BUS"))
 telling = Telling(runs, _bus, Callbacks(Tasks(), runs, _launches, _bucket))
 dead_letters = Queue(settings.text("DEAD_LETTER_QUEUE"))
-secret = Secret(aws.client("secretsmanager"), settings.text("LANGGRAPH_API_KEY_SECRET"), api_key)
-langgraph = LangGraph(settings.text("LANGGRAPH_URL"))
+secret = Secret(aws.client("secretsmanager"), settings.text("LANGGRAPH_API_KEY_SECRET"), api_keys)
+deployments = Deployments(settings.text("LANGGRAPH_URL"), settings.urls("LANGGRAPH_FORMER_URLS"), secret)
 
 
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
@@ -89,17 +90,29 @@ def _give_up(run: dict[str, Any], detail: str) -> bool:
 
 
 def _settle(changes: list[Change], context: LambdaContext) -> None:
-    """Ask LangGraph, all at once, what successes were. Where that fails, reconcile asks again."""
-    asked = {change.run["run_id"]: change.run for change in changes if "thread_id" in change.run}
+    """Ask LangGraph what successes were, all of one deployment at once. Where that fails, reconcile asks again."""
+    there: dict[Deployment, dict[str, dict[str, Any]]] = defaultdict(dict)
+    for run in (change.run for change in changes if "thread_id" in change.run):
+        telemetry.about_only(launch_id=run.get("launch_id"), run_id=run["run_id"])
+        try:
+            there[deployments.at(url_of(run, _launches))][run["run_id"]] = run
+        except Problem as problem:
+            telemetry.logger.warning("a run is settled later", detail=problem.detail)
+    for deployment, asked in there.items():
+        _settle_at(deployment, asked, context)
+
+
+def _settle_at(deployment: Deployment, asked: dict[str, dict[str, Any]], context: LambdaContext) -> None:
+    langgraph, api_key = deployment.langgraph, deployment.api_key
 
     async def look_at_all(client: LangGraphClient) -> list[Look | BaseException]:
         looks = (look(client, run["thread_id"], run_id, run["created_at"], 0) for run_id, run in asked.items())
         return await at_once(looks, _LOOK_SECONDS)
 
-    if not asked or context.get_remaining_time_in_millis() / 1000 < _SPARE_SECONDS:
+    if context.get_remaining_time_in_millis() / 1000 < _SPARE_SECONDS:
         return
     try:
-        key = secret.value()
+        key = api_key.value()
         found = langgraph.ask(key, langgraph.until(2 * _LOOK_SECONDS), look_at_all)
     except Problem as problem:
         telemetry.logger.warning("nothing is settled now", detail=problem.detail)
@@ -113,7 +126,7 @@ def _settle(changes: list[Change], context: LambdaContext) -> None:
             _note(run["run_id"], one)
         except Exception as error:  # noqa: BLE001 - a poisoned record never stops the others
             if refuses_the_key(error):
-                secret.forget()
+                api_key.forget()
             fault = explain(error, langgraph, secrets=(key,)) if isinstance(error, ERRORS) else error
             telemetry.logger.warning("a run is settled later", detail=_detail(fault))
 

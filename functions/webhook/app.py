@@ -17,6 +17,7 @@ from runledger.adapters.secrets import REREAD_SECONDS, Secret, key_ring
 from runledger.adapters.tables import Table
 from runledger.core import launch_states, run_states, tokens
 from runledger.core.deliveries import Delivery, NotADeliveryError, Trimmed, parse_delivery
+from runledger.core.deployments import normalised
 from runledger.core.outcomes import is_known
 from runledger.core.problems import FieldError, Problem, invalid_request, shortened, unavailable
 from runledger.core.sources import is_within
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from runledger.core.ledger import Placed
 
 SOURCES = settings.networks("WEBHOOK_SOURCE_CIDRS")
+LANGGRAPH_URL = normalised(settings.text("LANGGRAPH_URL"))
 ACCEPT_SHARED_TOKENS = settings.flag("ACCEPT_SHARED_TOKENS")
 INLINE_PAYLOAD_BYTES = settings.whole_number("INLINE_PAYLOAD_BYTES")
 
@@ -149,7 +151,8 @@ def _record(delivery: Delivery, grant: Grant, http: Request) -> Answer:
         telemetry.logger.warning("an unknown status is kept as settling", status=delivery.status)
     placed = bucket.place(grant.launch_id, delivery.run_id, delivery.payload, INLINE_PAYLOAD_BYTES)
     _check_time(http)
-    recorded = runs.apply(run_states.delivered(delivery, placed, grant.launch_id, time.time()))
+    delivered = run_states.delivered(delivery, placed, grant.launch_id, time.time(), langgraph_url=LANGGRAPH_URL)
+    recorded = runs.apply(delivered)
     if recorded is None:
         telemetry.count("delivered")
         if placed.key:

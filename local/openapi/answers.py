@@ -25,7 +25,6 @@ PROBLEMS: dict[int, dict[str, str]] = {  # by status and slug, what is the matte
     409: {
         "idempotency-key-reused": "the Idempotency-Key was used with another body",
         "launch-in-progress": "another request with this Idempotency-Key is at work, or died at it just now",
-        "launch-elsewhere": "the launch was put down for another LangGraph deployment",
         "thread-busy": "LangGraph has another run on the thread, for how long it does not say; Retry-After is a guess",
         "not-waiting": "the run asks nothing now",
         "already-answered": "the run has got another answer",
@@ -47,7 +46,8 @@ PROBLEMS: dict[int, dict[str, str]] = {  # by status and slug, what is the matte
         "unavailable": "a fault of the ledger, of AWS or of the moment; send the same request again",
         "key-ring-unusable": "the secret of the key ring can't be used",
         "api-key-missing": "nobody has put LangGraph's API key into its secret",
-        "api-key-unusable": "LangGraph's API key holds what no header can carry",
+        "api-key-unusable": "LangGraph's API key holds what no header can carry, or its JSON object is malformed",
+        "deployment-without-key": "the launch or run is on a LangGraph deployment that has no key; it stays as it is",
         "token-unknown-key": "the key that signed the token is not known here yet; send it again",
     },
     504: {"langgraph-timeout": "LangGraph did not answer in time; the run may have been started"},

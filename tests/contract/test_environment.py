@@ -57,6 +57,7 @@ WATCHED = {
         "lost",
         "langgraph_forgets",
         "langgraph_refuses",
+        "deployment_without_key",
         "result_too_large",
         "oldest_due",
     },

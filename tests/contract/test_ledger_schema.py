@@ -102,7 +102,7 @@ def updates() -> dict[str, list[Update]]:
             pending,
             run_states.launched(pending),
             run_states.delivered(delivery("error"), inline, LAUNCH, NOW),
-            run_states.delivered(delivery("success"), spilled, None, NOW),
+            run_states.delivered(delivery("success"), spilled, None, NOW, langgraph_url="https://x.org"),
             run_states.superseding(delivery("error"), spilled, WAITS | {"outcome": "succeeded"}, NOW),
             run_states.superseding(delivery("success"), inline, WAITS | {"outcome": "settling"}, NOW),
             run_states.contradicted(delivery(LONGEST), spilled, NOW),
@@ -126,6 +126,7 @@ def updates() -> dict[str, list[Update]]:
             run_states.doubled(RUN, LAUNCH, NOW),
             run_states.postponed(RUN, 1, NOW, known=True),
             run_states.closed(RUN, 1),
+            run_states.deferred(RUN, 1, NOW),
             run_states.due_now(RUN, NOW),
         ],
     }
@@ -221,6 +222,13 @@ def test_indexes_hold_a_summary_and_no_payload(name: str) -> None:
         assert not projected & {"payload", "error", "questions", "callback"}
 
 
+DUE_RUNS = (
+    read_of("reconcile.due_runs", "item")
+    | read_of("runledger.core.run_states", "item")
+    | read_of("runledger_langgraph.deployments", "run")
+)
+
+
 def test_g10_the_indexes_that_take_every_write_are_sharded() -> None:
     for name in TEMPLATE.resources("AWS::DynamoDB::Table"):
         hashes = {index["IndexName"]: keys(index["KeySchema"])[0] for index in table(name)["GlobalSecondaryIndexes"]}
@@ -232,7 +240,7 @@ def test_g10_the_indexes_that_take_every_write_are_sharded() -> None:
 @pytest.mark.parametrize(
     ("name", "read"),
     [
-        ("RunsTable", read_of("reconcile.due_runs", "item") | read_of("runledger.core.run_states", "item")),
+        ("RunsTable", DUE_RUNS),
         ("LaunchesTable", read_of("reconcile.due_launches", "keys")),
     ],
 )

@@ -244,8 +244,8 @@ def started(launch: Item, seen: Launch, run_id: str, now: float, *, heard: bool)
     return None if launch.get("heard") else changed(launch, due_at=_watch(seen, now))
 
 
-def refused(launch: Item, seen: Launch, now: float, *, heard: bool) -> Item | None:
-    if (launch["state"], launch["holder"]) != ("starting", seen.holder) or (launch.get("heard") and not heard):
+def refused(launch: Item, seen: Launch, now: float) -> Item | None:
+    if (launch["state"], launch["holder"]) != ("starting", seen.holder) or launch.get("heard"):
         return None
     return changed(launch, state="refused", checks=None, due_at=_watch(seen, now))
 

@@ -15,7 +15,6 @@ from tests.integration.langgraph_double import Told
 from tests.integration.support import CHECK, LEASE_ENDS, NOW, claim, marks, new_id
 
 if TYPE_CHECKING:
-    from tests.integration.conftest import Load
     from tests.integration.faults import Faults
     from tests.integration.langgraph_double import LangGraphDouble, Sent
     from tests.integration.support import Aws, Door, Output, Reply, WallClock
@@ -306,20 +305,6 @@ def test_a_launch_that_was_refused_on_a_callers_thread_is_tried_again_as_it_was_
     assert_started(aws, langgraph.run_id, CALLERS, attempt=1)
 
 
-def test_g2_a_launch_that_was_refused_for_being_of_another_deployment_is_not_known_to_be_unstarted(
-    launch: Door, aws: Aws, langgraph: LangGraphDouble
-) -> None:
-    body = json.dumps({**json.loads(ON_CALLERS_THREAD), "multitask_strategy": "enqueue"})
-    held(launch, langgraph, body)
-    there = launch_states.Launch.read(aws.launch(LAUNCH_ID) or {})
-    update = launch_states.refused(there, "launch-elsewhere", NOW)
-    assert launch.app.launcher.launches.apply(update) is None
-    assert ask(launch, body).status == 202
-    (sent,) = creations(langgraph)
-    assert sent.body["multitask_strategy"] == "reject"
-    assert (aws.launch(LAUNCH_ID) or {})["attempt"] == 2
-
-
 def test_g2_a_launch_that_is_refused_again_and_again_counts_its_attempts(
     launch: Door, aws: Aws, langgraph: LangGraphDouble
 ) -> None:
@@ -362,29 +347,6 @@ def test_g2_a_run_that_could_not_be_recorded_is_found_by_its_callers_next_reques
     assert ask(launch).body == first.body
     assert len(creations(langgraph)) == 1
     assert_started(aws, langgraph.run_id, THREADS[0], attempt=1)
-
-
-def test_g2_a_launch_that_was_put_down_for_another_deployment_is_409(
-    launch: Door, aws: Aws, langgraph: LangGraphDouble, wall: WallClock
-) -> None:
-    held(launch, langgraph, langgraph_url="https://before.example")
-    wall.now = NOW + LEASE_SECONDS
-    before = aws.launch(LAUNCH_ID)
-    reply = ask(launch)
-    assert (reply.status, reply.problem, reply.body["launch_id"]) == (409, "launch-elsewhere", LAUNCH_ID)
-    assert "https://before.example" in reply.body["detail"]
-    assert langgraph.requests == []
-    assert aws.launch(LAUNCH_ID) == before
-
-
-def test_g2_a_launch_that_was_started_elsewhere_has_the_links_of_there(
-    load: Load, aws: Aws, langgraph: LangGraphDouble
-) -> None:
-    text = json.dumps({**json.loads(BODY), "stream": True})
-    first = ask(load("launch", LangGraphUrl=langgraph.url), text).body
-    assert ask(load("launch", LangGraphUrl="http://127.0.0.1:9"), text).body == first
-    assert first["links"]["stream"].startswith(langgraph.url)
-    assert len(aws.items("RunsTable")) == 1
 
 
 @pytest.mark.parametrize(("size", "stored"), [(8_192, False), (8_193, True), (1_000_000, True)])

@@ -466,10 +466,10 @@ class LaunchWriters(Writers):
             )
         )
 
-    @rule(target=seen, launch=seen, heard=st.booleans())
-    def it_is_refused(self, launch: Launch, *, heard: bool) -> Launch:
-        refused = launch_states.refused(launch, "thread-busy", self.now, heard=heard)
-        self.writes((refused, partial(model.refused, seen=launch, now=self.now, heard=heard)))
+    @rule(target=seen, launch=seen)
+    def it_is_refused(self, launch: Launch) -> Launch:
+        refused = launch_states.refused(launch, "thread-busy", self.now)
+        self.writes((refused, partial(model.refused, seen=launch, now=self.now)))
         return Launch.read(self.found)
 
     @rule()

@@ -183,18 +183,11 @@ def test_g4_a_launch_is_refused_by_its_holder_alone_unless_something_was_heard_o
     assert set(update.remove) == {"checks", "due_at", "due_shard"}, "the request stays, for it may be tried again"
 
 
-def test_g2_a_launch_that_nobody_can_be_asked_about_is_refused_though_it_was_heard_of() -> None:
-    update = launch_states.refused(HELD, "launch-elsewhere", NOW, heard=True)
-    assert update.condition == "#state = :starting AND #holder = :holder AND attribute_not_exists(#task_token)"
-    assert update.set["state"] == "refused"
-
-
 @pytest.mark.parametrize(
     ("state", "attempt", "reason", "is_unstarted"),
     [
         ("refused", 1, "thread-busy", True),
         ("refused", 2, "thread-busy", False),
-        ("refused", 1, "launch-elsewhere", False),
         ("starting", 1, None, False),
         ("started", 1, None, False),
     ],

@@ -107,6 +107,7 @@ def test_g4_a_launch_adds_what_it_alone_knows_to_a_run_of_its_own_or_of_nobodys(
         after_seconds=0,
         now=NOW,
         metadata='{"a": 1}',
+        langgraph_url="https://langgraph.example",
     )
     update = run_states.launched(made)
     assert update.condition == "attribute_not_exists(#launch_id) OR #launch_id = :launch_id"
@@ -117,6 +118,7 @@ def test_g4_a_launch_adds_what_it_alone_knows_to_a_run_of_its_own_or_of_nobodys(
         "thread_id": THREAD,
         "assistant_id": "agent",
         "metadata": '{"a": 1}',
+        "langgraph_url": "https://langgraph.example",
         "created_at": NOW_TEXT,
         "starts_at": int(NOW),
     }
@@ -149,7 +151,8 @@ def test_g4_a_delivery_is_recorded_once_and_on_its_own_launch_alone() -> None:
         "created_at": CREATED,
     }
     assert told(update) == {"failed"}
-    assert update.once == {"metadata": '{"a": 1.0}'}, "its launch's metadata stay; LangGraph's time counts"
+    kept = {"metadata": '{"a": 1.0}', "langgraph_url": None}
+    assert update.once == kept, "its launch's metadata stay; LangGraph's time counts"
 
 
 def test_a_delivery_with_a_shared_token_cant_touch_a_run_that_has_a_launch() -> None:
@@ -167,7 +170,24 @@ def test_g4_the_token_decides_whose_a_run_is_and_not_the_body() -> None:
 
 
 def test_a_run_without_a_creation_time_has_the_time_of_its_delivery() -> None:
-    assert run_states.delivered(BARE, INLINE, LAUNCH, NOW).once == {"created_at": NOW_TEXT, "metadata": None}
+    assert run_states.delivered(BARE, INLINE, LAUNCH, NOW).once["created_at"] == NOW_TEXT
+
+
+@pytest.mark.parametrize(("launch_id", "url"), [(None, "https://x.example"), (LAUNCH, None)])
+def test_g13_only_a_run_without_a_launch_is_taken_to_be_where_the_webhook_belongs(
+    launch_id: str | None, url: str | None
+) -> None:
+    """A late delivery of a launch may come from the deployment before."""
+    update = run_states.delivered(DELIVERY, INLINE, launch_id, NOW, langgraph_url="https://x.example")
+    assert update.once["langgraph_url"] == url
+    assert "langgraph_url" not in update.set
+
+
+def test_g13_a_run_that_must_not_be_asked_about_is_due_later_and_nothing_else() -> None:
+    update = run_states.deferred(RUN, 7, NOW + 900)
+    assert (update.condition, update.given) == ("#due_at = :was_due", {"was_due": 7})
+    assert update.set == {"due_at": int(NOW) + 900, "due_shard": str(shard(RUN))}
+    assert (update.add, update.once, update.remove) == ({}, {}, ())
 
 
 @pytest.mark.parametrize("name", OVER)

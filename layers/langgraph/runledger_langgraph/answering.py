@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 import uuid
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from runledger.adapters import telemetry
@@ -56,6 +56,10 @@ class Answering:
         if run["outcome"] != "awaiting_input":
             raise not_waiting(run["outcome"])
         not_held(run, now)
+        return replace(self, launcher=self.launcher.of(run))._give(run, now)  # noqa: SLF001 - it is the same class
+
+    def _give(self, run: Mapping[str, Any], now: float) -> str:
+        """Give the answer, at the run's own deployment, unless the run has got one."""
         found = as_it_waits(self.launcher, run, self.until)
         if isinstance(found, MovedOn):
             return self._adopt(run, found)

@@ -7,7 +7,7 @@
 | taken_over  | `starting` or `refused`, as read      | `starting`, with a new holder and lease                       |
 | attempted   | `starting`, held                      | the same, one attempt more, nothing heard or watched of it    |
 | started     | `starting` or `refused`, this attempt | `started`, with the run; due if heard of or to be watched     |
-| refused     | `starting`, held, not heard of (*)    | `refused`, with the reason; due if a task or a watch waits    |
+| refused     | `starting`, held, not heard of        | `refused`, with the reason; due if a task or a watch waits    |
 | called_for  | any, of this request, no newer token  | the same, with the token of a task that waits; due            |
 | owing       | any, called for                       | the same, due soon: the task could not be told                |
 | called_back | any, with this token                  | the same, without it                                          |
@@ -16,8 +16,6 @@
 | watched     | any that is due, watches as read      | the same, one watch more, due later                           |
 | postponed   | any that is due                       | the same, one failed check more, due later                    |
 | put_off     | any that is due                       | the same, due later                                           |
-
-(*) or there is nobody who could be asked about it.
 
 Rank: refused < starting < started. A launch that stays `starting` is unknown: its run may have been started, or not.
 Its lease says that its holder is at work on it, and is longer than that can take; when it has lapsed, nobody is.
@@ -93,7 +91,7 @@ class Launch:
     @property
     def is_unstarted(self) -> bool:
         """Whether LangGraph is known to have made no run of it: it has refused the only attempt."""
-        return self.state == "refused" and self.attempt == 1 and self.reason != "launch-elsewhere"
+        return self.state == "refused" and self.attempt == 1
 
     @property
     def may_be_doubled(self) -> bool:
@@ -211,17 +209,16 @@ def started(launch: Launch, run_id: str, now: float, *, heard: bool = False) -> 
     )
 
 
-def refused(launch: Launch, reason: str, now: float, *, heard: bool = False) -> Update:
+def refused(launch: Launch, reason: str, now: float) -> Update:
     """LangGraph has made no run at this attempt and won't; the same request may try again.
 
     The run of an earlier attempt may still appear, where that could not be fenced off: then the launch stays due. So
-    does one that was `heard` of, unless there is nobody to ask about it.
+    does one that was heard of.
     """
     watch = due(launch.launch_id, now + FIRST_CHECK_SECONDS) if launch.may_be_doubled else {}
     return Update(
         key={"launch_id": launch.launch_id},
-        condition="#state = :starting AND #holder = :holder"
-        + ("" if heard else " AND attribute_not_exists(#heard_at)")
+        condition="#state = :starting AND #holder = :holder AND attribute_not_exists(#heard_at)"
         + ("" if launch.calls_back else " AND attribute_not_exists(#task_token)"),
         given={"starting": "starting", "holder": launch.holder},
         set={"state": "refused", "reason": reason, "updated_at": iso(now), **watch},

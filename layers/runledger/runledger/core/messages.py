@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 TRY_SECONDS = 6 * 3600  # how long a message is tried, from when it first came: it may have waited for its turn
 FINAL = (  # problems that the same message would have again, whenever it is tried
     *("invalid-request", "body-too-large", "idempotency-key-reused"),
-    *("langgraph-refused", "langgraph-unknown", "launch-elsewhere"),
+    *("langgraph-refused", "langgraph-unknown"),
 )
 _KEY = "idempotency_key"
 _decoder = json.JSONDecoder()

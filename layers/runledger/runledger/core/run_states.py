@@ -18,6 +18,7 @@ Those of a run that waits for a person are in `answer_states`.
 | rolled_back  | launch, `pending` or `lost`               | reconcile, `rolled_back`                               |
 | doubled      | any, of this launch, not marked           | the same, marked as a second run of its launch         |
 | postponed    | any, due as read                          | the same, due later                                    |
+| deferred     | any, due as read                          | the same, due later: it was not asked about            |
 | closed       | any, due as read, no event to be sent     | the same, due no more: nothing is left to do           |
 | due_now      | any, `pending`, `settling` or `lost`      | the same, due now                                      |
 
@@ -59,6 +60,7 @@ def pending(  # noqa: PLR0913 - the facts of a run, each by name
     after_seconds: int,
     now: float,
     metadata: str | None = None,
+    langgraph_url: str | None = None,
 ) -> Update:
     """Record a run that was just launched; where its webhook was faster, `launched` says the rest."""
     return Update(
@@ -69,6 +71,7 @@ def pending(  # noqa: PLR0913 - the facts of a run, each by name
             "thread_id": thread_id,
             "assistant_id": assistant_id,
             "metadata": metadata,
+            "langgraph_url": langgraph_url,
             "status": "pending",
             "source": "launch",
             "created_at": iso(now),
@@ -82,7 +85,7 @@ def pending(  # noqa: PLR0913 - the facts of a run, each by name
 
 def launched(made: Update) -> Update:
     """Add what only the launch knows to a run whose webhook was faster; `made` is what `pending` made for it."""
-    known = ("launch_id", "thread_id", "assistant_id", "metadata", "created_at", "starts_at")
+    known = ("launch_id", "thread_id", "assistant_id", "metadata", "langgraph_url", "created_at", "starts_at")
     return Update(
         key=made.key,
         condition="attribute_not_exists(#launch_id) OR #launch_id = :launch_id",
@@ -91,10 +94,13 @@ def launched(made: Update) -> Update:
     )
 
 
-def delivered(delivery: Delivery, placed: Placed, launch_id: str | None, now: float) -> Update:
+def delivered(
+    delivery: Delivery, placed: Placed, launch_id: str | None, now: float, *, langgraph_url: str | None = None
+) -> Update:
     """Record the first delivery about a run.
 
-    `launch_id` is the token's; None for a shared token, which can't touch a run that has a launch.
+    `launch_id` is the token's; None for a shared token, which can't touch a run that has a launch. Such a run is taken
+    to be on the deployment of `langgraph_url`; where one with a launch is, the launch says.
     """
     mine = "attribute_not_exists(#launch_id)" + (" OR #launch_id = :launch_id" if launch_id else "")
     return Update(
@@ -109,7 +115,11 @@ def delivered(delivery: Delivery, placed: Placed, launch_id: str | None, now: fl
             **_webhook(delivery, placed, now),
             **reached(delivery.run_id, delivery.outcome, now),
         },
-        once={"metadata": delivery.metadata, **({} if delivery.created_at else {"created_at": iso(now)})},
+        once={
+            "metadata": delivery.metadata,
+            "langgraph_url": None if launch_id else langgraph_url,
+            **({} if delivery.created_at else {"created_at": iso(now)}),
+        },
         add=event(delivery.outcome),
         remove=COUNTS,
     )
@@ -305,6 +315,16 @@ def postponed(run_id: str, was_due: int, next_check: float, *, known: bool = Fal
         set=due(run_id, next_check),
         add={"checks": 1} if known else {"checks": 1, "failures": 1},
         remove=(*_MISSED, "failures") if known else (),
+    )
+
+
+def deferred(run_id: str, was_due: int, until: float) -> Update:
+    """Ask about a run later, because its deployment must not be asked now. It counts as no look at it."""
+    return Update(
+        key={"run_id": run_id},
+        condition="#due_at = :was_due",
+        given={"was_due": was_due},
+        set=due(run_id, until),
     )
 
 
