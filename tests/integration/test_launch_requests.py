@@ -101,6 +101,7 @@ def test_the_ledger_has_the_launch_and_its_run(launch: Door, aws: Aws, langgraph
         "launch_id": body["launch_id"],
         "thread_id": body["thread_id"],
         "assistant_id": ASSISTANT_ID,
+        "langgraph_url": langgraph.url,
         "status": "pending",
         "outcome": "pending",
         "outcome_shard": f"pending#{shard(langgraph.run_id)}",
