@@ -166,12 +166,15 @@ class Stack:
     def _start_functions(self, stack: ExitStack) -> None:
         ports = {name: self._port(name) for name in ("Api", "WebhookApi")}
         self.webhook_url = f"http://{self.host}:{ports['WebhookApi']}/webhook"
+        # A container has another name for this machine: what it starts is on the same LangGraph.
+        former = [self.langgraph_url, self._reach(self.langgraph_url), self.parameters.get("LangGraphFormerUrls", "")]
         self.template = Template(
             {
                 "LangGraphUrl": self.langgraph_url,
                 "WebhookUrl": self.webhook_url,
                 "AllowInsecureUrls": "true",  # loopback
                 **self.parameters,
+                "LangGraphFormerUrls": ",".join(filter(None, former)),
             }
         )
         resources.create(self.template, self.endpoint_url, self.api_key)
@@ -216,10 +219,7 @@ class Stack:
 
     def container_environment(self) -> dict[str, dict[str, str]]:
         """Return what `sam local --env-vars` takes, with this machine's servers as a container reaches them."""
-
-        def reach(url: str) -> str:
-            return url.replace(f"//{self.host}:", "//host.docker.internal:")
-
+        reach = self._reach
         return {
             function.name: {
                 **function.environment,
@@ -228,6 +228,9 @@ class Stack:
             }
             for function in self.template.functions()
         }
+
+    def _reach(self, url: str) -> str:
+        return url.replace(f"//{self.host}:", "//host.docker.internal:")
 
 
 def _every(seconds: int, pool: Pool) -> Callable[[], None]:

@@ -18,7 +18,7 @@ from runledger.adapters.callbacks import Callbacks
 from runledger.adapters.gateway import Answer, Request, serve
 from runledger.adapters.queue import Queue
 from runledger.adapters.recorder import Recorder
-from runledger.adapters.secrets import Secret, api_key, key_ring
+from runledger.adapters.secrets import Secret, api_keys, key_ring
 from runledger.adapters.step_functions import Tasks
 from runledger.adapters.tables import Table
 from runledger.core.answers import not_waiting, parse_answer
@@ -26,7 +26,7 @@ from runledger.core.launches import launch_id_of, parse_launch
 from runledger.core.problems import Problem, unknown
 from runledger_langgraph import cancelling
 from runledger_langgraph.answering import Answering
-from runledger_langgraph.client import LangGraph
+from runledger_langgraph.deployments import Deployments
 from runledger_langgraph.launcher import Launcher
 from runledger_langgraph.launching import Launching
 from runledger_langgraph.waiting import launch_of
@@ -44,16 +44,23 @@ _dynamodb, _secretsmanager = aws.client("dynamodb"), aws.client("secretsmanager"
 _runs = Table(_dynamodb, settings.text("RUNS_TABLE"))
 _launches = Table(_dynamodb, settings.text("LAUNCHES_TABLE"))
 _bucket = Bucket(settings.text("PAYLOAD_BUCKET"))
+_deployments = Deployments(
+    settings.url("LANGGRAPH_URL", may_be_insecure=_MAY_BE_INSECURE),
+    settings.urls("LANGGRAPH_FORMER_URLS"),
+    Secret(_secretsmanager, settings.text("LANGGRAPH_API_KEY_SECRET"), api_keys),
+    may_be_insecure=_MAY_BE_INSECURE,
+)
 launcher = Launcher(
     ledger_id=settings.text("LEDGER_ID"),
-    langgraph=LangGraph(settings.url("LANGGRAPH_URL", may_be_insecure=_MAY_BE_INSECURE)),
     recorder=Recorder(_runs, _bucket),
+    langgraph=_deployments.configured.langgraph,
+    api_key=_deployments.configured.api_key,
+    deployments=_deployments,
     runs=_runs,
     launches=_launches,
     bucket=_bucket,
     callbacks=Callbacks(Tasks(), _runs, _launches, _bucket),
     ring=Secret(_secretsmanager, settings.text("KEY_RING_SECRET"), key_ring),
-    api_key=Secret(_secretsmanager, settings.text("LANGGRAPH_API_KEY_SECRET"), api_key),
     webhook_url=settings.url("WEBHOOK_URL", may_be_insecure=_MAY_BE_INSECURE),
     max_run_seconds=settings.whole_number("MAX_RUN_SECONDS"),
 )
@@ -79,7 +86,8 @@ def launch(http: Request) -> Answer:
     launching = Launching(launcher, launch_id, request, time.time(), _until(http.seconds_left()))
     claim, run_id, is_new = launching.launch()
     outcome = "pending" if is_new else _outcome_of(run_id, launch_id, is_recorded=claim.state == "started")
-    stream = f"{claim.langgraph_url}/threads/{claim.thread_id}/runs/{run_id}/stream"
+    url = launcher.deployments.current(claim.langgraph_url)
+    stream = f"{url}/threads/{claim.thread_id}/runs/{run_id}/stream"
     links = {"stream": stream} if request.stream else {}
     return _asked(http.prefix, run_id, launch_id, claim.thread_id, outcome, links)
 

@@ -7,6 +7,7 @@ it: whatever is not done here, or the whole stream where it is lost, stays due, 
 from __future__ import annotations
 
 import time
+from collections import defaultdict
 from typing import TYPE_CHECKING, Any
 
 from runledger.adapters import aws, settings, telemetry
@@ -14,7 +15,7 @@ from runledger.adapters.bucket import Bucket
 from runledger.adapters.bus import Bus
 from runledger.adapters.callbacks import Callbacks
 from runledger.adapters.queue import Queue
-from runledger.adapters.secrets import Secret, api_key
+from runledger.adapters.secrets import Secret, api_keys
 from runledger.adapters.step_functions import Tasks
 from runledger.adapters.stream import Change, read, to_repeat
 from runledger.adapters.tables import Table
@@ -24,7 +25,6 @@ from runledger.core.events import letter_of
 from runledger.core.problems import Problem
 from runledger.core.verification import is_doubtful
 from runledger_langgraph.checkpoints import TooLargeError, UnreadableError
-from runledger_langgraph.client import LangGraph
 from runledger_langgraph.confirming import (
     Confirmed,
     Denied,
@@ -35,6 +35,7 @@ from runledger_langgraph.confirming import (
     note_verified,
     verify,
 )
+from runledger_langgraph.deployments import Deployment, Deployments, url_of
 from runledger_langgraph.inspection import Ended, Look, at_once, look
 from runledger_langgraph.refusals import ERRORS, explain, refuses_the_key
 
@@ -57,9 +58,14 @@ _bucket = Bucket(settings.text("PAYLOAD_BUCKET"))
 _bus = Bus(aws.client("events"), settings.text("EVENT_BUS"))
 telling = Telling(runs, _bus, Callbacks(Tasks(), runs, _launches, _bucket))
 dead_letters = Queue(settings.text("DEAD_LETTER_QUEUE"))
-secret = Secret(aws.client("secretsmanager"), settings.text("LANGGRAPH_API_KEY_SECRET"), api_key)
-langgraph = LangGraph(settings.url("LANGGRAPH_URL", may_be_insecure=_MAY_BE_INSECURE))
 LEDGER_ID = settings.text("LEDGER_ID")
+secret = Secret(aws.client("secretsmanager"), settings.text("LANGGRAPH_API_KEY_SECRET"), api_keys)
+deployments = Deployments(
+    settings.url("LANGGRAPH_URL", may_be_insecure=_MAY_BE_INSECURE),
+    settings.urls("LANGGRAPH_FORMER_URLS"),
+    secret,
+    may_be_insecure=_MAY_BE_INSECURE,
+)
 
 
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
@@ -120,19 +126,31 @@ async def _look(client: LangGraphClient, run: dict[str, Any]) -> Found:
 
 
 def _ask(changes: list[Change], context: LambdaContext) -> None:
-    """Ask LangGraph, all at once, what is not certain yet: what successes were, whether ends and claims are true.
+    """Ask LangGraph what is not certain yet, all of one deployment at once: successes, claims, ends of runs.
 
     Where that fails, reconcile asks again.
     """
-    asked = {c.run["run_id"]: c.run for c in changes if "thread_id" in c.run or "claim" in c.run}
+    there: dict[Deployment, dict[str, dict[str, Any]]] = defaultdict(dict)
+    for run in (change.run for change in changes if "thread_id" in change.run or "claim" in change.run):
+        telemetry.about_only(launch_id=run.get("launch_id"), run_id=run["run_id"])
+        try:
+            there[deployments.at(url_of(run, _launches))][run["run_id"]] = run
+        except Problem as problem:
+            telemetry.logger.warning("a run is settled later", detail=problem.detail)
+    for deployment, asked in there.items():
+        _ask_at(deployment, asked, context)
+
+
+def _ask_at(deployment: Deployment, asked: dict[str, dict[str, Any]], context: LambdaContext) -> None:
+    langgraph, api_key = deployment.langgraph, deployment.api_key
 
     async def look_at_all(client: LangGraphClient) -> list[Any]:
         return await at_once((_look(client, run) for run in asked.values()), _LOOK_SECONDS)
 
-    if not asked or context.get_remaining_time_in_millis() / 1000 < _SPARE_SECONDS:
+    if context.get_remaining_time_in_millis() / 1000 < _SPARE_SECONDS:
         return
     try:
-        key = secret.value()
+        key = api_key.value()
         found = langgraph.ask(key, langgraph.until(2 * _LOOK_SECONDS), look_at_all)
     except Problem as problem:
         telemetry.logger.warning("nothing is settled now", detail=problem.detail)
@@ -149,7 +167,7 @@ def _ask(changes: list[Change], context: LambdaContext) -> None:
             telemetry.logger.warning("a run is settled later", detail=detail)
         except Exception as error:  # noqa: BLE001 - a poisoned record never stops the others
             if refuses_the_key(error):
-                secret.forget()
+                api_key.forget()
             fault = explain(error, langgraph, secrets=(key,)) if isinstance(error, ERRORS) else error
             telemetry.logger.warning("a run is settled later", detail=_detail(fault))
 

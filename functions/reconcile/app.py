@@ -17,12 +17,12 @@ from runledger.adapters.bucket import Bucket
 from runledger.adapters.bus import Bus
 from runledger.adapters.callbacks import Callbacks
 from runledger.adapters.recorder import Recorder
-from runledger.adapters.secrets import Secret, api_key, key_ring
+from runledger.adapters.secrets import Secret, api_keys, key_ring
 from runledger.adapters.step_functions import Tasks
 from runledger.adapters.tables import Table
 from runledger.adapters.telling import Telling
 from runledger.core.problems import Problem
-from runledger_langgraph.client import LangGraph
+from runledger_langgraph.deployments import Deployments
 from runledger_langgraph.launcher import Launcher
 
 if TYPE_CHECKING:
@@ -39,16 +39,23 @@ _dynamodb, _secretsmanager = aws.client("dynamodb"), aws.client("secretsmanager"
 _runs = Table(_dynamodb, settings.text("RUNS_TABLE"))
 _launches = Table(_dynamodb, settings.text("LAUNCHES_TABLE"))
 _bucket = Bucket(settings.text("PAYLOAD_BUCKET"))
+_deployments = Deployments(
+    settings.url("LANGGRAPH_URL", may_be_insecure=_MAY_BE_INSECURE),
+    settings.urls("LANGGRAPH_FORMER_URLS"),
+    Secret(_secretsmanager, settings.text("LANGGRAPH_API_KEY_SECRET"), api_keys),
+    may_be_insecure=_MAY_BE_INSECURE,
+)
 launcher = Launcher(
     ledger_id=settings.text("LEDGER_ID"),
-    langgraph=LangGraph(settings.url("LANGGRAPH_URL", may_be_insecure=_MAY_BE_INSECURE)),
     recorder=Recorder(_runs, _bucket),
+    langgraph=_deployments.configured.langgraph,
+    api_key=_deployments.configured.api_key,
+    deployments=_deployments,
     runs=_runs,
     launches=_launches,
     bucket=_bucket,
     callbacks=Callbacks(Tasks(), _runs, _launches, _bucket),
     ring=Secret(_secretsmanager, settings.text("KEY_RING_SECRET"), key_ring),
-    api_key=Secret(_secretsmanager, settings.text("LANGGRAPH_API_KEY_SECRET"), api_key),
     webhook_url=settings.url("WEBHOOK_URL", may_be_insecure=_MAY_BE_INSECURE),
     max_run_seconds=settings.whole_number("MAX_RUN_SECONDS"),
 )

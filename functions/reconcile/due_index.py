@@ -15,6 +15,12 @@ if TYPE_CHECKING:
     from runledger.adapters.tables import Table
 
 STUCK_AFTER = 4  # checks that failed, one after the other
+_DEFER_SECONDS = 900
+
+
+def deferred_until(now: float, max_check_seconds: int) -> float:
+    """Return when to try again what could not be asked about, because its deployment has no key."""
+    return now + min(_DEFER_SECONDS, max_check_seconds)
 
 
 def longest_due(table: Table) -> Iterator[dict[str, Any]]:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from reconcile.due_index import STUCK_AFTER, longest_due
+from reconcile.due_index import STUCK_AFTER, deferred_until, longest_due
 from runledger.adapters import telemetry
 from runledger.core import launch_states, run_states
+from runledger.core.deployments import NoKeyError
 from runledger.core.launch_states import Launch
 from runledger.core.ledger import next_check
 from runledger.core.problems import Problem
@@ -29,12 +31,23 @@ class DueLaunches:
     max_check_seconds: int
 
     def work(self, ends: float) -> None:
-        """Take launch after launch until `ends` (monotonic seconds), or until LangGraph answers nothing."""
-        failed = 0  # one after the other
+        """Take launch after launch until `ends` (monotonic seconds), or until no LangGraph deployment answers.
+
+        One that does not answer costs the launches of the others no time; its own stay due.
+        """
+        failed: Counter[str] = Counter()  # one after the other, by deployment
+        silent: set[str] = set()
         for keys in longest_due(self.launcher.launches):
-            if time.monotonic() >= ends or failed == _TOO_MANY:
+            url = self.launcher.deployments.current(keys.get("langgraph_url"))
+            if time.monotonic() >= ends:
                 return
-            failed = 0 if self._one(keys) else failed + 1
+            if url in silent:
+                continue
+            failed[url] = 0 if self._one(keys) else failed[url] + 1
+            if failed[url] == _TOO_MANY:
+                silent.add(url)
+                if len(silent) >= self.launcher.deployments.count():
+                    return
 
     def _one(self, keys: dict[str, Any]) -> bool:
         """Look at one launch. One that fails is pushed back, and stops no other; return whether LangGraph answered."""
@@ -45,6 +58,8 @@ class DueLaunches:
                 self._look_at(Launch.read(item), int(keys["due_at"]))
         except TakenError:
             pass
+        except NoKeyError as problem:
+            self._defer(launch_id, problem)
         except Problem as problem:
             self._failed(keys, problem.detail)
             return problem.status not in (502, 504)
@@ -57,17 +72,17 @@ class DueLaunches:
         now, until = time.time(), self.launcher.langgraph.until(self.launcher.langgraph.deadline)
         if launch.state == "starting":
             if not launch.is_held(now):  # else somebody took it up since it was listed
-                self.launcher.go_on(launch, until, is_patient=True)
+                self.launcher.at(launch.langgraph_url).go_on(launch, until, is_patient=True)
             return
-        if not resolve(self.launcher, launch, until):
+        if launch.kept and not resolve(self.launcher.at(launch.langgraph_url), launch, until):
             later = next_check(launch.checks, now, self.max_check_seconds)
             self.launcher.launches.apply(launch_states.postponed(launch.launch_id, later))
             return
         watches = launch.may_be_doubled and launch.watches < launch_states.WATCHES
         if launch.state == "refused":
-            self.launcher.adopt(launch, until)
+            self.launcher.at(launch.langgraph_url).adopt(launch, until)
         elif watches:
-            self.launcher.watch(launch, until)
+            self.launcher.at(launch.langgraph_url).watch(launch, until)
         self.launcher.callbacks.settle(launch.launch_id)
         if launch.is_heard or watches or launch.state == "refused":
             self._make_runs_due(launch, now)
@@ -79,6 +94,16 @@ class DueLaunches:
         """Have a look at the runs of a launch of which something was heard."""
         for run in self.launcher.runs.of_launch(launch.launch_id):
             self.launcher.runs.apply(run_states.due_now(run["run_id"], now))
+
+    def _defer(self, launch_id: str, problem: NoKeyError) -> None:
+        """Leave a launch for later whose deployment must not be asked now; it counts as no check that failed."""
+        telemetry.count("deployment_without_key")
+        telemetry.logger.error("a launch is deferred", detail=problem.detail)
+        update = launch_states.put_off(launch_id, deferred_until(time.time(), self.max_check_seconds))
+        try:
+            self.launcher.launches.apply(update)
+        except Problem as fault:
+            telemetry.logger.error("a launch could not be pushed back", detail=fault.detail)
 
     def _failed(self, keys: dict[str, Any], detail: str) -> None:
         telemetry.count("check_failed")

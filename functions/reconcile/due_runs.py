@@ -8,10 +8,11 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from reconcile.due_index import STUCK_AFTER, longest_due
+from reconcile.due_index import STUCK_AFTER, deferred_until, longest_due
 from runledger.adapters import deadline, telemetry
 from runledger.core import run_states, verification
 from runledger.core.deliveries import is_deliverable, payload_of
+from runledger.core.deployments import NoKeyError
 from runledger.core.ledger import next_check
 from runledger.core.problems import Problem
 from runledger.core.run_states import OPEN
@@ -66,7 +67,11 @@ type Found = Look | Verified | Denied | Confirmed | NotOurs
 
 @dataclass
 class DueRuns:
-    """One pass over the due runs. Runs that LangGraph does not know are judged at its end, all together."""
+    """One pass over the due runs. Runs that LangGraph does not know are judged at its end, all together.
+
+    Each deployment has a part of the pass to itself, in `there` by its URL: its batches, what it was asked and does not
+    know, whether it answers at all. Nothing that one does tells anything of the runs of another.
+    """
 
     launcher: Launcher
     telling: Telling
@@ -78,15 +83,56 @@ class DueRuns:
     is_misconfigured: bool = False
     bus_failures: int = 0  # one after the other
     ends: float = 0.0
+    there: dict[str, DueRuns] = field(default_factory=dict)
+    batch: list[Item] = field(default_factory=list)
+    is_silent: bool = False
 
     def work(self, ends: float) -> None:
-        """Take batch after batch until `ends` (monotonic seconds), or until one in which nothing works."""
+        """Take batch after batch until `ends` (monotonic seconds), or until no deployment answers any more."""
         self.ends = ends
         due = itertools.takewhile(lambda _: time.monotonic() < ends, longest_due(self.launcher.runs))
-        for batch in itertools.batched(filter(self._is_to_be_asked, due), _BATCH, strict=False):
-            if not self._batch(batch):
+        for item in filter(self._is_to_be_asked, due):
+            here = self._at_deployment(item)
+            if here is None or here.is_silent:  # the runs of one that is stay due
+                continue
+            here.batch.append(item)
+            if len(here.batch) == _BATCH and not here._ask_batch() and self._is_all_silent():  # noqa: SLF001
                 break
-        self._judge()
+        for number, here in enumerate(self.there.values()):
+            if here.batch and not here.is_silent and (number == 0 or time.monotonic() < ends):
+                here._ask_batch()  # noqa: SLF001 - it is the same class
+            here._judge()  # noqa: SLF001
+
+    def _at_deployment(self, item: Item) -> DueRuns | None:
+        """Return the part of this pass in which a run is asked about; None where it must not be: it is deferred."""
+        try:
+            launcher = self.launcher.of(item)
+        except NoKeyError as problem:
+            self._defer(item, problem)
+            return None
+        url = launcher.langgraph.url
+        if url not in self.there:
+            self.there[url] = DueRuns(launcher, self.telling, self.max_check_seconds, self.inline_bytes, ends=self.ends)
+        return self.there[url]
+
+    def _is_all_silent(self) -> bool:
+        return sum(here.is_silent for here in self.there.values()) >= self.launcher.deployments.count()
+
+    def _ask_batch(self) -> bool:
+        """Ask about the runs that are gathered; return whether anything could be noted."""
+        batch, self.batch = tuple(self.batch), []
+        self.is_silent = not self._batch(batch)
+        return not self.is_silent
+
+    def _defer(self, item: Item, problem: NoKeyError) -> None:
+        """Leave a run for later whose deployment must not be asked now: no look at it, and no miss."""
+        telemetry.count("deployment_without_key")
+        telemetry.logger.error("a run is deferred", detail=problem.detail)
+        later = deferred_until(time.time(), self.max_check_seconds)
+        try:
+            self._update(run_states.deferred(item["run_id"], int(item["due_at"]), later))
+        except Problem as fault:
+            telemetry.logger.error("a run could not be pushed back", detail=fault.detail)
 
     def _is_to_be_asked(self, item: Item) -> bool:
         """Return whether LangGraph can tell more about a run; what needs no asking is done here."""
@@ -353,12 +399,16 @@ class DueRuns:
             telemetry.count("misconfigured")
         if self.is_refused:
             self.launcher.api_key.forget()
-            telemetry.logger.error("LangGraph refuses the API key; no run is marked as gone")
+            url = self.launcher.langgraph.url
+            telemetry.logger.error("LangGraph refuses the API key; no run is marked as gone", langgraph_url=url)
         gone = {item["thread_id"] for item, _ in self.gone}
         forgets = len(gone) > max(1, len(self.asked) / 2)
         if forgets:
             telemetry.count("langgraph_forgets")
-            telemetry.logger.error("LangGraph does not know most runs; none is marked as gone", gone=len(gone))
+            url, many = self.launcher.langgraph.url, len(gone)
+            telemetry.logger.error(
+                "LangGraph does not know most runs; none is marked as gone", gone=many, langgraph_url=url
+            )
         now = time.time()
         for item, found in self.gone:
             if not deadline.has_time():
@@ -441,7 +491,7 @@ async def _look(client: LangGraphClient, item: Item, ledger_id: str) -> Found:
     if item.get("unverified") and not item.get("disputed"):
         return await verify(client, item)
     if _waits(item):
-        return await look_waiting(client, item["thread_id"], item["run_id"])
+        return await look_waiting(client, item["thread_id"], item["run_id"], item.get("answer_nonce"))
     if item["outcome"] == "settling" and not item.get("disputed"):  # its result is here
         return await look(client, *_of(item), max_bytes=0)
     return await look(client, *_of(item), _BATCH_RESULT_BYTES, reads_on=False)

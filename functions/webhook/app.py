@@ -19,6 +19,7 @@ from runledger.adapters.secrets import REREAD_SECONDS, Secret, key_ring
 from runledger.adapters.tables import Table
 from runledger.core import launch_states, tokens
 from runledger.core.deliveries import Delivery, NotADeliveryError, Trimmed, parse_delivery
+from runledger.core.deployments import normalised
 from runledger.core.outcomes import is_known
 from runledger.core.problems import FieldError, Problem, invalid_request, shortened, unavailable
 from runledger.core.sources import is_within
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 
 LEDGER_ID = settings.text("LEDGER_ID")
 SOURCES = settings.networks("WEBHOOK_SOURCE_CIDRS")
+LANGGRAPH_URL = normalised(settings.text("LANGGRAPH_URL"))
 ACCEPT_SHARED_TOKENS = settings.flag("ACCEPT_SHARED_TOKENS")
 INLINE_PAYLOAD_BYTES = settings.whole_number("INLINE_PAYLOAD_BYTES")
 
@@ -176,6 +178,6 @@ def _record(delivery: Delivery, grant: Grant, http: Request) -> Answer:
     placed = recorder.bucket.place(grant.launch_id, delivery.run_id, delivery.payload, INLINE_PAYLOAD_BYTES)
     recorded = recorder.record(delivery, placed, grant.launch_id, check_time)
     if recorded is None:
-        return Keeping(recorder, launches, check_time).keep(delivery, grant)
+        return Keeping(recorder, launches, LANGGRAPH_URL, check_time).keep(delivery, grant)
     told = {"run_id": delivery.run_id, "outcome": recorded.outcome, "duplicate": recorded.is_repeat}
     return Answer(200, told)

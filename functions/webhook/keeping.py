@@ -28,10 +28,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Keeping:
-    """What it takes to keep a delivery. `check_time` raises a Problem where no time is left for another write."""
+    """What it takes to keep a delivery. `check_time` raises a Problem where no time is left for another write.
+
+    A run that has no launch is taken to be on the deployment of `langgraph_url` (G13).
+    """
 
     recorder: Recorder
     launches: Table
+    langgraph_url: str
     check_time: Callable[[], None]
 
     def keep(self, delivery: Delivery, grant: Grant) -> Answer:
@@ -65,7 +69,7 @@ class Keeping:
         if self.launches.apply(unconfirmed.counted(now)) is not None:
             raise _too_many("by shared keys in this hour")
         self.check_time()
-        run = self.recorder.runs.apply(unconfirmed.claimed(delivery, placed, grant.launch_id, now))
+        run = self.recorder.runs.apply(unconfirmed.claimed(delivery, placed, grant.launch_id, self.langgraph_url, now))
         if run is None:
             telemetry.count("claimed")
             telemetry.logger.info("claimed: kept until LangGraph confirms the run", status=delivery.status)
@@ -76,7 +80,7 @@ class Keeping:
         return self._recorded(delivery, placed, grant)
 
     def _believed(self, delivery: Delivery, placed: Placed, now: float) -> Answer:
-        run = self.recorder.runs.apply(run_states.believed(delivery, placed, now))
+        run = self.recorder.runs.apply(run_states.believed(delivery, placed, self.langgraph_url, now))
         if run is None:
             telemetry.count("delivered")
             telemetry.logger.info("delivered", status=delivery.status, outcome=delivery.outcome)

@@ -13,7 +13,7 @@ from runledger.adapters import stream
 from runledger.core import views
 
 _READ = ("internal", "unavailable")
-_SECRETS = ("key-ring-unusable", "api-key-missing", "api-key-unusable")
+_SECRETS = ("key-ring-unusable", "api-key-missing", "api-key-unusable", "deployment-without-key")
 _ASK = ("langgraph-refused", "langgraph-throttles", "api-key-refused", "langgraph-fault", "langgraph-timeout")
 _START = (*_ASK, "langgraph-unknown", "thread-busy", "body-too-large", "webhook-url-refused")
 
@@ -73,7 +73,6 @@ OPERATIONS = {
             "run-removed",
             "launch-in-progress",
             "launch-unconfirmed",
-            "launch-elsewhere",
             *(*_START, *_READ, *_SECRETS),
         ),
         (requests.IDEMPOTENCY_KEY,),

@@ -17,6 +17,7 @@ OPTIONS = {  # every optional parameter, given
     "AlarmTopicArn": "arn:aws:sns:us-east-1:123456789012:alarms",
     "AllowInsecureUrls": "true",
     "Architecture": "arm64",
+    "LangGraphFormerUrls": "https://before.example.org,http://older.example.org:8123/agents/",
     "SecurityGroupIds": "sg-0123456789abcdef0",
     "SubnetIds": "subnet-0123456789abcdef0,subnet-0123456789abcdef1",
     "Tracing": "Active",

@@ -60,6 +60,7 @@ WATCHED = {
         "lost",
         "langgraph_forgets",
         "misconfigured",
+        "deployment_without_key",
         "result_too_large",
         "oversized",
         "overdue",

@@ -125,7 +125,7 @@ def updates() -> dict[str, list[Update]]:
             verification.contradicted(
                 delivery(LONGEST), spilled, WAITS | {"outcome": "succeeded", "status": "success"}, NOW
             ),
-            unconfirmed.claimed(delivery("error"), small, LAUNCH, NOW),
+            unconfirmed.claimed(delivery("error"), small, LAUNCH, "https://x.org", NOW),
             unconfirmed.contested(kept, NOW),
             verification.confirmed(kept, facts, SEEN, NOW, ledger.questions_key(LAUNCH, RUN, "0" * 64)),
             verification.found_going(kept, facts, NOW),
@@ -136,7 +136,7 @@ def updates() -> dict[str, list[Update]]:
             verification.corrected(ends, SEEN, inline, NOW, ledger.questions_key(LAUNCH, RUN, "0" * 64)),
             verification.corrected(ends | {"status": "error"}, replace(SEEN, outcome="succeeded"), None, NOW),
             verification.reopened(ends, NOW),
-            run_states.believed(delivery("error"), inline, NOW),
+            run_states.believed(delivery("error"), inline, "https://x.org", NOW),
             run_states.reconciled(RUN, SEEN, inline, NOW),
             run_states.reconciled(RUN, SEEN, spilled, NOW),
             run_states.reconciled(RUN, replace(SEEN, outcome="cancelled", began=False), None, NOW),
@@ -160,6 +160,7 @@ def updates() -> dict[str, list[Update]]:
             run_states.postponed(RUN, 1, NOW, known=True),
             run_states.postponed(RUN, 1, NOW, unsettled=NOW),
             run_states.closed(RUN, 1),
+            run_states.deferred(RUN, 1, NOW),
             run_states.due_now(RUN, NOW),
         ],
     }
@@ -272,6 +273,13 @@ def test_indexes_hold_a_summary_and_no_payload(name: str) -> None:
         assert not projected & {"payload", "error", "questions", "callback"}
 
 
+DUE_RUNS = (
+    read_of("reconcile.due_runs", "item")
+    | read_of("runledger.core.run_states", "item")
+    | read_of("runledger_langgraph.deployments", "run")
+)
+
+
 def test_g10_the_indexes_that_take_every_write_are_sharded() -> None:
     for name in TEMPLATE.resources("AWS::DynamoDB::Table"):
         hashes = {index["IndexName"]: keys(index["KeySchema"])[0] for index in table(name)["GlobalSecondaryIndexes"]}
@@ -283,7 +291,7 @@ def test_g10_the_indexes_that_take_every_write_are_sharded() -> None:
 @pytest.mark.parametrize(
     ("name", "read"),
     [
-        ("RunsTable", read_of("reconcile.due_runs", "item") | read_of("runledger.core.run_states", "item")),
+        ("RunsTable", DUE_RUNS),
         ("LaunchesTable", read_of("reconcile.due_launches", "keys")),
     ],
 )

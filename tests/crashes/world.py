@@ -179,7 +179,7 @@ class World:
         self.langgraph.close()
         self.faults.close()
         for name in ("launch", "reconcile", "notify"):
-            langgraph = getattr(self._apps[name], "launcher", self._apps[name]).langgraph
+            langgraph = getattr(self._apps[name], "launcher", self._apps[name]).deployments.configured.langgraph
             langgraph._runner.run(langgraph._sdk.aclose())  # noqa: SLF001 - nobody else has to close it
             langgraph._runner.close()  # noqa: SLF001
 

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from runledger.core.launches import RESERVED
+
 if TYPE_CHECKING:
     from langgraph_sdk.client import LangGraphClient
 
@@ -28,6 +30,18 @@ def test_g1_launch_and_run_are_recorded_at_once(ledger: Ledger) -> None:
     asked: Any = ledger.langgraph(lambda client: client.runs.get(launched["thread_id"], launched["run_id"]))
     assert asked["metadata"]["launch_id"] == launched["launch_id"]
     assert asked["metadata"]["tenant"] == "a"
+
+
+def test_g2_no_metadata_that_a_run_inherits_stands_in_the_place_of_runledgers_own(ledger: Ledger) -> None:
+    """LangGraph makes a run's metadata of its assistant's, its thread's, `config.metadata` and its own."""
+    thread_id, inherited = str(uuid.uuid4()), dict.fromkeys(RESERVED, "inherited")
+    ledger.langgraph(lambda client: client.threads.create(thread_id=thread_id, metadata={**inherited, "team": "blue"}))
+    launched = ledger.launch(input={"task": "answer"}, thread_id=thread_id)
+    run: Any = ledger.langgraph(lambda client: client.runs.get(thread_id, launched["run_id"]))
+    nonce = ledger.launch_item(launched["launch_id"])["start_nonce"]
+    own = {"launch_id": launched["launch_id"], "start_nonce": nonce, "answers_run_id": None, "answer_digest": None}
+    assert {name: run["metadata"][name] for name in own} == own
+    assert run["metadata"]["team"] == "blue", "it does inherit"
 
 
 def test_streamed_run_can_be_joined_by_the_ids_in_the_answer(ledger: Ledger) -> None:

@@ -7,7 +7,7 @@ import importlib
 import io
 import logging
 import sys
-from contextlib import ExitStack, redirect_stdout
+from contextlib import ExitStack, redirect_stdout, suppress
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Protocol
 
@@ -217,9 +217,9 @@ def _forget() -> None:
 
 def _close(app: object) -> None:
     """Close LangGraph's connections and loop, which in Lambda end with the process; it may be another by now."""
-    langgraph = getattr(getattr(app, "launcher", app), "langgraph", None)
-    if langgraph is None:
-        return
-    runner, sdk = langgraph._runner, langgraph._sdk  # noqa: SLF001
-    runner.run(sdk.aclose())
-    runner.close()
+    owner = getattr(app, "launcher", app)
+    opened = {deployment.langgraph for deployment in getattr(owner, "deployments", ())}
+    for langgraph in opened | ({owner.langgraph} if hasattr(owner, "langgraph") else set()):
+        with suppress(RuntimeError):  # a test has closed it
+            langgraph._runner.run(langgraph._sdk.aclose())  # noqa: SLF001
+        langgraph._runner.close()  # noqa: SLF001

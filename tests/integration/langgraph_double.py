@@ -67,6 +67,7 @@ class LangGraphDouble:
         self.is_newest_first = True  # in which order it lists runs
         self.threads_deleted: list[str] = []
         self.unknown: set[str] = set()  # threads that it has not; whatever else it is asked about, it has
+        self.inherited: dict[str, Any] = {}  # metadata of every thread, which its runs have too where they say nothing
         self.before_run: Callable[[Sent], object] = lambda _: None  # happens before a run's creation is answered
         self._over = threading.Event()
         double = self
@@ -134,7 +135,8 @@ class LangGraphDouble:
         """Have the run that a creation asks for, whatever becomes of its answer."""
         if self.run_id in self.known:
             self.run_id = str(uuid.uuid4())
-        thread_id, metadata = sent.path.split("/")[2], sent.body["metadata"]
+        thread_id, config = sent.path.split("/")[2], sent.body.get("config") or {}
+        metadata = {**self.inherited, **config.get("metadata", {}), **sent.body["metadata"]}
         return self.add(thread_id, run_id=self.run_id, status="pending", values="", metadata=metadata)
 
     def _answer(self, handler: _Handler) -> None:

@@ -226,7 +226,7 @@ def settled(run: Item, seen: Seen, now: float) -> Item | None:
 def moved_on(run: Item, answered_by: str | None, now: float, digest: str | None = None) -> Item | None:
     if run.get("outcome") != "awaiting_input":
         return None
-    run = changed(run, **{**UNHELD, "answer_digest": digest}, answered_by=answered_by)
+    run = changed(run, **{**UNHELD, "answer_digest": digest}, answer_nonce=None, answered_by=answered_by)
     return _comes_to(run, "answered" if answered_by else "abandoned", now)
 
 
@@ -234,9 +234,11 @@ def moved_on(run: Item, answered_by: str | None, now: float, digest: str | None 
 
 
 def answering(run: Item, read: Item, digest: str, holder: str, now: float) -> Item | None:
-    if run["outcome"] != "awaiting_input" or run.get("answer_holder") != read.get("answer_holder"):
+    known = ("answer_holder", "answer_nonce")
+    if run["outcome"] != "awaiting_input" or any(run.get(name) != read.get(name) for name in known):
         return None
     held = {"answer_holder": holder, "answer_digest": digest, "answer_until": int(now) + LEASE}
+    held["answer_nonce"] = run.get("answer_nonce", holder)
     return changed(run, **held, due_at=int(now) + LEASE)
 
 
@@ -249,7 +251,7 @@ def unanswered(run: Item, holder: str) -> Item | None:
 def cancelled(run: Item, read: Item, now: float) -> Item | None:
     if run["outcome"] != "awaiting_input" or run.get("answer_holder") != read.get("answer_holder"):
         return None
-    return _comes_to(changed(run, **UNHELD), "cancelled", now)
+    return _comes_to(changed(run, **UNHELD, answer_nonce=None), "cancelled", now)
 
 
 def rolled_back(run: Item, now: float) -> Item | None:
@@ -343,8 +345,8 @@ def started(launch: Item, seen: Launch, run_id: str, now: float, *, heard: bool)
     return None if is_left else changed(launch, due_at=_watch(seen, now))
 
 
-def refused(launch: Item, seen: Launch, now: float, *, heard: bool) -> Item | None:
-    is_left = launch.get("kept_count") or (launch.get("heard") and not heard)
+def refused(launch: Item, seen: Launch, now: float) -> Item | None:
+    is_left = launch.get("kept_count") or launch.get("heard")
     if (launch["state"], launch["holder"]) != ("starting", seen.holder) or is_left:
         return None
     return changed(launch, state="refused", checks=None, due_at=_watch(seen, now))

@@ -38,7 +38,10 @@ class Scene:
         """Have a run launched now, which LangGraph has brought to `status`, or does not know."""
         thread_id = changes.pop("thread_id", None) or new_id()
         launch_id, after_seconds = changes.pop("launch_id", None) or new_id(), changes.pop("after_seconds", 0)
-        run_id = self.langgraph.add(thread_id, status=status, **changes) if is_known else new_id()
+        langgraph_url = changes.pop("langgraph_url", self.langgraph.url)
+        run_id = changes.get("run_id") or new_id()
+        if is_known:
+            run_id = self.langgraph.add(thread_id, status=status, **changes)
         self.apply(
             run_states.pending(
                 run_id=run_id,
@@ -47,6 +50,7 @@ class Scene:
                 assistant_id="agent",
                 after_seconds=after_seconds,
                 now=self.wall.now,
+                langgraph_url=langgraph_url,
             )
         )
         return run_id

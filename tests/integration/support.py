@@ -441,6 +441,11 @@ def claim(launch_id: str, now: float = NOW, **changes: Any) -> Update:
     return launch_states.claimed(now=now, **{**facts, **changes})
 
 
+def marks(launch_id: str) -> dict[str, str]:
+    """Return the metadata by which LangGraph's run is known as that of a launch which `claim` put down."""
+    return {"launch_id": launch_id, "ledger_id": LEDGER_ID, "start_nonce": "somebody"}
+
+
 def delivery(
     run_id: str,
     launch_id: str | None,

@@ -111,6 +111,7 @@ def test_a_run_goes_on_as_it_began(launch: Door, scene: Scene, langgraph: LangGr
         "launch_id": asked["launch_id"],
         "answers_run_id": run_id,
         "answer_digest": asked["answer_digest"],
+        "start_nonce": sent.body["metadata"]["start_nonce"],
     }
     assert scene.run(langgraph.run_id)["metadata"] == asked["metadata"]
 
@@ -336,6 +337,48 @@ def test_g2_an_answer_that_keeps_its_own_thread_busy_is_the_answer(
     reply = answer(launch, waiting)
     assert (reply.status, reply.body["run_id"]) == (202, langgraph.run_id)
     assert scene.run(waiting)["answered_by"] == langgraph.run_id
+
+
+@pytest.mark.parametrize("nonce", [{}, {"start_nonce": None}, {"start_nonce": "guessed"}], ids=str)
+@pytest.mark.parametrize("is_held", [True, False])
+def test_g2_a_run_that_inherits_the_names_of_an_answer_is_none(
+    launch: Door,
+    scene: Scene,
+    waiting: str,
+    langgraph: LangGraphDouble,
+    wall: WallClock,
+    nonce: dict[str, Any],
+    *,
+    is_held: bool,
+) -> None:
+    """From its thread's metadata, say: it is known by what the ledger had before LangGraph was asked."""
+    if is_held:
+        scene.apply(answer_states.answering(scene.run(waiting), "digest", "somebody", NOW))
+    names = {"launch_id": scene.run(waiting)["launch_id"], "answers_run_id": waiting, "answer_digest": "digest"}
+    langgraph.add(scene.run(waiting)["thread_id"], status="pending", values="", metadata={**names, **nonce})
+    assert scene.look(waiting)["outcome"] == "awaiting_input"
+    wall.now = NOW + LEASE_SECONDS
+    assert answer(launch, waiting).status == 202
+    assert len(created(langgraph)) == 1
+
+
+def test_g2_the_answer_of_one_who_died_is_known_whoever_came_after(
+    launch: Door, scene: Scene, waiting: str, langgraph: LangGraphDouble, wall: WallClock
+) -> None:
+    """A first answer is made late, after others have tried and were refused."""
+    langgraph.runs = Told(cut=True)
+    assert answer(launch, waiting).status == 502
+    first = created(langgraph)[-1]
+    langgraph.runs = Told(429, {"detail": "later"})
+    for _ in range(3):
+        wall.now += LEASE_SECONDS
+        assert answer(launch, waiting, NO).problem == "langgraph-throttles"
+    assert len({sent.body["metadata"]["start_nonce"] for sent in created(langgraph)}) == 1
+    made, langgraph.runs = langgraph.make(first), None
+    reply = answer(launch, waiting, NO)
+    assert (reply.problem, reply.body["answered_by"]) == ("already-answered", made)
+    assert "answer_nonce" not in scene.run(waiting)
+    assert answer(launch, waiting).body["run_id"] == made
 
 
 @pytest.mark.parametrize("status", ["pending", "running", "success", "error"])

@@ -112,6 +112,7 @@ def test_g2_a_run_that_somebody_is_answering_is_not_cancelled_under_their_hands(
     held = cancel(launch, run_id)
     assert (held.status, held.problem, held.headers["Retry-After"]) == (409, "answer-in-progress", "5")
     metadata = {"launch_id": scene.run(run_id)["launch_id"], "answers_run_id": run_id, "answer_digest": "digest"}
+    metadata["start_nonce"] = "somebody"
     if is_made:
         then = langgraph.add(scene.run(run_id)["thread_id"], status="running", values="", metadata=metadata)
     wall.now = NOW + LEASE_SECONDS
@@ -122,6 +123,20 @@ def test_g2_a_run_that_somebody_is_answering_is_not_cancelled_under_their_hands(
         assert scene.run(then)["outcome"] == "pending"
     else:
         assert (reply.status, scene.run(run_id)["outcome"]) == (202, "cancelled")
+
+
+def test_g2_a_run_that_an_earlier_answer_may_have_reached_is_not_cancelled_before_langgraph_is_asked(
+    launch: Door, scene: Scene, langgraph: LangGraphDouble, wall: WallClock
+) -> None:
+    run_id = waits(scene)
+    langgraph.runs = Told(cut=True)
+    assert launch.post(f"/runs/{run_id}/resume", '{"resume": 1}').status == 502
+    first, langgraph.runs, wall.now = langgraph.requests[-1], Told(429, {"detail": "later"}), NOW + LEASE_SECONDS
+    assert launch.post(f"/runs/{run_id}/resume", '{"resume": 2}').status == 429
+    assert "answer_holder" not in scene.run(run_id)
+    made = langgraph.make(first)
+    assert cancel(launch, run_id).problem == "run-is-over"
+    assert scene.run(run_id)["answered_by"] == made
 
 
 @pytest.mark.parametrize("first", ["answer", "cancel"])

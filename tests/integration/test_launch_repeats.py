@@ -14,10 +14,9 @@ from runledger.core.settling import Seen
 from runledger_langgraph.runs import Started
 from tests.integration import faults as kinds
 from tests.integration.langgraph_double import Told
-from tests.integration.support import CHECK, LEASE_ENDS, LEDGER_ID, NOW, claim, new_id
+from tests.integration.support import CHECK, LEASE_ENDS, LEDGER_ID, NOW, claim, marks, new_id
 
 if TYPE_CHECKING:
-    from tests.integration.conftest import Load
     from tests.integration.faults import Faults
     from tests.integration.langgraph_double import LangGraphDouble, Sent
     from tests.integration.support import Aws, Door, Mailbox, Output, Reply, WallClock
@@ -29,6 +28,7 @@ BODY = '{"assistant_id": "agent", "input": {"n": 1.0}}'
 SAME = '{"input":{"n":1.0},"assistant_id":"agent"}'
 CALLERS = new_id()
 ON_CALLERS_THREAD = json.dumps({**json.loads(BODY), "thread_id": CALLERS})
+NAMED = new_id()
 CREATE, LIST, DELETE = "POST /threads/…/runs", "GET /threads/…/runs", "DELETE /threads/…"
 START = ["POST /threads", CREATE]
 
@@ -234,7 +234,7 @@ def test_g2_the_oldest_of_the_launchs_runs_is_adopted_and_no_others(
     """On a caller's thread there are others: of other launches, and of LangGraph's own clients."""
     held(launch, langgraph, ON_CALLERS_THREAD)
     strangers = [langgraph.add(CALLERS, metadata={"launch_id": new_id()}), langgraph.add(CALLERS, metadata=None)]
-    ours = [langgraph.add(CALLERS, metadata={"launch_id": LAUNCH_ID}) for _ in range(2)]
+    ours = [langgraph.add(CALLERS, metadata=marks(LAUNCH_ID)) for _ in range(2)]
     strangers += [langgraph.add(CALLERS) for _ in range(150)]
     wall.now = NOW + LEASE_SECONDS
     assert ask(launch, ON_CALLERS_THREAD).body["run_id"] == ours[0]
@@ -264,7 +264,8 @@ def test_g2_where_nothing_was_started_the_thread_is_fenced_off_and_another_taken
     assert langgraph.threads_deleted == [FIRST]
     (sent,) = creations(langgraph)
     assert sent.path == f"/threads/{made(langgraph)[-1]}/runs"
-    assert (sent.body["input"], sent.body["metadata"]) == ({"n": 1.0}, {"launch_id": LAUNCH_ID, "ledger_id": LEDGER_ID})
+    assert sent.body["input"] == {"n": 1.0}
+    assert sent.body["metadata"] == {**marks(LAUNCH_ID), "answers_run_id": None, "answer_digest": None}
     assert_started(aws, langgraph.run_id, made(langgraph)[-1], attempt=2)
     assert output.counts == {"started_over": 1, "launched": 1}
 
@@ -376,20 +377,6 @@ def test_a_launch_that_was_refused_on_a_callers_thread_is_tried_again_as_it_was_
     assert_started(aws, langgraph.run_id, CALLERS, attempt=1)
 
 
-def test_g2_a_launch_that_was_refused_for_being_of_another_deployment_is_not_known_to_be_unstarted(
-    launch: Door, aws: Aws, langgraph: LangGraphDouble
-) -> None:
-    body = json.dumps({**json.loads(ON_CALLERS_THREAD), "multitask_strategy": "enqueue"})
-    held(launch, langgraph, body)
-    there = launch_states.Launch.read(aws.launch(LAUNCH_ID) or {})
-    update = launch_states.refused(there, "launch-elsewhere", "It is elsewhere.", NOW)
-    assert launch.app.launcher.launches.apply(update) is None
-    assert ask(launch, body).status == 202
-    (sent,) = creations(langgraph)
-    assert sent.body["multitask_strategy"] == "reject"
-    assert (aws.launch(LAUNCH_ID) or {})["attempt"] == 2
-
-
 def test_g2_a_launch_that_is_refused_again_and_again_counts_its_attempts(
     launch: Door, aws: Aws, langgraph: LangGraphDouble
 ) -> None:
@@ -432,29 +419,6 @@ def test_g2_a_run_that_could_not_be_recorded_is_found_by_its_callers_next_reques
     assert ask(launch).body == first.body
     assert len(creations(langgraph)) == 1
     assert_started(aws, langgraph.run_id, made(langgraph)[0], attempt=1)
-
-
-def test_g2_a_launch_that_was_put_down_for_another_deployment_is_409(
-    launch: Door, aws: Aws, langgraph: LangGraphDouble, wall: WallClock
-) -> None:
-    held(launch, langgraph, langgraph_url="https://before.example")
-    wall.now = NOW + LEASE_SECONDS
-    before = aws.launch(LAUNCH_ID)
-    reply = ask(launch)
-    assert (reply.status, reply.problem, reply.body["launch_id"]) == (409, "launch-elsewhere", LAUNCH_ID)
-    assert "https://before.example" in reply.body["detail"]
-    assert langgraph.requests == []
-    assert aws.launch(LAUNCH_ID) == before
-
-
-def test_g2_a_launch_that_was_started_elsewhere_has_the_links_of_there(
-    load: Load, aws: Aws, langgraph: LangGraphDouble
-) -> None:
-    text = json.dumps({**json.loads(BODY), "stream": True})
-    first = ask(load("launch", LangGraphUrl=langgraph.url), text).body
-    assert ask(load("launch", LangGraphUrl="http://127.0.0.1:9"), text).body == first
-    assert first["links"]["stream"].startswith(langgraph.url)
-    assert len(aws.items("RunsTable")) == 1
 
 
 @pytest.mark.parametrize(("size", "stored"), [(8_192, False), (8_193, True), (1_000_000, True)])
@@ -529,6 +493,36 @@ def test_g2_on_a_callers_thread_that_the_last_attempt_keeps_busy_its_run_is_adop
     assert (reply.status, reply.body["run_id"]) == (202, langgraph.run_id)
     assert [sent.step for sent in langgraph.requests] == [LIST, CREATE, LIST]
     assert (aws.launch(LAUNCH_ID) or {})["run_id"] == langgraph.run_id
+
+
+@pytest.mark.parametrize(
+    "names", [{"answers_run_id": NAMED}, {"answers_run_id": NAMED, "start_nonce": "guessed"}], ids=str
+)
+@pytest.mark.parametrize("body", [BODY, ON_CALLERS_THREAD], ids=["own", "callers"])
+def test_g2_a_run_whose_creation_was_lost_is_found_whatever_it_could_inherit(
+    launch: Door, langgraph: LangGraphDouble, wall: WallClock, body: str, names: dict[str, str]
+) -> None:
+    """An assistant or a thread can have any metadata, which its runs inherit where they say nothing of their own."""
+    langgraph.inherited = names
+    langgraph.before_run, langgraph.runs = langgraph.make, Told(cut=True)
+    assert ask(launch, body).status == 502
+    langgraph.before_run, langgraph.runs = lambda _: None, None
+    wall.now = NOW + LEASE_SECONDS
+    reply = ask(launch, body)
+    assert (reply.status, reply.body["run_id"]) == (202, langgraph.run_id)
+    assert len(creations(langgraph)) == 1
+    assert langgraph.threads_deleted == []
+
+
+def test_g2_on_a_callers_thread_a_run_that_inherits_the_launchs_id_is_not_the_launchs(
+    launch: Door, aws: Aws, langgraph: LangGraphDouble, wall: WallClock
+) -> None:
+    held(launch, langgraph, ON_CALLERS_THREAD)
+    others = langgraph.add(CALLERS, status="running", values="", metadata={"launch_id": LAUNCH_ID})
+    wall.now = NOW + LEASE_SECONDS
+    reply = ask(launch, ON_CALLERS_THREAD)
+    assert (reply.status, reply.body["run_id"]) == (202, langgraph.run_id)
+    assert aws.run(others) is None
 
 
 def test_g2_on_a_callers_thread_that_somebody_else_keeps_busy_it_is_refused(

@@ -64,7 +64,14 @@ def test_a_launch_makes_a_thread_and_a_run_that_carry_its_id(
     assert {name: sent[name] for name in sent if not name.startswith("stream")} == {
         "assistant_id": "agent",
         "input": {},
-        "metadata": {"team": "blue", "launch_id": launch_id, "ledger_id": LEDGER_ID},
+        "metadata": {
+            "team": "blue",
+            "launch_id": launch_id,
+            "ledger_id": LEDGER_ID,
+            "answers_run_id": None,
+            "answer_digest": None,
+            "start_nonce": sent["metadata"]["start_nonce"],
+        },
         "multitask_strategy": "reject",
         "webhook": sent["webhook"],
     }
@@ -84,6 +91,7 @@ def test_the_ledger_has_the_launch_and_its_run(launch: Door, aws: Aws, langgraph
         "own_thread": True,
         "stream": False,
         "langgraph_url": langgraph.url,
+        "start_nonce": item["holder"],
         "run_id": langgraph.run_id,
         "digest": parse_launch(text.encode()).digest,
         "holder": item["holder"],
@@ -96,6 +104,7 @@ def test_the_ledger_has_the_launch_and_its_run(launch: Door, aws: Aws, langgraph
         "launch_id": body["launch_id"],
         "thread_id": body["thread_id"],
         "assistant_id": ASSISTANT_ID,
+        "langgraph_url": langgraph.url,
         "status": "pending",
         "outcome": "pending",
         "outcome_shard": f"pending#{shard(langgraph.run_id)}",
@@ -237,7 +246,9 @@ def test_a_launchs_metadata_stands_with_its_run_for_events(
     if not faster:
         deliver(langgraph.run_request)
     found = json.loads((aws.run(langgraph.run_id) or {})["metadata"])
-    assert found == {**given, **({"launch_id": launch_id, "graph_id": "agent"} if faster and not trimmed else {})}
+    from_langgraph = {**langgraph.run_request.body["metadata"], "graph_id": "agent"}
+    assert from_langgraph["launch_id"] == launch_id
+    assert found == (from_langgraph if faster and not trimmed else given)
 
 
 def test_metadata_that_is_too_long_stays_with_langgraph(launch: Door, aws: Aws, langgraph: LangGraphDouble) -> None:

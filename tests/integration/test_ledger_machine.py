@@ -180,6 +180,7 @@ class RunWriters(Writers):
         *("other_sha256", "other_count", "webhook_awaited", "result_too_large", "doubled", "unpublished"),
         *(
             "answer_holder",
+            "answer_nonce",
             "answer_digest",
             "answer_until",
             "due_at",
@@ -262,7 +263,7 @@ class RunWriters(Writers):
     def a_shared_key_claims_it(self, by: str | None, word: str, key: str | None) -> None:
         """Or the token of a launch that the ledger does not have."""
         says = delivery(self.id, word, 1, is_whole=True)
-        claimed = unconfirmed.claimed(says, Placed(says.payload, key), by, self.now)
+        claimed = unconfirmed.claimed(says, Placed(says.payload, key), by, "https://x.org", self.now)
         self.writes((claimed, partial(model.run_claimed, by=by, says=says, now=self.now)))
 
     @precondition(is_claim)
@@ -567,10 +568,10 @@ class LaunchWriters(Writers):
             )
         )
 
-    @rule(target=seen, launch=seen, heard=st.booleans())
-    def it_is_refused(self, launch: Launch, *, heard: bool) -> Launch:
-        refused = launch_states.refused(launch, "thread-busy", "It is busy.", self.now, heard=heard)
-        self.writes((refused, partial(model.refused, seen=launch, now=self.now, heard=heard)))
+    @rule(target=seen, launch=seen)
+    def it_is_refused(self, launch: Launch) -> Launch:
+        refused = launch_states.refused(launch, "thread-busy", "It is busy.", self.now)
+        self.writes((refused, partial(model.refused, seen=launch, now=self.now)))
         return Launch.read(self.found)
 
     @rule()

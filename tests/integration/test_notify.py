@@ -399,7 +399,7 @@ def test_g11_a_run_without_a_thread_is_told_on_its_webhooks_word_and_langgraph_n
     run_id = new_id()
     told = parse_delivery(delivery(run_id, None, status=status, kwargs={"temporary": True}).encode())
     assert isinstance(told, Delivery)
-    scene.apply(run_states.believed(told, Placed(told.payload, None), scene.wall.now))
+    scene.apply(run_states.believed(told, Placed(told.payload, None), scene.langgraph.url, scene.wall.now))
     notify.flow()
     assert [event_id for _, event_id in listener.heard()] == [f"{run_id}/{outcome}" for outcome in heard]
     assert scene.steps == []

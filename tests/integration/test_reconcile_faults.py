@@ -65,7 +65,7 @@ def test_g1_g11_a_run_without_a_thread_is_told_on_its_webhooks_word_and_nobody_i
     run_id, other = new_id(), scene.launched()
     told = parse_delivery(delivery(run_id, None, kwargs={"temporary": True}).encode())
     assert isinstance(told, Delivery)
-    scene.apply(run_states.believed(told, Placed(told.payload, None), scene.wall.now))
+    scene.apply(run_states.believed(told, Placed(told.payload, None), scene.langgraph.url, scene.wall.now))
     item = scene.look(run_id)
     assert (item["outcome"], item["source"], item["confirmed"]) == ("succeeded", "webhook", False)
     assert not {"thread_id", "unpublished", "due_at", "due_shard"} & set(item)

@@ -13,7 +13,7 @@ from runledger.core.launch_states import WATCHES
 from runledger.core.ledger import LEASE_SECONDS, Placed
 from runledger.core.problems import Problem, unavailable
 from tests.integration.langgraph_double import Told
-from tests.integration.support import CHECK, LEASE_ENDS, NOW, claim, delivery, new_id
+from tests.integration.support import CHECK, LEASE_ENDS, NOW, claim, delivery, marks, new_id
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -76,7 +76,7 @@ def test_g1_a_launch_that_its_launcher_left_is_started_over(scene: Scene) -> Non
 def test_g2_a_launch_whose_answer_was_lost_is_adopted_and_its_run_recorded(scene: Scene) -> None:
     launch_id = left_behind(scene)
     thread_id = launch(scene, launch_id)["thread_id"]
-    run_id = scene.langgraph.add(thread_id, status="running", values="", metadata={"launch_id": launch_id})
+    run_id = scene.langgraph.add(thread_id, status="running", values="", metadata=marks(launch_id))
     item = look(scene, launch_id)
     assert scene.steps == [LIST]
     assert (item["state"], item["run_id"], item["attempt"]) == ("started", run_id, 1)
@@ -106,7 +106,7 @@ def test_g1_a_run_that_is_adopted_late_is_looked_at_as_soon_as_it_could_have_end
     text = json.dumps({"assistant_id": "agent", "input": {}, "after_seconds": 3600})
     launch_id = left_behind(scene, request=text)
     thread_id = launch(scene, launch_id)["thread_id"]
-    starts = {"created_at": "2026-11-22T07:00:00+00:00", "metadata": {"launch_id": launch_id}}
+    starts = {"created_at": "2026-11-22T07:00:00+00:00", "metadata": marks(launch_id)}
     run_id = scene.langgraph.add(thread_id, status="pending", values="", **starts)
     scene.pass_at(3000)
     assert launch(scene, launch_id)["run_id"] == run_id
@@ -170,7 +170,7 @@ def test_g2_a_404_that_is_not_langgraphs_is_no_fence(scene: Scene) -> None:
     """A proxy without its server, say: the run that was started before lives on behind it."""
     launch_id = left_behind(scene)
     thread_id = launch(scene, launch_id)["thread_id"]
-    run_id = scene.langgraph.add(thread_id, status="running", values="", metadata={"launch_id": launch_id})
+    run_id = scene.langgraph.add(thread_id, status="running", values="", metadata=marks(launch_id))
     for steps in ((LIST, DELETE), (THREAD, LIST, DELETE, CREATE)):
         scene.langgraph.instead = lambda sent, steps=steps: Told(404, "no such host") if sent.step in steps else None  # type: ignore[misc]
         assert look(scene, launch_id)["state"] == "starting"
@@ -198,7 +198,7 @@ def test_g2_a_refused_launch_whose_earlier_run_appears_adopts_it(scene: Scene) -
     scene.langgraph.runs = Told(422, {"detail": "no"})
     item = look(scene, launch_id)
     assert (item["state"], item["due_at"]) == ("refused", LEASE_ENDS + 120)
-    late = scene.langgraph.add(CALLERS, status="running", values="", metadata={"launch_id": launch_id})
+    late = scene.langgraph.add(CALLERS, status="running", values="", metadata=marks(launch_id))
     item = look(scene, launch_id)
     assert (item["state"], item["run_id"]) == ("started", late)
     assert CANCEL not in scene.steps
@@ -216,8 +216,7 @@ def test_g1_a_refused_launch_whose_run_cannot_be_recorded_stays_due(
     read = launch_states.Launch.read(launch(scene, launch_id))
     scene.launcher.launches.apply(launch_states.refused(read, "thread-busy", "It is busy.", NOW))
     scene.launcher.launches.apply(launch_states.heard(launch_id, NOW))
-    metadata = {"launch_id": launch_id}
-    run_id = scene.langgraph.add(read.thread_id, status="running", values="", metadata=metadata)
+    run_id = scene.langgraph.add(read.thread_id, status="running", values="", metadata=marks(launch_id))
 
     def throttled(_: Any) -> None:
         raise unavailable("The ledger can't be written.")
@@ -231,22 +230,9 @@ def test_g1_a_refused_launch_whose_run_cannot_be_recorded_stays_due(
     assert scene.run(run_id)["outcome"] == "pending"
 
 
-def test_g2_a_launch_for_another_deployment_is_given_up_and_told_of(scene: Scene) -> None:
-    launch_id, other = left_behind(scene, langgraph_url="https://before.example"), left_behind(scene)
-    item = look(scene, launch_id)
-    assert (item["state"], item["holder"], item["reason"]) == ("refused", "somebody", "launch-elsewhere")
-    assert "due_at" not in item
-    assert launch(scene, other)["state"] == "started"
-    assert scene.output.counts["launch_refused"] == 1
-    assert any("https://before.example" in line.get("detail", "") for line in scene.output.logs)
-
-
-@pytest.mark.parametrize("there", [{}, {"langgraph_url": "https://before.example"}], ids=["refused", "elsewhere"])
-def test_g2_a_launch_that_was_heard_of_while_it_was_starting_is_given_up_all_the_same(
-    scene: Scene, there: dict[str, str]
-) -> None:
-    """What was heard of it was looked for and not found, or there is nobody to ask."""
-    launch_id = left_behind(scene, **there)
+def test_g2_a_launch_that_was_heard_of_while_it_was_starting_is_given_up_all_the_same(scene: Scene) -> None:
+    """What was heard of it was looked for and not found."""
+    launch_id = left_behind(scene)
     scene.launcher.launches.apply(launch_states.heard(launch_id, NOW))
     scene.langgraph.runs = Told(422, {"detail": "no"})
     scene.pass_at(LEASE_SECONDS)
@@ -373,8 +359,10 @@ def test_g2_a_second_run_on_a_callers_thread_is_recorded_cancelled_and_counted_o
     item = look(scene, launch_id)
     assert scene.steps == [LIST, CREATE]
     assert (item["state"], item["attempt"], item["due_at"]) == ("started", 2, LEASE_ENDS + 120)
-    scene.langgraph.add(CALLERS, status="running", metadata={"launch_id": new_id()})
-    second = scene.langgraph.add(CALLERS, status=status, values="", metadata={"launch_id": launch_id})
+    others = [{"launch_id": new_id()}, {"launch_id": launch_id}, {**marks(launch_id), "start_nonce": "guessed"}]
+    for metadata in others:  # what a thread's metadata says, its runs inherit
+        scene.langgraph.add(CALLERS, status="running", metadata=metadata)
+    second = scene.langgraph.add(CALLERS, status=status, values="", metadata=marks(launch_id))
     look(scene, launch_id)
     steps = scene.steps
     assert steps[: 1 + (status == "running")] == [LIST, CANCEL][: 1 + (status == "running")]
@@ -412,7 +400,7 @@ def test_g2_each_attempt_on_a_callers_thread_is_watched_anew(scene: Scene) -> No
         scene.launcher.go_on(launch_states.Launch.read(launch(scene, launch_id)), scene.launcher.langgraph.until(20))
     scene.langgraph.runs = None
     assert look(scene, launch_id)["attempt"] == 4
-    late = scene.langgraph.add(CALLERS, status="running", values="", metadata={"launch_id": launch_id})
+    late = scene.langgraph.add(CALLERS, status="running", values="", metadata=marks(launch_id))
     look(scene, launch_id)
     assert scene.run(late)["doubled"] is True
     assert scene.langgraph.known[late]["status"] == "interrupted"
@@ -424,7 +412,7 @@ def test_g2_g11_a_second_run_whose_webhook_was_trimmed_gets_what_its_launch_know
 ) -> None:
     launch_id = on_callers_thread(scene)
     look(scene, launch_id)
-    second = scene.langgraph.add(CALLERS, status=status, values="{}", metadata={"launch_id": launch_id})
+    second = scene.langgraph.add(CALLERS, status=status, values="{}", metadata=marks(launch_id))
     told = parse_delivery(delivery(second, launch_id, status=status, thread_id=None).encode())
     assert isinstance(told, Delivery)
     kept = unconfirmed.kept(launch_id, told, Placed(told.payload, None), scene.wall.now)
@@ -459,6 +447,6 @@ def test_g2_watches_that_fail_are_made_again_and_not_counted(scene: Scene) -> No
     for _ in range(WATCHES + 1):
         look(scene, launch_id)
     scene.langgraph.instead = lambda _: None
-    second = scene.langgraph.add(CALLERS, status="running", values="", metadata={"launch_id": launch_id})
+    second = scene.langgraph.add(CALLERS, status="running", values="", metadata=marks(launch_id))
     look(scene, launch_id)
     assert scene.run(second)["doubled"] is True

@@ -61,6 +61,7 @@ NEEDED = {
         "INLINE_PAYLOAD_BYTES",
         "ACCEPT_SHARED_TOKENS",
         "WEBHOOK_SOURCE_CIDRS",
+        "LANGGRAPH_URL",
     ),
     "rotate": ("KEY_RING_SECRET", "MAX_RUN_SECONDS"),
 }
@@ -124,7 +125,14 @@ def test_g5_a_function_does_not_start_that_would_send_a_key_or_a_token_in_clear(
 def test_every_setting_of_the_template_but_powertools_own_is_needed(aws: Aws) -> None:
     for function in aws.template.functions():
         given = {name for name in function.environment if not name.startswith("POWERTOOLS_")}
-        assert given == set(NEEDED[function.handler.partition(".")[0]])
+        assert given - {"LANGGRAPH_FORMER_URLS"} == set(NEEDED[function.handler.partition(".")[0]])
+
+
+@pytest.mark.parametrize("value", ["https://ok.example,nonsense", "ftp://x.example", "https://me:secret@x.example"])
+def test_g5_a_url_that_is_none_stops_the_function_and_is_not_told(load: Load, value: str) -> None:
+    with pytest.raises(SettingError, match=r"\bLANGGRAPH_FORMER_URLS must be http or https URLs") as stopped:
+        load("launch", environment={"LANGGRAPH_FORMER_URLS": value})
+    assert value not in str(stopped.value)
 
 
 def test_log_lines_carry_the_ids_of_their_own_request_alone(webhook: Door, aws: Aws, output: Output) -> None:

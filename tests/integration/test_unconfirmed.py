@@ -14,7 +14,7 @@ from runledger.core import run_states, unconfirmed
 from runledger.core.ledger import LEASE_SECONDS
 from tests.integration.langgraph_double import Told
 from tests.integration.listener import Listener, listen
-from tests.integration.support import LEDGER_ID, NOW, claim, delivery, new_id
+from tests.integration.support import NOW, claim, delivery, marks, new_id
 from tests.integration.test_launch_requests import launch_body, webhook_token
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ def unfinished(scene: Scene, **changes: Any) -> str:
 def in_langgraph(scene: Scene, launch_id: str, **changes: Any) -> str:
     """Have LangGraph know a run of a launch."""
     thread_id = (scene.aws.launch(launch_id) or {})["thread_id"]
-    return scene.langgraph.add(thread_id, metadata={"launch_id": launch_id, "ledger_id": LEDGER_ID}, **changes)
+    return scene.langgraph.add(thread_id, metadata=marks(launch_id), **changes)
 
 
 def pass_until_rest(scene: Scene, notify: Stream | None = None, looks: int = 12) -> None:
@@ -515,7 +515,7 @@ def test_g11_a_delivery_for_a_launch_that_the_ledger_has_lost_is_recorded_once_l
 ) -> None:
     """As after a restore of the tables to an earlier time."""
     launch_id, thread_id = new_id(), new_id()
-    metadata = {"launch_id": launch_id, "ledger_id": LEDGER_ID}
+    metadata = marks(launch_id)
     run_id = scene.langgraph.add(thread_id, metadata=metadata)
     assert post(alone, scene.aws, run_id, launch_id, thread_id=thread_id).status == 202
     notify.flow()

@@ -40,16 +40,23 @@ def comes_to(name: str) -> dict[str, object]:
         (HELD, "#answer_holder = :was_held_by", {"was_held_by": "who"}),
     ],
 )
+@pytest.mark.parametrize("nonce", ["me", "first"])
 def test_g2_a_run_is_held_to_be_answered_and_cancelled_as_it_was_read(
-    read: dict[str, object], condition: str, given: dict[str, str]
+    read: dict[str, object], condition: str, given: dict[str, str], nonce: str
 ) -> None:
+    """By whom its answer is known is said by the first who holds it."""
+    if nonce == "first":
+        read = {**read, "answer_nonce": nonce}
     holds, ends = answer_states.answering(read, "digest", "me", NOW), answer_states.cancelled(read, NOW)
-    for update in (holds, ends):
-        assert update.condition == f"#outcome = :awaiting_input AND {condition}"
-        assert update.given == {"awaiting_input": "awaiting_input", **given}
+    known = "#answer_nonce = :nonce" if nonce == "first" else "attribute_not_exists(#answer_nonce)"
+    assert ends.condition == f"#outcome = :awaiting_input AND {condition}"
+    assert ends.given == {"awaiting_input": "awaiting_input", **given}
+    assert holds.condition == f"{ends.condition} AND {known}"
+    assert holds.given == {**ends.given, **({"nonce": nonce} if nonce == "first" else {})}
     until = SECOND + LEASE_SECONDS
     assert changes(holds) == {
         "answer_digest": "digest",
+        "answer_nonce": nonce,
         "answer_holder": "me",
         "answer_until": until,
         "updated_at": NOW_TEXT,
@@ -57,7 +64,7 @@ def test_g2_a_run_is_held_to_be_answered_and_cancelled_as_it_was_read(
         "due_shard": str(shard(RUN)),
     }
     assert changes(ends) == comes_to("cancelled")
-    assert set(ends.remove) == LOOKED | ANSWER
+    assert set(ends.remove) == LOOKED | ANSWER | {"answer_nonce"}
     assert ends.add == {"unpublished": frozenset({"cancelled"})}
 
 
@@ -84,5 +91,6 @@ def test_g4_only_what_waits_is_answered_or_abandoned(answered_by: str | None, di
     assert (update.condition, update.given) == ("#outcome = :awaiting_input", {"awaiting_input": "awaiting_input"})
     kept = {"answered_by": answered_by, "answer_digest": digest}
     assert changes(update) == {**comes_to(name), **{key: value for key, value in kept.items() if value}}
-    assert set(update.remove) == LOOKED | (ANSWER - {"answer_digest"} if digest else ANSWER)
+    kept_by = ANSWER - {"answer_digest"} if digest else ANSWER
+    assert set(update.remove) == LOOKED | kept_by | {"answer_nonce"}
     assert update.add == {"unpublished": frozenset({name})}

@@ -74,6 +74,7 @@ def test_g2_a_launch_is_claimed_once_and_due_when_its_claim_lapses() -> None:
         "own_thread": True,
         "stream": False,
         "langgraph_url": "https://langgraph.example",
+        "start_nonce": LEASED["holder"],
         "task_token": None,
         "called_at": None,
         "created_at": NOW_TEXT,
@@ -85,7 +86,9 @@ def test_g2_a_launch_is_claimed_once_and_due_when_its_claim_lapses() -> None:
 def test_g2_a_claim_reads_as_it_was_written() -> None:
     update = claimed(request=None, request_key="launches/l/d.json.gz")
     item = {name: value for name, value in {**update.key, **update.set}.items() if value is not None}
-    assert Launch.read(item) == replace(HELD, lease_until=SECOND + LEASE_SECONDS, request_key="launches/l/d.json.gz")
+    due = SECOND + LEASE_SECONDS
+    read = replace(HELD, lease_until=due, request_key="launches/l/d.json.gz", start_nonce=HELD.holder)
+    assert Launch.read(item) == read
     more = {"run_id": RUN, "request": "{}", "checks": 2}
     assert Launch.read(ITEM | more) == replace(HELD, run_id=RUN, request="{}", checks=2)
 
@@ -196,20 +199,11 @@ def test_g4_a_launch_is_refused_by_its_holder_alone_unless_something_was_heard_o
     assert set(update.remove) == {"checks", "due_at", "due_shard"}, "the request stays, for it may be tried again"
 
 
-def test_g2_a_launch_that_nobody_can_be_asked_about_is_refused_though_it_was_heard_of() -> None:
-    update = launch_states.refused(HELD, "launch-elsewhere", "It is elsewhere.", NOW, heard=True)
-    assert update.condition == (
-        f"#state = :starting AND #holder = :holder AND {NONE_KEPT} AND attribute_not_exists(#task_token)"
-    ), "a delivery that is kept tells of a run"
-    assert update.set["state"] == "refused"
-
-
 @pytest.mark.parametrize(
     ("state", "attempt", "reason", "is_unstarted"),
     [
         ("refused", 1, "thread-busy", True),
         ("refused", 2, "thread-busy", False),
-        ("refused", 1, "launch-elsewhere", False),
         ("starting", 1, None, False),
         ("started", 1, None, False),
     ],

@@ -240,6 +240,7 @@ def test_g5_a_webhook_of_the_callers_own_is_refused() -> None:
 @pytest.mark.parametrize("name", RESERVED)
 def test_g5_metadata_by_which_a_run_is_known_are_not_the_callers(name: str) -> None:
     assert pointers({**LEAST, "metadata": {name: ID}}) == [f"/metadata/{name}"]
+    assert pointers({**LEAST, "config": {"metadata": {name: None}}}) == [f"/config/metadata/{name}"]
 
 
 @pytest.mark.parametrize(

@@ -123,6 +123,7 @@ def test_g4_a_launch_adds_what_it_alone_knows_to_a_run_of_its_own_or_of_nobodys(
         after_seconds=0,
         now=NOW,
         metadata='{"a": 1}',
+        langgraph_url="https://langgraph.example",
     )
     update = run_states.launched(made)
     assert update.condition == "attribute_not_exists(#launch_id) OR #launch_id = :launch_id"
@@ -133,6 +134,7 @@ def test_g4_a_launch_adds_what_it_alone_knows_to_a_run_of_its_own_or_of_nobodys(
         "thread_id": THREAD,
         "assistant_id": "agent",
         "metadata": '{"a": 1}',
+        "langgraph_url": "https://langgraph.example",
         "created_at": NOW_TEXT,
         "starts_at": int(NOW),
     }
@@ -196,10 +198,11 @@ def test_g11_a_kept_delivery_that_another_contradicts_is_recorded_as_disputed(*,
 
 
 def test_g11_a_run_without_a_thread_is_believed_once_and_marked_as_not_confirmed() -> None:
-    update = run_states.believed(replace(DELIVERY, temporary=True), INLINE, NOW)
+    update = run_states.believed(replace(DELIVERY, temporary=True), INLINE, "https://x.org", NOW)
     assert (update.condition, update.given) == ("attribute_not_exists(#run_id)", {})
     assert changes(update) == {
         "confirmed": False,
+        "langgraph_url": "https://x.org",
         "assistant_id": "assistant",
         "metadata": '{"a": 1.0}',
         "created_at": NOW_TEXT,
@@ -220,6 +223,13 @@ def test_g11_a_run_without_a_thread_is_believed_once_and_marked_as_not_confirmed
     assert told(update) == {"failed"}
     assert not update.once
     assert not update.remove
+
+
+def test_g13_a_run_that_must_not_be_asked_about_is_due_later_and_nothing_else() -> None:
+    update = run_states.deferred(RUN, 7, NOW + 900)
+    assert (update.condition, update.given) == ("#due_at = :was_due", {"was_due": 7})
+    assert update.set == {"due_at": int(NOW) + 900, "due_shard": str(shard(RUN))}
+    assert (update.add, update.once, update.remove) == ({}, {}, ())
 
 
 @pytest.mark.parametrize("name", OVER)

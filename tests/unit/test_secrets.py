@@ -16,9 +16,10 @@ from runledger.adapters.secrets import (
     REREAD_SECONDS,
     STALE_SECONDS,
     Secret,
-    api_key,
+    api_keys,
     key_ring,
 )
+from runledger.core.deployments import ApiKeys
 from runledger.core.problems import Problem
 
 if TYPE_CHECKING:
@@ -94,8 +95,8 @@ def test_g10_a_secret_is_read_once_in_its_cache_time(clock: Clock) -> None:
 
 def test_g10_a_blank_api_key_is_kept_as_any_other(clock: Clock) -> None:
     manager = SecretsManager(" ")
-    secret = secret_of(manager, clock, api_key)
-    assert [secret.value() for _ in range(3)] == [None] * 3
+    secret = secret_of(manager, clock, api_keys)
+    assert [secret.value().single for _ in range(3)] == [None] * 3
     assert manager.reads == 1
 
 
@@ -311,12 +312,50 @@ def test_g7_an_unusable_ring_is_a_503_and_mended_as_soon_as_the_secret_is(clock:
     [("lsv2_abc", "lsv2_abc"), ("lsv2_abc\n", "lsv2_abc"), (" a b\t", "a b"), ("", None), (" ", None), ("\r\n", None)],
 )
 def test_an_api_key_is_what_is_not_blank(text: str, key: str | None) -> None:
-    assert api_key(text) == key
+    assert api_keys(text) == ApiKeys(single=key)
+
+
+def test_g13_the_secret_can_have_a_key_for_each_deployment() -> None:
+    given = {"HTTPS://One.example:443/": "k1", "http://two.example:8123/agents/": " k2\n", "http://three.example": ""}
+    text = f" {json.dumps(given)}\n"
+    by_url = {"https://one.example": "k1", "http://two.example:8123/agents": "k2", "http://three.example": None}
+    found = api_keys(text)
+    assert found == ApiKeys(by_url=by_url)
+    assert "k1" not in repr(found)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"https://x.example": "sec-ret"',
+        '{"https://x.example": "sec-ret"} more',
+        '{"LANGGRAPH_API_KEY": "sec-ret"}',
+        '{"https://user:sec-ret@x.example": "k"}',
+        '{"https://x.example?key=sec-ret": "k"}',
+        '{"https://x.example": ["sec-ret"]}',
+        '{"https://x.example": {"key": "sec-ret"}}',
+        '{"https://x.example": null}',
+        '{"https://x.example": "sec-ret", "https://X.example/": "other"}',
+        '{"https://x.example": ' + "[" * 100_000,
+        "{sec-ret}",
+    ],
+)
+def test_g5_an_object_that_is_not_keys_by_url_says_where_it_is_and_what_it_must_be_and_nothing_more(text: str) -> None:
+    problem = refused(lambda: api_keys(text))
+    assert (problem.status, problem.slug) == (503, "api-key-unusable")
+    assert "LangGraphApiKeySecret" in problem.detail
+    assert '{"<URL of a deployment>": "<its key>"}' in problem.detail
+    assert not any(part in problem.detail for part in ("sec-ret", "x.example", "LANGGRAPH_API_KEY"))
+
+
+def test_g5_a_bad_key_of_one_deployment_is_refused_as_a_single_one_is() -> None:
+    assert refused(lambda: api_keys('{"https://x.example": "k\\u00e9y"}')).slug == "api-key-unusable"
+    assert refused(lambda: api_keys(json.dumps({"https://x.example": API_KEY_PLACEHOLDER}))).slug == "api-key-missing"
 
 
 @pytest.mark.parametrize("text", [API_KEY_PLACEHOLDER, f" {API_KEY_PLACEHOLDER}\n"])
 def test_the_untouched_placeholder_says_what_to_do(text: str) -> None:
-    problem = refused(lambda: api_key(text))
+    problem = refused(lambda: api_keys(text))
     assert (problem.status, problem.slug) == (503, "api-key-missing")
     assert "LangGraphApiKeySecret" in problem.detail
 
@@ -325,6 +364,6 @@ def test_the_untouched_placeholder_says_what_to_do(text: str) -> None:
     "text", ["kéy-secret", "secret\nkey", "secret\0", "\x7fsecret", "sec\tret", "secret😀", "\ud800"]
 )
 def test_g5_a_key_that_no_header_carries_is_refused_unquoted(text: str) -> None:
-    problem = refused(lambda: api_key(text))
+    problem = refused(lambda: api_keys(text))
     assert (problem.status, problem.slug) == (503, "api-key-unusable")
     assert "sec" not in problem.detail.replace("secret LangGraphApiKeySecret", "")

@@ -91,7 +91,7 @@ def test_g11_what_is_kept_of_a_launch_fits_into_its_item(worst: str) -> None:
 
 @pytest.mark.parametrize("by", [LAUNCH, None])
 def test_g11_a_claim_is_in_no_list_and_its_age_counts_by_our_own_clock(by: str | None) -> None:
-    update = unconfirmed.claimed(DELIVERY, INLINE, by, NOW)
+    update = unconfirmed.claimed(DELIVERY, INLINE, by, "https://x.org", NOW)
     assert update.key == {"run_id": RUN}
     assert (update.condition, update.given) == ("attribute_not_exists(#run_id)", {})
     assert update.set == {
@@ -100,6 +100,7 @@ def test_g11_a_claim_is_in_no_list_and_its_age_counts_by_our_own_clock(by: str |
         "source": "webhook",
         "claim": ONE.write(),
         "claimed_by": by,
+        "langgraph_url": "https://x.org",
         "starts_at": SECOND,
         "delivered_at": NOW_TEXT,
         "updated_at": NOW_TEXT,

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 import uuid
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from runledger.adapters import telemetry
@@ -56,20 +56,26 @@ class Answering:
         if run["outcome"] != "awaiting_input":
             raise not_waiting(run["outcome"])
         not_held(run, now)
+        return replace(self, launcher=self.launcher.of(run))._give(run, now)  # noqa: SLF001 - it is the same class
+
+    def _give(self, run: Mapping[str, Any], now: float) -> str:
+        """Give the answer, at the run's own deployment, unless the run has got one."""
         found = as_it_waits(self.launcher, run, self.until)
         if isinstance(found, MovedOn):
             return self._adopt(run, found)
         request, holder = self._request(run, found), str(uuid.uuid4())
+        nonce = answer_states.nonce_of(run, holder)
         held = self.launcher.runs.apply(answer_states.answering(run, self.given.digest, holder, now))
         if held is not None and held.get("answer_holder") != holder:  # somebody was faster
             return self.answer(held)
-        return self._start(run, request, holder)
+        return self._start({**run, "answer_nonce": nonce}, request, holder)
 
     def _start(self, run: Mapping[str, Any], request: LaunchRequest, holder: str) -> str:
         start = Start(
             request=request,
             launch_id=launch_of(self.launcher, run),
             ledger_id=self.launcher.ledger_id,
+            nonce=run["answer_nonce"],
             thread_id=run["thread_id"],
             own_thread=False,
             is_first=False,  # with "reject": of two answers at once LangGraph takes one

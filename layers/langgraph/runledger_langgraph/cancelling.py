@@ -44,7 +44,8 @@ def cancel(launcher: Launcher, run: Mapping[str, Any], until: float) -> str:
 def _stop_waiting(launcher: Launcher, run: Mapping[str, Any], until: float) -> str:
     now = time.time()
     not_held(run, now)
-    if "answer_holder" in run:  # an answer may have reached LangGraph
+    if "answer_nonce" in run:  # an answer may have reached LangGraph
+        launcher = launcher.of(run)
         found = as_it_waits(launcher, run, until)
         if isinstance(found, MovedOn):
             move_on(launcher, run, found)
@@ -59,6 +60,7 @@ def _stop_waiting(launcher: Launcher, run: Mapping[str, Any], until: float) -> s
 
 def _cancel_in_langgraph(launcher: Launcher, run: Mapping[str, Any], until: float) -> None:
     thread_id, run_id = run["thread_id"], run["run_id"]
+    launcher = launcher.of(run)
 
     async def end(client: LangGraphClient) -> str:
         with suppress(NotFoundError, ConflictError):

@@ -12,7 +12,7 @@ from runledger.adapters import telemetry
 from runledger.core import launch_states, run_states, unconfirmed, verification
 from runledger.core.fields import UUID
 from runledger.core.launches import LEDGER
-from runledger.core.settling import STILL, Facts, Seen, facts_of
+from runledger.core.settling import ANSWERS, NONCE, STILL, Facts, Seen, facts_of
 from runledger_langgraph.inspection import Ended, Gone, Running, look
 
 if TYPE_CHECKING:
@@ -140,11 +140,22 @@ def _resolve(launcher: Launcher, launch: Launch, one: Kept, until: float) -> boo
         found = launcher.ask(until, lambda client: _get(client, launch.thread_id, run_id))
         if found is None:
             return _missed(launcher, launch, one)
-        if _launch_of(found, launcher.ledger_id) != launch.launch_id:
+        if not _is_of(launcher, launch, found):
             return _rejected(launcher, launch, one)
         launcher.record_found(launch, found)
     record_kept(launcher, launch.launch_id, one)
     return True
+
+
+def _is_of(launcher: Launcher, launch: Launch, run: Mapping[str, Any]) -> bool:
+    """Whether a run of LangGraph's is the launch's own, or answers one of its runs: what it inherits does not count."""
+    if _launch_of(run, launcher.ledger_id) != launch.launch_id:
+        return False
+    asked_id, nonce = run["metadata"].get(ANSWERS), run["metadata"].get(NONCE)
+    if not asked_id:
+        return nonce is not None and nonce == launch.start_nonce
+    asked = launcher.runs.item("run_id", str(asked_id)) or {}
+    return nonce is not None and nonce == asked.get("answer_nonce")
 
 
 def _rejected(launcher: Launcher, launch: Launch, one: Kept) -> bool:

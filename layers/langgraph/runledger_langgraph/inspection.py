@@ -14,8 +14,7 @@ from uuid import UUID
 import orjson
 from langgraph_sdk.errors import NotFoundError, PermissionDeniedError, UnprocessableEntityError
 
-from runledger.core.launches import LEDGER
-from runledger.core.settling import ANSWERS, STILL, Seen, seen, unread, unsettled
+from runledger.core.settling import ANSWERS, NONCE, STILL, Seen, seen, unread, unsettled
 from runledger_langgraph.checkpoints import (
     MAX_BYTES,
     TooLargeError,
@@ -122,10 +121,13 @@ async def look_at_status(
     return Ended(unread(run, missing, thread) if missing else unsettled(run), None)
 
 
-async def look_waiting(client: LangGraphClient, thread_id: str, run_id: str) -> Running | MovedOn | Gone:
+async def look_waiting(
+    client: LangGraphClient, thread_id: str, run_id: str, nonce: str | None
+) -> Running | MovedOn | Gone:
     """Ask whether a run that stopped at a question still waits: until a later run of its thread has done something.
 
-    An answer of ours counts from its start on: it is what the thread does next. One that made no checkpoint has done
+    An answer of ours, known by the `nonce` that the ledger has for it, counts from its start on: it is what the thread
+    does next. One that made no checkpoint has done
     something too, if it succeeded: the same node asks again.
     """
     try:
@@ -133,7 +135,8 @@ async def look_waiting(client: LangGraphClient, thread_id: str, run_id: str) -> 
         if later is None:
             return Gone(rolled_back=False)
         for other in later:
-            is_ours = (other["metadata"] or {}).get(ANSWERS) == run_id
+            metadata = other["metadata"] or {}
+            is_ours = metadata.get(ANSWERS) == run_id and nonce is not None and metadata.get(NONCE) == nonce
             has_begun = await _has_begun(client, thread_id, other)
             if is_ours and (has_begun or other["status"] != "interrupted"):
                 return MovedOn(other["run_id"], other)
@@ -148,17 +151,17 @@ async def look_waiting(client: LangGraphClient, thread_id: str, run_id: str) -> 
 
 
 async def runs_of_launch(
-    client: LangGraphClient, thread_id: str, launch_id: str, ledger_id: str, created_at: str
+    client: LangGraphClient, thread_id: str, launch_id: str, nonce: str | None, created_at: str
 ) -> list[dict[str, Any]]:
     """Find the runs of a launch on a thread, the oldest first, without those that answer another of its runs.
 
-    `created_at` is the launch's, in the ledger's format.
+    `nonce` is the launch's, which neither those have nor what inherits its metadata from the thread. `created_at` is
+    the launch's too, in the ledger's format.
     """
     found = []
     for run in await _runs_since(client, thread_id, _LISTED, _earliest(created_at)):
         metadata = run["metadata"] or {}
-        is_ours = metadata.get("launch_id") == launch_id and metadata.get(LEDGER, ledger_id) == ledger_id
-        if is_ours and ANSWERS not in metadata:
+        if metadata.get("launch_id") == launch_id and nonce is not None and metadata.get(NONCE) == nonce:
             found.append(run)
     return found
 

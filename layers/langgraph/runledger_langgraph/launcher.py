@@ -22,6 +22,7 @@ from runledger.core.problems import Problem, unavailable
 from runledger.core.settling import STILL
 from runledger.core.unconfirmed import kept_about
 from runledger_langgraph.confirming import record_kept, resolve
+from runledger_langgraph.deployments import url_of
 from runledger_langgraph.inspection import runs_of_launch
 from runledger_langgraph.refusals import ERRORS, explain, fault
 from runledger_langgraph.runs import NotStartedError, Start, Started, UnknownError, make_thread, run_id_of, start_run
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
     from runledger.core.launches import LaunchRequest
     from runledger.core.tokens import KeyRing
     from runledger_langgraph.client import LangGraph
+    from runledger_langgraph.deployments import ApiKey, Deployments
 
 SPARE_SECONDS = 0.5  # how long after `until` an answer may be noticed
 
@@ -63,9 +65,21 @@ class Launcher:
     bucket: Bucket
     callbacks: Callbacks
     ring: Secret[KeyRing]
-    api_key: Secret[str | None]
+    api_key: ApiKey
+    deployments: Deployments
     webhook_url: str
     max_run_seconds: int
+
+    def at(self, url: str | None) -> Launcher:
+        """Return what asks the deployment that an item stored by its URL; raise NoKeyError where none may be asked."""
+        there = self.deployments.at(url)
+        if there is self.deployments.configured:
+            return self
+        return replace(self, langgraph=there.langgraph, api_key=there.api_key)
+
+    def of(self, run: Mapping[str, Any]) -> Launcher:
+        """Return what asks a run's deployment; raise as `at` does."""
+        return self.at(url_of(run, self.launches))
 
     def start(self, launch: Launch, request: LaunchRequest, until: float, *, is_patient: bool = False) -> str:
         """Ask LangGraph for the run of a launch that is ours by its lease, record it, and return its id.
@@ -102,12 +116,8 @@ class Launcher:
         Returns the launch as it is then, and its run's id. Raises TakenError where somebody else was faster. On a
         thread of ours a run that is made late can't slip in: the last attempt's thread is deleted first, so that a late
         creation gets 404. On a caller's thread LangGraph offers no such fence; there `watch` finds a second run.
+        Call it at the launch's own deployment (`at`).
         """
-        if launch.langgraph_url != self.langgraph.url:
-            problem = _elsewhere(launch)
-            if is_patient:
-                self._refused(launch, problem, is_patient=True)
-            raise problem
         starts_again = launch.is_unstarted and not launch.own_thread
         launch = self._take_over(launch)
         request = request or self._request_of(launch)
@@ -160,6 +170,7 @@ class Launcher:
             request=request,
             launch_id=launch.launch_id,
             ledger_id=self.ledger_id,
+            nonce=launch.start_nonce,
             thread_id=launch.thread_id,
             own_thread=launch.own_thread,
             is_first=launch.attempt == 1,
@@ -244,9 +255,8 @@ class Launcher:
         is_lasting = problem.about == "request"
         if is_patient and not is_lasting and not self._is_too_old(launch):
             return
-        nobody_to_ask = problem.slug == "launch-elsewhere"
         try:
-            update = launch_states.refused(launch, problem.slug, problem.detail, time.time(), heard=nobody_to_ask)
+            update = launch_states.refused(launch, problem.slug, problem.detail, time.time())
             is_closed = self.launches.apply(update) is None
             if is_lasting or is_patient:
                 self.callbacks.settle(launch.launch_id)
@@ -319,6 +329,7 @@ class Launcher:
             after_seconds=after_seconds,
             now=now,
             metadata=metadata,
+            langgraph_url=self.langgraph.url,
         )
         if self.runs.apply(pending) is not None:
             self.runs.apply(run_states.launched(pending))
@@ -332,18 +343,6 @@ def started_as(item: Mapping[str, Any]) -> Started:
 async def _cancel(client: LangGraphClient, thread_id: str, run_id: str) -> None:
     with suppress(NotFoundError, ConflictError):  # it has ended since
         await client.runs.cancel(thread_id, run_id)
-
-
-def _elsewhere(launch: Launch) -> Problem:
-    return Problem(
-        409,
-        "launch-elsewhere",
-        "The launch belongs to another deployment",
-        f"It was put down for LangGraph at {launch.langgraph_url}; only there can its run be looked for. "
-        "For a launch here use another Idempotency-Key.",
-        extra={"launch_id": launch.launch_id},
-        about="request",
-    )
 
 
 def _unconfirmed(launch: Launch) -> Problem:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from runledger.adapters import telemetry
 from runledger.core import launch_states
+from runledger.core.deployments import NoKeyError
 from runledger.core.launch_states import Launch
 from runledger.core.problems import Problem
 from runledger_langgraph.launcher import TakenError
@@ -88,7 +89,10 @@ class Launching:
         if claim.is_held(now):
             raise _in_progress(claim, now)
         try:
-            return self.launcher.go_on(claim, self.until, self.request)
+            return self.launcher.at(claim.langgraph_url).go_on(claim, self.until, self.request)
+        except NoKeyError as problem:
+            problem.extra = {"launch_id": claim.launch_id}
+            raise
         except TakenError:
             raise _in_progress(claim, now) from None
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from runledger.core.fields import UUID
 from runledger.core.launches import LEDGER
+from runledger.core.settling import ANSWER_DIGEST, ANSWERS, NONCE
 from runledger_langgraph.refusals import ERRORS, explain, may_have_been_done
 
 if TYPE_CHECKING:
@@ -43,11 +44,15 @@ class UnknownError(StartError):
 
 @dataclass(frozen=True, slots=True)
 class Start:
-    """One run to start. `webhook` carries a token, which `token` repeats so that it can be kept out of messages."""
+    """One run to start. `webhook` carries a token, which `token` repeats so that it can be kept out of messages.
+
+    `nonce` is in the ledger already: the run is known by it, should the answer to its creation be lost.
+    """
 
     request: LaunchRequest
     launch_id: str
     ledger_id: str
+    nonce: str | None
     thread_id: str
     own_thread: bool
     is_first: bool
@@ -98,7 +103,14 @@ def _arguments(start: Start) -> dict[str, Any]:
         **request.options,
         "thread_id": start.thread_id,
         "assistant_id": request.assistant_id,
-        "metadata": {**request.metadata, "launch_id": start.launch_id, LEDGER: start.ledger_id},
+        # A run inherits from its assistant, its thread and `config.metadata`; what is given here wins over all of them.
+        "metadata": {
+            **dict.fromkeys((ANSWERS, ANSWER_DIGEST)),
+            **request.metadata,
+            "launch_id": start.launch_id,
+            LEDGER: start.ledger_id,
+            NONCE: start.nonce,
+        },
         "webhook": start.webhook,
     }
     if start.own_thread or not start.is_first:

@@ -35,10 +35,10 @@ def not_held(run: Mapping[str, Any], now: float) -> None:
 
 def as_it_waits(launcher: Launcher, run: Mapping[str, Any], until: float) -> dict[str, Any] | MovedOn:
     """Return a run as LangGraph has it, or what its thread did next; a 409 Problem where it knows neither."""
-    thread_id, run_id = run["thread_id"], run["run_id"]
+    thread_id, run_id, nonce = run["thread_id"], run["run_id"], run.get("answer_nonce")
 
     async def look(client: LangGraphClient) -> dict[str, Any] | MovedOn | Gone:
-        found = await look_waiting(client, thread_id, run_id)
+        found = await look_waiting(client, thread_id, run_id, nonce)
         if not isinstance(found, Running):
             return found
         try:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import time
 from typing import TYPE_CHECKING
 
 from botocore.exceptions import BotoCoreError, ClientError
 
 from runledger.adapters import telemetry
+from runledger.core.deployments import ApiKeys, is_url, normalised
 from runledger.core.problems import Problem, unavailable
 from runledger.core.tokens import KeyRing, KeyRingUnusableError
 
@@ -110,8 +112,40 @@ def key_ring(text: str) -> KeyRing:
         ) from None
 
 
-def api_key(text: str) -> str | None:
-    """Read the LangGraph API key: None where it is blank, for a server that wants none."""
+def api_keys(text: str) -> ApiKeys:
+    """Read the LangGraph API key, or a JSON object with one for each deployment's URL; a 503 Problem where it is none.
+
+    A key that is blank is None, for a server that wants none.
+    """
+    if not text.lstrip().startswith("{"):
+        return ApiKeys(single=_api_key(text))
+    try:
+        pairs = json.loads(text, object_pairs_hook=tuple)
+    except (ValueError, RecursionError):
+        raise _no_keys("is no valid JSON") from None
+    found: dict[str, str | None] = {}
+    for url, key in pairs:
+        if not is_url(url):
+            raise _no_keys("has a name that is no http or https URL of a deployment")
+        if not isinstance(key, str):
+            raise _no_keys("has a value that is no string")
+        value = _api_key(key)
+        if found.setdefault(normalised(url), value) != value:
+            raise _no_keys("has two keys for one URL")
+    return ApiKeys(by_url=found)
+
+
+def _no_keys(complaint: str) -> Problem:
+    return Problem(
+        503,
+        "api-key-unusable",
+        "The LangGraph API key is unusable",
+        f"The secret LangGraphApiKeySecret begins with a brace and {complaint}. It must hold the key of LangGraphUrl "
+        'as it is, or a JSON object of the form {"<URL of a deployment>": "<its key>"}, one member for each.',
+    )
+
+
+def _api_key(text: str) -> str | None:
     key = text.strip()
     if key == API_KEY_PLACEHOLDER:
         raise Problem(

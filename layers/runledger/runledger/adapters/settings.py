@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
+from runledger.core.deployments import is_url
 from runledger.core.sources import parse_networks
 
 if TYPE_CHECKING:
@@ -38,6 +39,14 @@ def networks(name: str) -> tuple[Network, ...]:
         return parse_networks(value)
     except ValueError:
         raise SettingError(f"the environment variable {name} must be networks, not {value!r}") from None
+
+
+def urls(name: str) -> tuple[str, ...]:
+    """Return the setting `name` as the URLs of LangGraph deployments, with commas between them; it may be empty."""
+    found = tuple(filter(None, (part.strip() for part in os.environ.get(name, "").split(","))))
+    if not all(map(is_url, found)):
+        raise SettingError(f"the environment variable {name} must be http or https URLs with commas between them")
+    return found
 
 
 def flag(name: str) -> bool:

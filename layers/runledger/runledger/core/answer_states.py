@@ -9,6 +9,9 @@
 
 A run can be answered once. Who answers it holds it first, by `answer_holder` until `answer_until`, with the answer's
 digest; only they can tell LangGraph. When that time has passed and the run still waits, anyone may be next.
+
+A run that answers is known in LangGraph by `answer_nonce`: that of the first holder, which all later ones use too, so
+that the answer of one who died is known however many came after it.
 """
 
 from __future__ import annotations
@@ -34,18 +37,26 @@ def answering(item: Mapping[str, Any], digest: str, holder: str, now: float) -> 
     """
     until = int(now) + LEASE_SECONDS
     condition, given = _held_as(item)
+    nonce = nonce_of(item, holder)
+    is_known = "#answer_nonce = :nonce" if "answer_nonce" in item else "attribute_not_exists(#answer_nonce)"
     return Update(
         key={"run_id": item["run_id"]},
-        condition=f"#outcome = :awaiting_input AND {condition}",
-        given={"awaiting_input": "awaiting_input", **given},
+        condition=f"#outcome = :awaiting_input AND {condition} AND {is_known}",
+        given={"awaiting_input": "awaiting_input", **given, **({"nonce": nonce} if "answer_nonce" in item else {})},
         set={
             "answer_digest": digest,
+            "answer_nonce": nonce,
             "answer_holder": holder,
             "answer_until": until,
             "updated_at": iso(now),
             **due(item["run_id"], until),
         },
     )
+
+
+def nonce_of(item: Mapping[str, Any], holder: str) -> str:
+    """Return by what LangGraph's run is known that answers a run, which was read before its `holder` held it."""
+    return str(item.get("answer_nonce") or holder)
 
 
 def is_held(item: Mapping[str, Any], now: float) -> bool:
@@ -81,7 +92,7 @@ def moved_on(run_id: str, answered_by: str | None, now: float, *, digest: str | 
             **reached(run_id, outcome, now),
         },
         add=event(outcome),
-        remove=(*COUNTS, *(name for name in _ANSWER if digest is None or name != "answer_digest")),
+        remove=(*COUNTS, "answer_nonce", *(name for name in _ANSWER if digest is None or name != "answer_digest")),
     )
 
 
@@ -94,7 +105,7 @@ def cancelled(item: Mapping[str, Any], now: float) -> Update:
         given={"awaiting_input": "awaiting_input", **given},
         set={"updated_at": iso(now), **reached(item["run_id"], "cancelled", now)},
         add=event("cancelled"),
-        remove=(*COUNTS, *_ANSWER),
+        remove=(*COUNTS, "answer_nonce", *_ANSWER),
     )
 
 

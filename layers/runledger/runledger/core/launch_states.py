@@ -8,7 +8,7 @@
 | attempted   | `starting`, held                      | the same, one attempt more, nothing heard or watched of it    |
 | started     | `starting` or `refused`, this attempt | `started`, with the run; due if heard of or to be watched     |
 | continued   | any, no delivery about the run kept   | the same, with the newest run that answers a question         |
-| refused     | `starting`, held, not heard of (*)    | `refused`, with the reason; due if a task or a watch waits    |
+| refused     | `starting`, held, not heard of        | `refused`, with the reason; due if a task or a watch waits    |
 | called_for  | any, of this request, no newer token  | the same, with the token of a task that waits; due            |
 | owing       | any, called for                       | the same, due soon: the task could not be told                |
 | called_back | any, with this token                  | the same, without it                                          |
@@ -17,8 +17,6 @@
 | watched     | any that is due, watches as read      | the same, one watch more, due later                           |
 | postponed   | any that is due                       | the same, one failed check more, due later                    |
 | put_off     | any that is due                       | the same, due later                                           |
-
-(*) or there is nobody who could be asked about it.
 
 Rank: refused < starting < started. A launch that stays `starting` is unknown: its run may have been started, or not.
 Its lease says that its holder is at work on it, and is longer than that can take; when it has lapsed, nobody is.
@@ -63,6 +61,7 @@ class Launch:
     watches: int
     is_heard: bool
     calls_back: bool
+    start_nonce: str | None = None  # by which its runs are known in LangGraph, those that answer another one excepted
     kept: tuple[Kept, ...] = ()
 
     @classmethod
@@ -88,6 +87,7 @@ class Launch:
             is_heard="heard_at" in item,
             calls_back=item.get("task_token") is not None,
             kept=tuple(kept_of(item)),
+            start_nonce=item.get("start_nonce"),
         )
 
     def is_held(self, now: float) -> bool:
@@ -97,7 +97,7 @@ class Launch:
     @property
     def is_unstarted(self) -> bool:
         """Whether LangGraph is known to have made no run of it: it has refused the only attempt."""
-        return self.state == "refused" and self.attempt == 1 and self.reason != "launch-elsewhere"
+        return self.state == "refused" and self.attempt == 1
 
     @property
     def may_be_doubled(self) -> bool:
@@ -140,6 +140,7 @@ def claimed(  # noqa: PLR0913 - the facts of a launch, each by name
             "own_thread": own_thread,
             "stream": stream,
             "langgraph_url": langgraph_url,
+            "start_nonce": holder,  # the first holder's, whoever goes on with it
             "task_token": task_token,
             "called_at": called_at,
             "created_at": iso(now),
@@ -232,20 +233,18 @@ def continued(launch_id: str, run_id: str, now: float) -> Update:
     )
 
 
-def refused(launch: Launch, reason: str, detail: str, now: float, *, heard: bool = False) -> Update:
+def refused(launch: Launch, reason: str, detail: str, now: float) -> Update:
     """LangGraph has made no run at this attempt and won't; the same request may try again.
 
     `reason` is the name of the problem that its caller was answered, `detail` that one's, with LangGraph's own words.
 
     The run of an earlier attempt may still appear, where that could not be fenced off: then the launch stays due. So
-    does one that was `heard` of, unless there is nobody to ask about it.
+    does one that was heard of.
     """
     watch = due(launch.launch_id, now + FIRST_CHECK_SECONDS) if launch.may_be_doubled else {}
     return Update(
         key={"launch_id": launch.launch_id},
-        condition="#state = :starting AND #holder = :holder"
-        f" AND {NONE_KEPT}"
-        + ("" if heard else " AND attribute_not_exists(#heard_at)")
+        condition=f"#state = :starting AND #holder = :holder AND attribute_not_exists(#heard_at) AND {NONE_KEPT}"
         + ("" if launch.calls_back else " AND attribute_not_exists(#task_token)"),
         given={"starting": "starting", "holder": launch.holder, "none": 0},
         set={"state": "refused", "reason": reason, "detail": detail, "updated_at": iso(now), **watch},

@@ -13,7 +13,7 @@ from runledger.core.json_text import metadata_of
 from runledger.core.launch_fields import FIELDS
 from runledger.core.problems import FieldError, Problem, invalid_request
 from runledger.core.requests import json_object, unknown_members
-from runledger.core.settling import ANSWER_DIGEST, ANSWERS
+from runledger.core.settling import ANSWER_DIGEST, ANSWERS, NONCE
 
 if TYPE_CHECKING:
     from runledger.core.strict_json import Json
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 MEMBERS = "assistant_id and input"  # what a body must have at least
 _MAX_KEY = 255
 LEDGER = "ledger_id"  # in the metadata of each run: the ledger that launched it
-RESERVED = ("launch_id", LEDGER, ANSWERS, ANSWER_DIGEST)
+RESERVED = ("launch_id", LEDGER, ANSWERS, ANSWER_DIGEST, NONCE)
 _LAUNCHES = uuid.UUID("3a0d7a34-8f3b-5a0e-b6a4-0f4a4c1f2b8e")  # namespace of the launches that have an idempotency key
 _ANSWERS = uuid.UUID("c8f6a1d2-95b3-5f1e-8a47-6d0b9e3c7f21")  # namespace of the launches that answer a run without one
 _OURS = {"assistant_id", "thread_id", "metadata", "stream"}
@@ -123,10 +123,12 @@ def _across(fields: dict[str, Json]) -> list[FieldError]:
         errors.append(FieldError("/thread_id", "missing; a command needs the thread that it continues"))
     if "checkpoint_id" in fields and "thread_id" not in fields:
         errors.append(FieldError("/thread_id", "missing; a checkpoint needs the thread that it belongs to"))
+    config = _as_object(fields.get("config"))
     errors += [
-        FieldError(f"/metadata/{name}", "reserved: Runledger sets it; use another name")
+        FieldError(f"{at}/metadata/{name}", "reserved: Runledger sets it; use another name")
+        for at, parent in (("", fields), ("/config", config))  # LangGraph makes the run's metadata of both
         for name in RESERVED
-        if name in _as_object(fields.get("metadata"))
+        if name in _as_object(parent.get("metadata"))
     ]
     if fields.get("stream") is not True:
         errors += [
@@ -141,13 +143,15 @@ def _as_object(value: Json) -> dict[str, Json]:
     return value if isinstance(value, dict) else {}
 
 
+_NOT_RESERVED: Schema = {"properties": {"metadata": {"properties": dict.fromkeys(RESERVED, False)}}}
 # The rules of `_across` as a schema.
 _ACROSS: Schema = {
     "required": ["assistant_id"],
     "oneOf": [{"required": ["input"]}, {"required": ["command"]}],
     "dependentRequired": {"command": ["thread_id"], "checkpoint_id": ["thread_id"]},
     "allOf": [
-        {"properties": {"metadata": {"properties": dict.fromkeys(RESERVED, False)}}},
+        _NOT_RESERVED,
+        {"properties": {"config": _NOT_RESERVED}},
         {
             "anyOf": [
                 {"required": ["stream"], "properties": {"stream": {"const": True}}},

@@ -20,6 +20,7 @@ Those of a run that waits for a person are in `answer_states`, those of deliveri
 | doubled      | any, of this launch, not marked           | the same, marked as a second run of its launch         |
 | postponed    | any, due as read                          | the same, due later                                    |
 | unreadable   | any, `pending` or `settling`, as read     | the same, one unreadable look more                     |
+| deferred     | any, due as read                          | the same, due later: it was not asked about            |
 | closed       | any, due as read, no event to be sent     | the same, due no more: nothing is left to do           |
 | due_now      | any, `pending`, `settling` or `lost`      | the same, due now                                      |
 
@@ -71,6 +72,7 @@ def pending(  # noqa: PLR0913 - the facts of a run, each by name
     after_seconds: int,
     now: float,
     metadata: str | None = None,
+    langgraph_url: str | None = None,
 ) -> Update:
     """Record a run that was just launched; where its webhook was faster, `launched` says the rest."""
     return Update(
@@ -81,6 +83,7 @@ def pending(  # noqa: PLR0913 - the facts of a run, each by name
             "thread_id": thread_id,
             "assistant_id": assistant_id,
             "metadata": metadata,
+            "langgraph_url": langgraph_url,
             "status": "pending",
             "source": "launch",
             "created_at": iso(now),
@@ -95,7 +98,7 @@ def pending(  # noqa: PLR0913 - the facts of a run, each by name
 
 def launched(made: Update) -> Update:
     """Add what only the launch knows to a run that is recorded already; `made` is what `pending` made for it."""
-    known = ("launch_id", "thread_id", "assistant_id", "metadata", "created_at", "starts_at")
+    known = ("launch_id", "thread_id", "assistant_id", "metadata", "langgraph_url", "created_at", "starts_at")
     return Update(
         key=made.key,
         condition="attribute_not_exists(#launch_id) OR #launch_id = :launch_id",
@@ -129,13 +132,14 @@ def delivered(
     )
 
 
-def believed(delivery: Delivery, placed: Placed, now: float) -> Update:
+def believed(delivery: Delivery, placed: Placed, langgraph_url: str, now: float) -> Update:
     """Record a run on the word of a shared key alone: its thread is deleted, so that nobody can be asked (G11)."""
     return Update(
         key={"run_id": delivery.run_id},
         condition="attribute_not_exists(#run_id)",
         set={
             "confirmed": False,
+            "langgraph_url": langgraph_url,
             "assistant_id": delivery.assistant_id,
             "metadata": delivery.metadata,
             "created_at": iso(now),
@@ -345,6 +349,16 @@ def unreadable(run_id: str, looks: int) -> Update:
         + ("#unreadable = :looks" if looks else "attribute_not_exists(#unreadable)"),
         given={"pending": "pending", "settling": "settling", **({"looks": looks} if looks else {})},
         add={"unreadable": 1},
+    )
+
+
+def deferred(run_id: str, was_due: int, until: float) -> Update:
+    """Ask about a run later, because its deployment must not be asked now. It counts as no look at it."""
+    return Update(
+        key={"run_id": run_id},
+        condition="#due_at = :was_due",
+        given={"was_due": was_due},
+        set=due(run_id, until),
     )
 
 

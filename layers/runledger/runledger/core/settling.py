@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
 ANSWERS = "answers_run_id"  # in the metadata of a run that answers another's question: that run's id
 ANSWER_DIGEST = "answer_digest"  # beside it: of which answer
+# In the metadata of every run that Runledger makes: what the ledger noted before LangGraph was asked for it. The other
+# names can be inherited, from the thread's metadata say; whoever sets them there does not know this.
+NONCE = "start_nonce"
 STILL = ("pending", "running")  # statuses of a run that has not ended
 _MAX_ERROR = 2_000
 _EXCEPTION = re.compile(r"([A-Za-z_]\w*)\(")
@@ -99,7 +102,7 @@ def seen(
         questions=None,
         began=checkpoint is not None or run["status"] != "interrupted",
         metadata=metadata_of(run.get("metadata")),
-        ignored=run["status"] == "success" and not (waits or is_own) and ANSWERS in (run.get("metadata") or {}),
+        ignored=run["status"] == "success" and not (waits or is_own) and bool((run.get("metadata") or {}).get(ANSWERS)),
     )
     return _asking(found, checkpoint, thread) if waits else found
 

@@ -149,10 +149,11 @@ def counted(now: float) -> Update:
     )
 
 
-def claimed(delivery: Delivery, placed: Placed, by: str | None, now: float) -> Update:
+def claimed(delivery: Delivery, placed: Placed, by: str | None, langgraph_url: str, now: float) -> Update:
     """Keep a delivery as an unconfirmed run, which is in no list; `by` is the token's launch, None for a shared key.
 
-    For deliveries that no launch in the ledger can keep. The run's age counts from now, by our own clock.
+    For deliveries that no launch in the ledger can keep. LangGraph is asked about the run at `langgraph_url`, and its
+    age counts from now, by our own clock.
     """
     return Update(
         key={"run_id": delivery.run_id},
@@ -163,6 +164,7 @@ def claimed(delivery: Delivery, placed: Placed, by: str | None, now: float) -> U
             "source": "webhook",
             "claim": Kept(delivery, placed, int(now), disputed=False).write(),
             "claimed_by": by,
+            "langgraph_url": langgraph_url,
             "starts_at": int(now),
             "delivered_at": iso(now),
             "updated_at": iso(now),
