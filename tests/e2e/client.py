@@ -62,14 +62,15 @@ class Ledger:
 
     def landed(self, run_id: str, seconds: float = 60) -> dict[str, Any]:
         """Wait for a delivery about the run; return its item."""
-        return eventually(lambda: item if (item := self.run(run_id)).get("source") == "webhook" else None, seconds)
+        return eventually(lambda: item if _is_there(item := self.run(run_id)) else None, seconds)
 
     def told(self, run_id: str) -> dict[str, Any]:
         """Wait until a run means something and that has been told; return its item."""
 
         def look() -> dict[str, Any] | None:
             item = self.run(run_id)
-            is_told = item.get("outcome", "pending") not in ("pending", "settling") and "unpublished" not in item
+            is_known = item.get("outcome", "pending") not in ("pending", "settling", "unconfirmed")
+            is_told = is_known and "unpublished" not in item
             return item if is_told else None
 
         return eventually(look, 30)
@@ -118,6 +119,11 @@ class Ledger:
     def shared_webhook(self) -> str:
         """The webhook URL for runs that Runledger does not launch."""
         return f"{self.stack.webhook_url}?token={SHARED_KEY}"
+
+
+def _is_there(item: dict[str, Any]) -> bool:
+    """Whether the delivery about a run is recorded, and not only kept until the run is confirmed."""
+    return item.get("source") == "webhook" and item["outcome"] != "unconfirmed"
 
 
 def eventually[T](look: Callable[[], T | None], seconds: float = 60) -> T:

@@ -29,7 +29,8 @@ def test_g2_fifty_callers_with_one_key_start_one_run(ledger: Ledger) -> None:
     refused = [answer for status, answer in answers if status == 409]
     assert {answer["type"] for answer in refused} <= {"urn:runledger:launch-in-progress"}
     assert len({answer["run_id"] for answer in accepted}) == 1
-    assert launch(0) == (202, accepted[0])
+    status, again = launch(0)
+    assert (status, {**again, "outcome": "pending"}) == (202, accepted[0]), "it may have gone on"
     (run,) = ledger.langgraph(lambda client: client.runs.list(accepted[0]["thread_id"]))
     assert run["run_id"] == accepted[0]["run_id"]
     ledger.landed(run["run_id"])

@@ -40,7 +40,8 @@ def test_g12_the_same_key_in_two_stacks_starts_two_runs_on_two_threads(ledger: L
     assert ledger.ledger_id != other.ledger_id
     first = launch(ledger, "order 4711", input={"task": "slow", "seconds": 3})
     second = launch(other, "order 4711", input={"task": "answer"})
-    assert not {first[name] for name in ("launch_id", "run_id", "thread_id")} & set(second.values())
+    names = ("launch_id", "run_id", "thread_id")
+    assert not {first[name] for name in names} & {second[name] for name in names}
     assert other.landed(second["run_id"])["source"] == "webhook"
     assert ledger.landed(first["run_id"])["source"] == "webhook"
     assert "payload" in other.run(second["run_id"])

@@ -150,7 +150,7 @@ def deliveries(traffic: Traffic) -> None:
     traffic.rotate({"share": "leaks"})
     traffic.stack.let_pass(CACHE_SECONDS)
     (shared,) = traffic.ring().shared.values()
-    traffic.deliver(shared.decode(), str(uuid.uuid4()), None, 200)
+    traffic.deliver(shared.decode(), str(uuid.uuid4()), None, 202)
     traffic.deliver(quote(shared.decode()), *names, 400)
 
 

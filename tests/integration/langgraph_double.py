@@ -153,6 +153,8 @@ class LangGraphDouble:
     def _usual(self, sent: Sent) -> Told:  # noqa: C901, PLR0911 - one for each route
         parts = sent.path.partition("?")[0].strip("/").split("/")
         match sent.method, parts:
+            case "GET", ["ok"]:
+                return Told(body={"ok": True})
             case "POST", ["threads"]:
                 self.unknown.discard(sent.body["thread_id"])
                 return self.threads or Told(body={"thread_id": sent.body["thread_id"]})

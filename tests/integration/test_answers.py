@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from runledger.core import answer_states, run_states
+from runledger.core import answer_states, unconfirmed
 from runledger.core.deliveries import Delivery, parse_delivery
 from runledger.core.ledger import LEASE_SECONDS, Placed
 from tests.integration.faults import BROKEN
 from tests.integration.langgraph_double import Sent, Told
 from tests.integration.scene import QUESTION
-from tests.integration.support import CHECK, NOW, delivery, new_id
+from tests.integration.support import CHECK, LEDGER_ID, NOW, delivery, new_id
 
 if TYPE_CHECKING:
     from tests.integration.faults import Faults
@@ -100,6 +100,7 @@ def test_a_run_goes_on_as_it_began(launch: Door, scene: Scene, langgraph: LangGr
     kept = {"context": {"user": 1}, "interrupt_before": ["b"], "interrupt_after": "*", "durability": "exit"}
     kwargs = {"input": {}, "config": config, "webhook": "https://x.example?token=a.b", "temporary": False, **kept}
     metadata = {"created_by": "system", "graph_id": "g", "assistant_id": "a", "launch_id": "l", "mine": [1.0]}
+    metadata["ledger_id"] = LEDGER_ID
     run_id = waits(scene, kwargs=kwargs, metadata=metadata)
     assert answer(launch, run_id).status == 202
     (sent,) = created(langgraph)
@@ -109,6 +110,7 @@ def test_a_run_goes_on_as_it_began(launch: Door, scene: Scene, langgraph: LangGr
     assert sent.body["metadata"] == {
         "mine": [1.0],
         "launch_id": asked["launch_id"],
+        "ledger_id": LEDGER_ID,
         "answers_run_id": run_id,
         "answer_digest": asked["answer_digest"],
         "start_nonce": sent.body["metadata"]["start_nonce"],
@@ -130,13 +132,16 @@ def test_a_breakpoint_is_gone_on_from_with_an_empty_object(
 def test_g2_the_answer_to_a_run_that_was_not_launched_begins_a_launch(
     launch: Door, scene: Scene, langgraph: LangGraphDouble
 ) -> None:
-    """Its webhook needs a token of its own: a shared key would speak for all runs that were not launched."""
+    """Its webhook needs a token of its own: a shared key would speak for all runs that were not launched.
+
+    Before its answer the run was claimed with a shared key, and LangGraph has confirmed it (G11).
+    """
     thread_id = new_id()
     run_id = langgraph.add(thread_id, next=["work"], tasks=QUESTION)
     told = parse_delivery(delivery(run_id, None, thread_id=thread_id).encode())
     assert isinstance(told, Delivery)
-    scene.apply(run_states.delivered(told, Placed(told.payload, None), None, NOW))
-    scene.look(run_id)
+    scene.apply(unconfirmed.claimed(told, Placed(told.payload, None), None, langgraph.url, NOW))
+    assert scene.look(run_id)["outcome"] == "awaiting_input"
     reply = answer(launch, run_id)
     assert reply.status == 202
     (sent,) = created(langgraph)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from moto.core.config import default_user_config
 
-from runledger.core import run_states
+from runledger.core import unconfirmed
 from runledger.core.deliveries import Delivery, parse_delivery
 from runledger.core.ledger import LEASE_SECONDS, Placed
 from tests.integration import faults as kinds
@@ -263,7 +263,7 @@ def test_g8_whoever_tells_a_task_of_a_result_in_the_bucket_reads_it_there(
         assert told.ended()[1]["payload"]["values"] == "x" * 1_000
 
 
-def test_g8_a_run_that_ended_before_its_launch_was_recorded_is_told_later(
+def test_g8_g11_a_run_that_ended_before_its_launch_was_recorded_is_told_later(
     launch: Door, scene: Scene, notify: Stream, task: Task, langgraph: LangGraphDouble
 ) -> None:
     """The launcher died after it had asked; the webhook is faster than whoever finds the launch."""
@@ -272,21 +272,16 @@ def test_g8_a_run_that_ended_before_its_launch_was_recorded_is_told_later(
     (found,) = scene.aws.items("LaunchesTable")
     langgraph.known[langgraph.run_id]["status"] = "error"
     body = delivery(langgraph.run_id, found["launch_id"], status="error", thread_id=found["thread_id"])
-    told = launch_of(scene, body, found["launch_id"])
-    assert told == langgraph.run_id
+    told = parse_delivery(body.encode())
+    assert isinstance(told, Delivery)
+    kept = unconfirmed.kept(found["launch_id"], told, Placed(told.payload, None), NOW)
+    assert scene.launcher.launches.apply(kept) is None
     notify.flow()
     assert task.waits
+    assert scene.aws.items("RunsTable") == []
     scene.pass_at(LEASE_SECONDS)
     scene.pass_at(2 * LEASE_SECONDS + 60)
     assert task.ended()[0] == "RunFailed"
-
-
-def launch_of(scene: Scene, body: str, launch_id: str) -> str:
-    """Record a delivery as the webhook does, with nothing in the ledger before it."""
-    found = parse_delivery(body.encode())
-    assert isinstance(found, Delivery)
-    scene.apply(run_states.delivered(found, Placed(found.payload, None), launch_id, NOW))
-    return found.run_id
 
 
 def test_a_task_that_nobody_waits_for_any_more_is_forgotten(

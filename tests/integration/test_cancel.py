@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from runledger.core import answer_states
-from runledger.core.ledger import LEASE_SECONDS
+from runledger.core import answer_states, run_states
+from runledger.core.deliveries import Delivery, parse_delivery
+from runledger.core.ledger import LEASE_SECONDS, Placed
 from tests.integration.langgraph_double import Told
 from tests.integration.support import NOW, delivery, new_id
 from tests.integration.test_answers import waits
@@ -189,10 +190,12 @@ def test_g6_langgraph_out_of_order_is_502_and_changes_nothing(
     assert scene.run(run_id) == before
 
 
-def test_a_run_whose_thread_nobody_told_is_answered_without_it(launch: Door, scene: Scene) -> None:
-    """Deliveries can be trimmed; such a run has been cancelled in LangGraph itself."""
+def test_a_run_without_a_thread_is_answered_without_it(launch: Door, scene: Scene) -> None:
+    """A run of another client, believed on a shared key's word; it has been cancelled in LangGraph itself."""
     run_id = new_id()
-    scene.delivered(run_id, "interrupted", thread_id=None)
+    told = parse_delivery(delivery(run_id, None, status="interrupted", kwargs={"temporary": True}).encode())
+    assert isinstance(told, Delivery)
+    scene.apply(run_states.believed(told, Placed(told.payload, None), scene.langgraph.url, NOW))
     reply = cancel(launch, run_id)
     assert (reply.status, reply.body["outcome"]) == (202, "cancelled")
     assert "thread_id" not in reply.body

@@ -19,7 +19,7 @@ from tests.bench.counts import BILLS, BUDGET, PAYLOADS, STORED, Bill
 from tests.integration.crowd import TOMORROW, Crowd
 from tests.integration.meter import Meter
 from tests.integration.scene import QUESTION
-from tests.integration.support import Door, Mailbox, Schedule, Stream, delivery, new_id, stand_still
+from tests.integration.support import Door, Mailbox, Schedule, Stream, Webhook, delivery, new_id, stand_still
 
 if TYPE_CHECKING:
     from tests.integration.conftest import Load
@@ -36,7 +36,10 @@ THREAD = new_id()  # of all the other runs
 def doors(load: Load, langgraph: LangGraphDouble) -> dict[str, Door]:
     names = ("launch", "webhook", "query", "notify", "reconcile")
     inline = str(PAYLOADS["32 KB"])  # so that a large one in the item is counted too
-    return {name: load(name, LangGraphUrl=langgraph.url, InlinePayloadBytes=inline) for name in names}
+    doors = {name: load(name, LangGraphUrl=langgraph.url, InlinePayloadBytes=inline) for name in names}
+    assert isinstance(doors["webhook"], Webhook)
+    doors["webhook"].is_usual = False  # the launch function records each run here
+    return doors
 
 
 @dataclasses.dataclass
@@ -179,6 +182,7 @@ def test_g10_calls_bytes_and_capacity_are_the_same_with_100_10_000_and_100_000_o
         story.meter.bills, story.meter.packed = {}, {}
     for packs in packed[1:]:  # the ids in them are others, and pack otherwise
         assert packs == pytest.approx(packed[0], abs=100)
+    import pprint; pprint.pprint({w: (b, BILLS.get(w)) for w, b in bills.items() if w not in BILLS or _stated(b) != _stated(BILLS[w]) or b.logged != pytest.approx(BILLS[w].logged, rel=0.05)}, stream=open("/tmp/bills.txt", "w")); print(story.stored, file=open("/tmp/stored.txt","w"))
     assert {what: _stated(bill) for what, bill in bills.items()} == {
         what: _stated(bill) for what, bill in BILLS.items()
     }

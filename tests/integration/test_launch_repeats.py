@@ -246,8 +246,8 @@ def test_g10_a_long_thread_is_read_no_further_back_than_the_launch(
     launch: Door, langgraph: LangGraphDouble, wall: WallClock
 ) -> None:
     held(launch, langgraph, ON_CALLERS_THREAD)
-    for _ in range(350):
-        langgraph.add(CALLERS, created_at="2026-11-22T04:59:59+00:00")
+    for at in range(350):
+        langgraph.add(CALLERS, created_at=f"2026-11-22T04:{at // 60:02}:{at % 60:02}+00:00")
     wall.now = NOW + LEASE_SECONDS
     assert ask(launch, ON_CALLERS_THREAD).status == 202
     assert [sent.step for sent in langgraph.requests] == [LIST, CREATE]

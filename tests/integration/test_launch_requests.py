@@ -16,7 +16,6 @@ from tests.integration.langgraph_double import ASSISTANT_ID
 from tests.integration.support import CHECK, LEASE_ENDS, LEDGER_ID, NOW, delivery, new_id
 
 if TYPE_CHECKING:
-    from tests.integration.conftest import Load
     from tests.integration.langgraph_double import LangGraphDouble, Sent
     from tests.integration.support import Aws, Door, Output
 
@@ -231,24 +230,21 @@ def test_the_api_key_is_sent_where_the_secret_holds_one(
 @pytest.mark.parametrize("faster", [False, True])
 @pytest.mark.parametrize("trimmed", [False, True])
 def test_a_launchs_metadata_stands_with_its_run_for_events(
-    load: Load, aws: Aws, langgraph: LangGraphDouble, *, faster: bool, trimmed: bool
+    launch: Door, alone: Door, aws: Aws, langgraph: LangGraphDouble, *, faster: bool, trimmed: bool
 ) -> None:
-    launch, webhook, given = load("launch", LangGraphUrl=langgraph.url), load("webhook"), {"tenant": "a", "price": 1.5}
+    given = {"tenant": "a", "price": 1.5}
 
     def deliver(sent: Sent) -> None:
         told = None if trimmed else {**sent.body["metadata"], "graph_id": "agent"}
         body = delivery(langgraph.run_id, None, webhook_token(sent), status="error", metadata=told)
-        assert webhook.call(body, f"token={webhook_token(sent)}").status == 200
+        assert alone.call(body, f"token={webhook_token(sent)}").status == (202 if faster else 200)
 
     if faster:
         langgraph.before_run = deliver
-    launch_id = launch.call(launch_body(metadata=given)).body["launch_id"]
+    assert launch.call(launch_body(metadata=given)).status == 202
     if not faster:
         deliver(langgraph.run_request)
-    found = json.loads((aws.run(langgraph.run_id) or {})["metadata"])
-    from_langgraph = {**langgraph.run_request.body["metadata"], "graph_id": "agent"}
-    assert from_langgraph["launch_id"] == launch_id
-    assert found == (from_langgraph if faster and not trimmed else given)
+    assert json.loads((aws.run(langgraph.run_id) or {})["metadata"]) == given
 
 
 def test_metadata_that_is_too_long_stays_with_langgraph(launch: Door, aws: Aws, langgraph: LangGraphDouble) -> None:
@@ -257,23 +253,32 @@ def test_metadata_that_is_too_long_stays_with_langgraph(launch: Door, aws: Aws, 
 
 
 @pytest.mark.parametrize("trimmed", [False, True])
-def test_g4_a_webhook_faster_than_the_launchs_record_stands_and_is_completed(
-    load: Load, aws: Aws, langgraph: LangGraphDouble, output: Output, *, trimmed: bool
+def test_g4_g11_whether_the_webhook_or_the_launcher_is_faster_the_run_is_the_same(
+    launch: Door, alone: Door, aws: Aws, langgraph: LangGraphDouble, output: Output, *, trimmed: bool
 ) -> None:
-    left_out: dict[str, Any] = dict.fromkeys(("thread_id", "assistant_id", "metadata") if trimmed else ())
-    launch, webhook = load("launch", LangGraphUrl=langgraph.url), load("webhook")
+    """LangGraph can be told to leave fields out; then the launch alone knows thread and assistant."""
+    left_out: dict[str, Any] = dict.fromkeys(("thread_id", "assistant_id", "created_at", "metadata") if trimmed else ())
+    replies, items = [], []
 
     def deliver(sent: Sent) -> None:
         token = webhook_token(sent)
         body = delivery(langgraph.run_id, sent.body["metadata"]["launch_id"], token, status="error", **left_out)
-        assert webhook.call(body, f"token={token}").status == 200
+        replies.append(alone.call(body, f"token={token}").status)
 
-    langgraph.before_run = deliver
-    reply = launch.call(launch_body()).body
-    launch_id, run = reply["launch_id"], aws.run(langgraph.run_id) or {}
-    assert (run["outcome"], run["source"], run["launch_id"]) == ("failed", "webhook", launch_id)
-    assert run["assistant_id"]
-    assert not trimmed or run["thread_id"] == reply["thread_id"]
-    item = aws.launch(launch_id) or {}
-    assert (item["state"], item["run_id"]) == ("started", langgraph.run_id)
-    assert output.counts == {"delivered": 1, "launched": 1}
+    for faster in (True, False):
+        langgraph.before_run = deliver if faster else (lambda _: None)
+        langgraph.requests.clear()
+        reply = launch.call(launch_body()).body
+        if not faster:
+            deliver(langgraph.run_request)
+        run, item = aws.run(langgraph.run_id) or {}, aws.launch(reply["launch_id"]) or {}
+        assert (run["launch_id"], run["thread_id"]) == (reply["launch_id"], reply["thread_id"])
+        assert (run["outcome"], run["source"], run["unverified"]) == ("failed", "webhook", True)
+        assert (item["state"], item["run_id"], item.get("kept_count", 0)) == ("started", langgraph.run_id, 0)
+        items.append(run)
+    assert replies == [202, 200]
+    of_its_own = {"run_id", "launch_id", "thread_id", "outcome_shard", "due_shard", "metadata"}
+    of_its_own |= {"payload", "payload_sha256"}
+    one, other = ({name: item[name] for name in item if name not in of_its_own} for item in items)
+    assert one == other
+    assert output.counts == {"kept": 1, "delivered": 2, "launched": 2}

@@ -221,8 +221,26 @@ def test_g1_a_run_whose_id_tells_when_it_was_made_is_rolled_back_by_a_later_one_
 @pytest.mark.parametrize("created_at", ["0001-01-01T00:00:00+00:00", "9999-12-31T23:59:59+00:00"])
 @pytest.mark.parametrize("status", ["success", "paused"])
 def test_g14_a_time_in_a_body_that_cannot_be_leaves_no_run_open(scene: Scene, created_at: str, status: str) -> None:
-    run_id, thread_id = new_id(), new_id()
-    scene.langgraph.add(thread_id)
-    scene.delivered(run_id, status, thread_id=thread_id, created_at=created_at)
+    run_id = scene.launched(is_known=False)
+    scene.delivered(run_id, status, created_at=created_at)
     outcomes = [scene.look(run_id)["outcome"] for _ in range(3)]
     assert outcomes[-1] == ("succeeded" if status == "success" else "failed")
+
+
+NOT_FOUND = Told(404, {"detail": "Not Found"})
+
+
+@pytest.mark.parametrize(
+    ("ok", "is_langgraph"),
+    [(Told(body={"ok": True, "services": {}}), True), (NOT_FOUND, False), (Told(body="fine"), False)],
+)
+def test_g1_not_found_is_langgraphs_word_about_a_run_where_langgraph_is_there(
+    scene: Scene, ok: Told, *, is_langgraph: bool
+) -> None:
+    """LangGraph says of a run that it does not know what many another server says of any path."""
+    run_id = scene.launched(is_known=False)
+    answers = {"GET /ok": ok, "GET /threads/…/runs/…": NOT_FOUND}
+    scene.langgraph.instead = lambda sent: answers.get(sent.step)
+    item = scene.look(run_id)
+    assert ("misses" in item) is is_langgraph
+    assert ("failures" in item) is not is_langgraph

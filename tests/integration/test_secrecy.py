@@ -9,11 +9,14 @@ from urllib.parse import quote
 
 import pytest
 
-from runledger.core import tokens
+from runledger.core import tokens, verification
+from runledger.core.settling import Facts
+from runledger.core.times import iso
+from runledger.core.unconfirmed import claim_of, kept_about
 from tests.integration import faults as kinds
 from tests.integration.langgraph_double import Told
 from tests.integration.spellings import assert_nowhere, percent_encoded
-from tests.integration.support import LATER, NOW, claim, delivery, new_id, stand_still
+from tests.integration.support import LATER, NOW, Webhook, claim, delivery, new_id, record_launch, stand_still
 
 if TYPE_CHECKING:
     from tests.integration.conftest import Load
@@ -49,7 +52,7 @@ def test_the_search_finds_a_secret_however_it_is_spelt(token: str) -> None:
 @pytest.mark.parametrize("inline", ["358400", "0"], ids=["item", "bucket"])
 @pytest.mark.parametrize("shared", [False, True], ids=["launch", "shared"])
 @pytest.mark.parametrize("encoded", [False, True], ids=["plain", "percent-encoded"])
-def test_g5_a_token_that_langgraph_echoes_is_kept_nowhere(
+def test_g5_a_token_that_langgraph_echoes_stands_nowhere_before_its_run_is_known_and_after(
     load: Load, aws: Aws, output: Output, inline: str, *, shared: bool, encoded: bool
 ) -> None:
     aws.add_key("shared-crons", SHARED)
@@ -62,12 +65,23 @@ def test_g5_a_token_that_langgraph_echoes_is_kept_nowhere(
     spelt = percent_encoded(token) if encoded else token
     echo = f'{{"url":"https://webhook.example/webhook?token={spelt}"}}'
     texts = []
-    for status in ("error", "error", "timeout", "paused"):
+    assert isinstance(webhook, Webhook)
+    webhook.is_usual = False
+    assert webhook.app.launches.apply(claim(launch_id)) is None
+    for at, status in enumerate(("error", "error", "error", "timeout", "paused")):
         error = {"error": "E", "message": f"failed to reach https://webhook.example?token={spelt}"}
         body = delivery(run_id, None if shared else launch_id, spelt, status=status, values=echo, error=error)
         reply = webhook.call(body, f"token={spelt}")
-        assert reply.status == 200
+        assert reply.status == (200 if at else 202)
         texts.append(reply.text)
+        if at == 0:
+            assert_no_secret(aws, output, token, *texts)
+            if shared:
+                one, facts = claim_of(aws.run(run_id) or {}), Facts("thread", None, None, iso(NOW), None)
+                assert webhook.app.recorder.runs.apply(verification.found_going(one, facts, NOW)) is None
+            else:
+                assert kept_about(aws.launch(launch_id) or {}, run_id)
+                record_launch(aws, run_id, launch_id)
     assert (aws.run(run_id) or {})["other_count"] == 2
     assert_no_secret(aws, output, token, *texts)
 
@@ -104,7 +118,7 @@ def test_g5_a_fault_tells_no_token(
     body, query = delivery(new_id(), launch_id, token), f"token={token}"
     with faults.on(webhook.app.recorder.runs._client, kinds.BROKEN):  # noqa: SLF001
         texts = [webhook.call(body, query).text]
-    monkeypatch.setattr(webhook.app.run_states, "delivered", lambda *_: 1 // 0)
+    monkeypatch.setattr(webhook.app.recorder.runs, "apply", lambda *_: 1 // 0)
     texts.append(webhook.call(body, query).text)
     assert output.counts == {"failed": 2}
     assert_no_secret(aws, output, token, *texts)

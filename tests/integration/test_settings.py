@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 NEEDED = {
     "launch": (
+        "LEDGER_ID",
         "RUNS_TABLE",
         "LAUNCHES_TABLE",
         "KEY_RING_SECRET",
@@ -29,6 +30,7 @@ NEEDED = {
         "DEAD_LETTER_QUEUE",
     ),
     "reconcile": (
+        "LEDGER_ID",
         "RUNS_TABLE",
         "LAUNCHES_TABLE",
         "KEY_RING_SECRET",
@@ -43,6 +45,7 @@ NEEDED = {
         "EVENT_BUS",
     ),
     "notify": (
+        "LEDGER_ID",
         "RUNS_TABLE",
         "LAUNCHES_TABLE",
         "PAYLOAD_BUCKET",
@@ -54,6 +57,7 @@ NEEDED = {
     ),
     "query": ("RUNS_TABLE", "LAUNCHES_TABLE", "PAYLOAD_BUCKET"),
     "webhook": (
+        "LEDGER_ID",
         "RUNS_TABLE",
         "LAUNCHES_TABLE",
         "KEY_RING_SECRET",

@@ -186,7 +186,7 @@ def test_g4_a_launch_is_refused_by_its_holder_alone_unless_something_was_heard_o
     update = launch_states.refused(HELD, "thread-busy", "It is busy.", NOW)
     assert update.key == {"launch_id": LAUNCH}
     assert update.condition == (
-        f"#state = :starting AND #holder = :holder AND {NONE_KEPT} AND attribute_not_exists(#heard_at)"
+        f"#state = :starting AND #holder = :holder AND attribute_not_exists(#heard_at) AND {NONE_KEPT}"
         " AND attribute_not_exists(#task_token)"
     )
     assert update.given == {"starting": "starting", "holder": "me", "none": 0}
@@ -223,7 +223,7 @@ def test_g2_a_refused_launch_whose_earlier_run_may_appear_stays_to_be_watched() 
 def test_g8_a_refused_launch_for_which_a_task_waits_stays_due_until_that_was_told() -> None:
     update = launch_states.refused(replace(HELD, calls_back=True), "thread-busy", "It is busy.", NOW)
     assert update.condition == (
-        f"#state = :starting AND #holder = :holder AND {NONE_KEPT} AND attribute_not_exists(#heard_at)"
+        f"#state = :starting AND #holder = :holder AND attribute_not_exists(#heard_at) AND {NONE_KEPT}"
     )
     assert set(update.remove) == {"checks"}
 

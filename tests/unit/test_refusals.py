@@ -66,13 +66,15 @@ def test_a_busy_thread_is_409_where_langgraph_calls_it_422() -> None:
     ],
 )
 def test_langgraphs_own_words_are_told_from_anybody_elses(status: int, content: str, words: str | None) -> None:
-    response = httpx.Response(status, content=content, request=httpx.Request("GET", "http://x.example"))
+    response = httpx.Response(status, text=content, request=httpx.Request("GET", "http://x.example"))
     assert said(response) == words
 
 
-@pytest.mark.parametrize(("content", "told"), [("Thread is away", "Thread is away"), ("<html></html>", "refused")])
+@pytest.mark.parametrize(
+    ("content", "told"), [("Thread is busy: away", "Thread is busy: away"), ("<html></html>", "Unprocessable Entity")]
+)
 def test_the_reason_of_an_error_that_the_sdk_did_not_read_is_told(content: str, told: str) -> None:
-    response = httpx.Response(422, content=content, request=httpx.Request("GET", "http://x.example"))
+    response = httpx.Response(422, text=content, request=httpx.Request("GET", "http://x.example"))
     error = httpx.HTTPStatusError("?", request=response.request, response=response)
     problem = explain(error, LangGraph("http://x.example"), secrets=("away",))
     assert problem.detail == f"LangGraph answered 422: {told.replace('away', '…')}."

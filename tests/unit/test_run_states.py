@@ -519,7 +519,8 @@ def test_questions_that_stand_in_the_bucket_are_pointed_at() -> None:
 
 def test_g1_g8_a_run_of_which_nothing_can_be_learnt_is_due_no_more_once_it_was_told() -> None:
     update = run_states.closed(RUN, SECOND)
-    assert update.condition == "#due_at = :was_due AND attribute_not_exists(#unpublished)"
+    awaited = " AND ".join(f"attribute_not_exists(#{name})" for name in ("unpublished", "webhook_awaited", "disputed"))
+    assert update.condition == f"#due_at = :was_due AND {awaited}"
     assert update.given == {"was_due": SECOND}
     assert changes(update) == {}
     assert set(update.remove) == DUE

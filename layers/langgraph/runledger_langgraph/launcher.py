@@ -218,7 +218,7 @@ class Launcher:
         again, so that a proxy's 404 is never taken for LangGraph's. A thread that is known is never made again: such a
         request, should it come late, would undo the fence.
         """
-        where = (client, launch.thread_id, launch.launch_id, self.ledger_id, launch.created_at)
+        where = (client, launch.thread_id, launch.launch_id, launch.start_nonce, launch.created_at)
         try:
             return await runs_of_launch(*where)
         except NotFoundError:

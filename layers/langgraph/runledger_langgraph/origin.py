@@ -2,7 +2,8 @@
 
 LangGraph's Python server answers `{"detail": "…"}` (langgraph_api/errors.py), its JS server plain sentences (Hono's
 HTTPException), and `{"success": false, "error": …}` for what its schemas refuse. Where a path is no route, the first
-answers `{"detail": "Not Found"}` and the second `404 Not Found`: that speaks of LangGraphUrl, not of a thread or a run.
+answers `{"detail": "Not Found"}` and the second `404 Not Found`. The first says the same of a run that it does not
+know, so who says so has to show that it is LangGraph (`LangGraph._check`).
 """
 
 from __future__ import annotations
@@ -37,6 +38,16 @@ async def check_origin(response: httpx.Response) -> None:
     if response.status_code in _DEPENDS and words(response) is None:
         message = f"{response.status_code} from something else than LangGraph"
         raise NotFromLangGraphError(message, request=response.request, response=response)
+
+
+def has_no_words(response: httpx.Response) -> bool:
+    """Whether a 404 that was read says just that: LangGraph's own for a run, or anybody's for a path."""
+    if response.status_code != 404:  # noqa: PLR2004
+        return False
+    try:
+        return bool(orjson.loads(response.content) == {"detail": _NO_ROUTE[0]})
+    except orjson.JSONDecodeError:
+        return False
 
 
 def words(response: httpx.Response) -> str | None:
