@@ -109,7 +109,7 @@ class World:
         sqs, url = resources.session().client("sqs"), self.template.names["LaunchQueue"]
         sent = sqs.send_message(QueueUrl=url, MessageBody=json.dumps(body))["MessageId"]
         while True:  # those of other cases come again, after a minute
-            messages = sqs.receive_message(QueueUrl=url, AttributeNames=["All"])["Messages"]
+            messages: list[Any] = sqs.receive_message(QueueUrl=url, AttributeNames=["All"])["Messages"]
             if messages[0]["MessageId"] == sent:
                 return queue.record(messages[0], resources.queue_arn(sqs, url))
 
