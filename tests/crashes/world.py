@@ -121,9 +121,11 @@ class World:
     def send(self, body: object) -> dict[str, Any]:
         """Put a message into the launch queue and receive it, as Lambda would hand it over."""
         sqs, url = resources.session().client("sqs"), self.template.names["LaunchQueue"]
-        sqs.send_message(QueueUrl=url, MessageBody=json.dumps(body))
-        messages: list[Any] = sqs.receive_message(QueueUrl=url, AttributeNames=["All"])["Messages"]
-        return queue.record(messages[0], resources.queue_arn(sqs, url))
+        sent = sqs.send_message(QueueUrl=url, MessageBody=json.dumps(body))["MessageId"]
+        while True:  # those of other cases come again, after a minute
+            messages: list[Any] = sqs.receive_message(QueueUrl=url, AttributeNames=["All"])["Messages"]
+            if messages[0]["MessageId"] == sent:
+                return queue.record(messages[0], resources.queue_arn(sqs, url))
 
     def bring(self, record: dict[str, Any]) -> bool:
         """Bring a message to the launch function; return whether it is done with, else it comes again."""
