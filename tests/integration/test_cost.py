@@ -20,10 +20,11 @@ from tests.integration.crowd import TOMORROW, Crowd
 from tests.integration.meter import Meter
 from tests.integration.scene import QUESTION
 from tests.integration.support import Door, Mailbox, Schedule, Stream, Webhook, delivery, new_id, stand_still
+from tests.integration.test_launch_requests import webhook_token
 
 if TYPE_CHECKING:
     from tests.integration.conftest import Load
-    from tests.integration.langgraph_double import LangGraphDouble
+    from tests.integration.langgraph_double import LangGraphDouble, Sent
     from tests.integration.support import Aws, WallClock
 
 OTHERS = (100, 10_000, 100_000)
@@ -56,6 +57,7 @@ class Story:
     def tell(self) -> None:
         for size, length in PAYLOADS.items():
             self.told_by_webhook(size, length)
+        self.confirmed()
         self.listed()
         self.reconciled()
         self.answered_and_cancelled()
@@ -94,6 +96,27 @@ class Story:
         for what, link in ((f"GET /runs/{{run_id}}, {size}", "run"), ("GET /launches/{launch_id}", "launch")):
             with self.meter.on(what):
                 assert self.doors["query"].get(launched["links"][link]).status == 200
+
+    def confirmed(self) -> None:
+        """Have a webhook be faster than its launcher, and tell of a failure, which LangGraph has to confirm."""
+
+        def faster(sent: Sent) -> None:
+            launch_id, token = sent.body["metadata"]["launch_id"], webhook_token(sent)
+            told = delivery(self.langgraph.run_id, launch_id, token, status="error")
+            assert self.doors["webhook"].call(told, f"token={token}").status == 202
+
+        self.langgraph.before_run = faster
+        with self.meter.on("POST /runs and a POST /webhook that is faster"):
+            launched = self.launch()
+        self.langgraph.before_run = lambda _: None
+        self.langgraph.known[launched["run_id"]]["status"] = "error"
+        (batch,) = self.stream.batches()
+        self.wall.now += 1
+        with self.meter.on("a record to be verified"):
+            assert self.stream.bring(batch) == []
+        (batch,) = self.stream.batches()
+        assert self.stream.bring(batch) == []
+        self.a_pass()  # the launch was due
 
     def listed(self) -> None:
         for by in (f"thread_id={THREAD}", "outcome=pending"):
@@ -182,7 +205,6 @@ def test_g10_calls_bytes_and_capacity_are_the_same_with_100_10_000_and_100_000_o
         story.meter.bills, story.meter.packed = {}, {}
     for packs in packed[1:]:  # the ids in them are others, and pack otherwise
         assert packs == pytest.approx(packed[0], abs=100)
-    import pprint; pprint.pprint({w: (b, BILLS.get(w)) for w, b in bills.items() if w not in BILLS or _stated(b) != _stated(BILLS[w]) or b.logged != pytest.approx(BILLS[w].logged, rel=0.05)}, stream=open("/tmp/bills.txt", "w")); print(story.stored, file=open("/tmp/stored.txt","w"))
     assert {what: _stated(bill) for what, bill in bills.items()} == {
         what: _stated(bill) for what, bill in BILLS.items()
     }

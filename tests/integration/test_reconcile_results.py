@@ -470,7 +470,7 @@ def test_g14_a_delivery_that_named_neither_thread_nor_launch_gets_an_outcome(sce
     run_id = new_id()
     told = parse_delivery(delivery(run_id, None, thread_id=None).encode())
     assert isinstance(told, Delivery)
-    scene.apply(run_states.delivered(told, Placed(told.payload, None), None, NOW))
+    scene.apply(run_states.believed(told, Placed(told.payload, None), scene.langgraph.url, NOW))
     item = scene.look(run_id)
     assert (item["outcome"], item["unpublished"]) == ("succeeded", {"succeeded"})
     assert item["missing"] == "The webhook's body named no thread."

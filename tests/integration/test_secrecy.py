@@ -52,7 +52,7 @@ def test_the_search_finds_a_secret_however_it_is_spelt(token: str) -> None:
 @pytest.mark.parametrize("inline", ["358400", "0"], ids=["item", "bucket"])
 @pytest.mark.parametrize("shared", [False, True], ids=["launch", "shared"])
 @pytest.mark.parametrize("encoded", [False, True], ids=["plain", "percent-encoded"])
-def test_g5_a_token_that_langgraph_echoes_stands_nowhere_before_its_run_is_known_and_after(
+def test_g5_a_token_that_langgraph_echoes_is_kept_nowhere(
     load: Load, aws: Aws, output: Output, inline: str, *, shared: bool, encoded: bool
 ) -> None:
     aws.add_key("shared-crons", SHARED)

@@ -210,6 +210,7 @@ def test_g11_a_shared_token_claims_a_run_without_launch_once(load: Load, aws: Aw
         "status": "error",
         "source": "webhook",
         "claim": item["claim"],
+        "langgraph_url": "http://127.0.0.1:9",
         "starts_at": int(NOW),
         "delivered_at": "2026-11-22T06:00:00.000000Z",
         "updated_at": "2026-11-22T06:00:00.000000Z",
