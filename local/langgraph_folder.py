@@ -16,14 +16,16 @@ if TYPE_CHECKING:
 
 STATE = ".langgraph_api"
 _CONFIG = "langgraph.json"
+_LOOPBACK_SINCE = (0, 8)  # of langgraph-api
 _NO_PATHS = ("env", "webhooks")  # members of the config whose texts are the user's own
 
 
-def lay_out(folder: Path, config: Path, changes: dict[str, Any]) -> Path:
+def lay_out(folder: Path, config: Path, changes: dict[str, Any], *, takes_loopback: bool = True) -> Path:
     """Show in `folder` what is beside `config`, and return the config to run there; raise ValueError for a bad one.
 
     Relative paths of the config are made absolute, so that modules are loaded from where they are; what graphs open
-    by a relative path they find by a link. `changes` are merged into the config's top level.
+    by a relative path they find by a link. `changes` are merged into the config's top level. Where a server with a
+    `webhooks` block does not take loopback at all (not `takes_loopback`), the block is left out.
     """
     content = _read(config)
     folder.mkdir(parents=True, exist_ok=True)
@@ -33,13 +35,27 @@ def lay_out(folder: Path, config: Path, changes: dict[str, Any]) -> Path:
         if entry.name not in (STATE, _CONFIG) and not link.exists():
             link.symlink_to(entry)
     content = {name: value if name in _NO_PATHS else _absolute(value, config.parent) for name, value in content.items()}
-    webhooks = content.setdefault("webhooks", {})
-    webhooks["url"] = {**webhooks.get("url", {}), "disable_loopback": False, "require_https": False}
+    if takes_loopback:
+        webhooks = content.setdefault("webhooks", {})
+        webhooks["url"] = {**webhooks.get("url", {}), "disable_loopback": False, "require_https": False}
+    else:
+        content.pop("webhooks", None)
     for name, change in changes.items():
         content[name] = {**content.get(name, {}), **change}
     path = folder / _CONFIG
     path.write_text(json.dumps(content, indent=2))
     return path
+
+
+def takes_loopback(executable: Path) -> bool:
+    """Whether the server of this `langgraph` takes webhooks to loopback where its config has a `webhooks` block.
+
+    langgraph-api up to 0.7 refuses private addresses as soon as there is such a block (its `webhook.py`).
+    """
+    for found in executable.resolve().parent.parent.glob("lib/python*/site-packages/langgraph_api-*.dist-info"):
+        major, minor = found.name.removeprefix("langgraph_api-").split(".")[:2]
+        return (int(major), int(minor)) >= _LOOPBACK_SINCE
+    return True
 
 
 def clear(folder: Path) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any
 
-from local.langgraph_folder import STATE, clear, lay_out
+from local.langgraph_folder import STATE, clear, lay_out, takes_loopback
 from local.langgraph_log import why_it_ended
 from local.servers import end, start, wait_for
 from local.template import ROOT
@@ -37,12 +37,13 @@ class LangGraphServer:
 
     def start(self) -> None:
         """Start the server, at the same address and with the same state as before where it was stopped."""
-        config = lay_out(self._folder, self._config, self._changes)
+        executable = _executable(self._config)
+        config = lay_out(self._folder, self._config, self._changes, takes_loopback=takes_loopback(executable))
         with self.log.open("ab") as output:
             begins = output.tell()
             self._process = start(
                 [
-                    *(str(_executable(self._config)), "dev", "--config", str(config)),
+                    *(str(executable), "dev", "--config", str(config)),
                     *("--host", self._host, "--port", self.url.rsplit(":", 1)[1]),
                     *("--no-browser", "--no-reload", "--n-jobs-per-worker", "10"),
                 ],

@@ -96,6 +96,23 @@ def test_the_state_of_a_stack_that_was_killed_is_not_the_next_ones(config: Path,
     assert (config.parent / ".langgraph_api" / ".langgraph_ops.pckl").read_bytes() == b"the user's own"
 
 
+@pytest.mark.parametrize(
+    ("version", "is_taken"), [("0.7.103", False), ("0.8.7", True), ("0.16.7", True), ("1.0.0", True)]
+)
+def test_the_webhooks_block_is_left_out_for_a_server_that_takes_no_loopback_with_one(
+    config: Path, tmp_path: Path, version: str, *, is_taken: bool
+) -> None:
+    """Up to 0.7 a server with such a block refuses every private address, and without one none."""
+    executable = tmp_path / "venv" / "bin" / "langgraph"
+    (tmp_path / "venv" / "lib" / "python3.13" / "site-packages" / f"langgraph_api-{version}.dist-info").mkdir(
+        parents=True
+    )
+    takes = langgraph_folder.takes_loopback(executable)
+    assert takes is is_taken
+    written = json.loads(langgraph_folder.lay_out(tmp_path / "w", config, {}, takes_loopback=takes).read_text())
+    assert ("webhooks" in written) is is_taken
+
+
 def test_paths_of_the_config_are_those_of_the_users_folder_and_its_other_texts_are_left_alone(
     config: Path, tmp_path: Path
 ) -> None:

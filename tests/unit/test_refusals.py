@@ -152,6 +152,8 @@ WEBHOOK_WORDS = (
     "Invalid webhook URL 'https://x.org'",
     "Webhook domain not allowed",
     "Webhook host blocked: DNS resolution failed",
+    "Failed to resolve webhook host",
+    "Webhook host resolves to a disallowed IP",
     '"x" is not a "uri"\n\nFailed validating "format"\n\nOn instance["webhook"]:\n    "x"',
 )
 

@@ -34,7 +34,7 @@ _LATE = (408, 499)  # of a proxy that did not wait for LangGraph's answer
 
 _RETRY_AFTER = "5"
 _WEBHOOK = re.compile(  # langgraph_api/webhook.py, and the schema's own complaint
-    r'\s*(?:Invalid |Loopback )?webhooks?\b|.*instance\["webhook"\]', re.IGNORECASE | re.DOTALL
+    r'\s*(?:Invalid |Loopback |Failed to resolve )?webhooks?\b|.*instance\["webhook"\]', re.IGNORECASE | re.DOTALL
 )
 _BUSY = re.compile(r"\s*Thread is (?:already running|busy)")  # 422 on the JS server
 _WANTS_AUTHORIZATION = re.compile(r"\bauthori[sz]ation\b(?! failed)|\bbearer\b", re.IGNORECASE)
