@@ -181,7 +181,12 @@ def rotations(traffic: Traffic) -> None:
 
 def poison(traffic: Traffic) -> None:
     """Write a run that can't be told of, which notify gives up when a minute has passed."""
-    run = {"run_id": str(uuid.uuid4()), "outcome": "answered", "unpublished": {"answered"}, "event_state": "unpublished"}
+    run = {
+        "run_id": str(uuid.uuid4()),
+        "outcome": "answered",
+        "unpublished": {"answered"},
+        "event_state": "unpublished",
+    }
     traffic.stack.table("RunsTable").put_item(Item=run)
     attribute = ["ApproximateNumberOfMessages"]
     sqs, url = traffic.stack.client("sqs"), traffic.stack.template.names["NotifyDeadLetterQueue"]

@@ -223,6 +223,17 @@ def test_g8_a_token_that_comes_after_the_end_is_told_at_once(
     assert "due_at" not in item(scene, launched)
 
 
+def test_g11_a_token_that_comes_before_langgraph_has_confirmed_the_end_is_told_after_that(
+    launch: Door, scene: Scene, notify: Stream, task: Task
+) -> None:
+    launched = post(launch, None)
+    ended(scene, launched, "error")
+    post(launch, task.token)
+    assert item(scene, launched)["task_token"] == task.token, "it was told already"
+    notify.flow()
+    assert task.ended()[0] == "RunFailed"
+
+
 def test_g8_a_token_that_comes_while_the_run_goes_on_is_told_in_the_end(
     launch: Door, scene: Scene, notify: Stream, task: Task
 ) -> None:

@@ -160,6 +160,21 @@ def test_g11_a_token_cant_claim_the_run_of_another_launch(
     assert f"{run_id}/failed" not in [event_id for _, event_id in listener.heard()]
 
 
+@pytest.mark.parametrize("changes", [{"launch_id": "victim"}, {"start_nonce": "another"}])
+def test_g11_a_token_cant_claim_another_run_on_its_launchs_thread(
+    scene: Scene, alone: Door, changes: dict[str, str]
+) -> None:
+    """It belongs to another launch, or inherits the metadata of the launch's own run."""
+    thread_id = new_id()
+    stranger = unfinished(scene, thread_id=thread_id, own_thread=False)
+    run_id = scene.langgraph.add(thread_id, metadata=marks(stranger) | changes, status="error")
+    assert post(alone, scene.aws, run_id, stranger, status="error").status == 202
+    scene.pass_at(LEASE_SECONDS)
+    assert scene.aws.run(run_id) is None
+    assert scene.output.counts["forged"] == 1
+    assert (scene.aws.launch(stranger) or {})["kept_count"] == 0
+
+
 def test_g11_a_shared_key_cant_claim_a_run_that_a_launcher_has_not_recorded_yet(
     load: Load, launch: Door, langgraph: LangGraphDouble, aws: Aws, output: Output
 ) -> None:
@@ -356,6 +371,22 @@ def test_g11_where_a_delivery_contradicts_the_first_one_langgraph_decides(
     assert listener.heard() == [("Run Succeeded", f"{run_id}/succeeded")]
 
 
+def test_g11_what_is_disputed_since_the_stream_was_written_is_told_to_nobody(
+    scene: Scene, notify: Stream, listener: Listener, webhook: Door
+) -> None:
+    """The record says that LangGraph has confirmed the end; the run, which is read again, is in dispute by now."""
+    run_id = scene.launched("error")
+    scene.delivered(run_id, "error")
+    (delivered,) = notify.batches()
+    assert notify.bring(delivered) == []
+    (confirmed,) = notify.batches()
+    launch_id = scene.run(run_id)["launch_id"]
+    assert post(webhook, scene.aws, run_id, launch_id).status == 200
+    assert scene.run(run_id)["disputed"] is True
+    assert notify.bring(confirmed) == []
+    assert listener.heard() == []
+
+
 def test_g11_a_published_outcome_is_corrected_by_an_event_of_its_own(
     scene: Scene, notify: Stream, listener: Listener, webhook: Door
 ) -> None:
@@ -498,9 +529,12 @@ def test_g11_shared_keys_claim_so_many_runs_an_hour(
     assert by_shared_key(shared, new_id()).status == 202
 
 
-def test_g12_the_run_of_another_ledger_is_recognised_and_left_alone(scene: Scene, shared: Door) -> None:
+@pytest.mark.parametrize("marked", [{"launch_id": new_id()}, {}])
+def test_g12_the_run_of_another_ledger_is_recognised_and_left_alone(
+    scene: Scene, shared: Door, marked: dict[str, str]
+) -> None:
     run_id, thread_id = foreign(scene)
-    metadata = {"launch_id": new_id(), "ledger_id": "another-ledger"}
+    metadata = {**marked, "ledger_id": "another-ledger"}
     reply = by_shared_key(shared, run_id, thread_id=thread_id, metadata={"ledger_id": "another-ledger"})
     assert (reply.status, reply.problem) == (400, "other-ledger")
     scene.langgraph.known[run_id]["metadata"] = metadata  # the body does not say so, LangGraph does
