@@ -182,7 +182,8 @@ def _note(run: dict[str, Any], found: Found | BaseException) -> None:
     if not isinstance(found, Ended) or found.seen.outcome == "settling":
         return
     key = _bucket.put_questions(run.get("launch_id"), run["run_id"], found.seen.all_questions)
-    if runs.apply(run_states.settled(run["run_id"], found.seen, time.time(), key)) is None:
+    denied = run_states.is_denied(run, found.seen)
+    if runs.apply(run_states.settled(run["run_id"], found.seen, time.time(), key, disputed=denied)) is None:
         telemetry.count("settled")
         telemetry.logger.info("settled", outcome=found.seen.outcome)
 

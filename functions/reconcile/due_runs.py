@@ -121,7 +121,12 @@ class DueRuns:
     def _ask_batch(self) -> bool:
         """Ask about the runs that are gathered; return whether anything could be noted."""
         batch, self.batch = tuple(self.batch), []
-        self.is_silent = not self._batch(batch)
+        try:
+            self.is_silent = not self._batch(batch)
+        except NoKeyError as problem:  # it is LangGraphUrl itself that has none
+            self.is_silent = True
+            for item in batch:
+                self._defer(item, problem)
         return not self.is_silent
 
     def _defer(self, item: Item, problem: NoKeyError) -> None:
@@ -173,11 +178,9 @@ class DueRuns:
             self._tell(run_id)
 
     def _done_with(self, item: Item, *, is_over: bool) -> None:
-        """Look no more at a run that is over. One without a thread waits for its launch to bring it, for so long."""
+        """Look no more at a run that is over, or that has no thread by which LangGraph could be asked."""
         if is_over:
             self._update(run_states.closed(item["run_id"], int(item["due_at"])))
-        elif "launch_id" in item and not self._is_overdue(item):
-            self._postpone(item, known=True, is_ended=True)
         else:
             self._settle(item, unread(item, "The webhook's body named no thread."), time.time())
 
@@ -219,7 +222,7 @@ class DueRuns:
     def _found(self, item: Item, found: Found | BaseException) -> bool:
         """Note what was found, or what LangGraph did instead; return whether it answered."""
         try:
-            if isinstance(found, TooLargeError | TimeoutError):
+            if isinstance(found, TooLargeError | TimeoutError) and "claim" not in item:
                 self._look_alone(item)
             elif isinstance(found, BaseException):
                 raise found
@@ -247,6 +250,8 @@ class DueRuns:
 
     def _take_status(self, item: Item, missing: str) -> bool:
         """End a run by its status alone; return whether that could be done. What is recorded says what is missing."""
+        if item.get("unverified") and not item.get("disputed"):
+            return self._believe(item)
         if item["outcome"] not in ("pending", "settling") and not item.get("disputed"):
             return False
         try:
@@ -259,6 +264,14 @@ class DueRuns:
             telemetry.count("unreadable")
             telemetry.logger.error("a run is ended by its status alone", missing=missing)
         self._note(item, found)
+        return True
+
+    def _believe(self, item: Item) -> bool:
+        """Take an end that LangGraph could not be asked about, for as long as a run may take, as reported (G14)."""
+        telemetry.count("unreadable")
+        telemetry.logger.error("LangGraph can't be asked about the end of a run; it is published as reported")
+        self._update(verification.verified(item, is_known=False))
+        self._tell_unless_down(item["run_id"])
         return True
 
     def _is_overdue(self, item: Item) -> bool:
@@ -305,6 +318,8 @@ class DueRuns:
                 self._move_on(item, found)
             case Ended() if item.get("disputed"):
                 self._correct(item, found, now)
+            case Ended() if item.get("unverified"):  # it was slow, and asked about alone
+                self._note(item, Verified() if found.seen.status == item["status"] else Denied())
             case Ended() if item["outcome"] == "settling":
                 self._settle(item, found.seen, now)
             case Ended():
@@ -341,22 +356,35 @@ class DueRuns:
     def _correct(self, item: Item, found: Ended, now: float) -> None:
         """Record what LangGraph says of a run about which deliveries contradict each other, or it."""
         run = self.launcher.runs.item("run_id", item["run_id"])
-        if run is None or not is_doubtful(run) or found.seen.outcome == "settling":
+        if run is None or not is_doubtful(run):
             self._postpone(item, known=True)
             return
-        placed, key = self._placed(item, found), self._questions(item, found.seen)
-        if self._update(verification.corrected(run, found.seen, placed, now, key)):
+        seen = self._settled(item, found.seen)
+        if seen is None:
+            self._postpone(item, known=True, is_ended=True)
+            return
+        placed, key = self._placed(item, found), self._questions(item, seen)
+        if self._update(verification.corrected(run, seen, placed, now, key)):
             telemetry.count("corrected")
-            telemetry.logger.warning("corrected: LangGraph has decided", status=found.seen.status, was=run["status"])
+            telemetry.logger.warning("corrected: LangGraph has decided", status=seen.status, was=run["status"])
             self._tell_unless_down(item["run_id"])
 
-    def _settle(self, item: Item, seen: Seen, now: float) -> None:
-        if seen.outcome == "settling":  # a status that is not known here
-            if not self._is_overdue(item):
-                self._postpone(item, known=True, is_ended=True)
-                return
-            seen = unread(item, "LangGraph's status has not become one that Runledger knows.")
-        if self._update(run_states.settled(item["run_id"], seen, now, self._questions(item, seen))):
+    def _settled(self, item: Item, seen: Seen) -> Seen | None:
+        """Return what was seen with an outcome; None where LangGraph's status has none, and may get one yet (G14)."""
+        if seen.outcome != "settling":
+            return seen
+        if not self._is_overdue(item):
+            return None
+        missing = "LangGraph's status has not become one that Runledger knows."
+        return unread({**item, "status": seen.status}, missing)
+
+    def _settle(self, item: Item, found: Seen, now: float) -> None:
+        seen = self._settled(item, found)
+        if seen is None:
+            self._postpone(item, known=True, is_ended=True)
+            return
+        key, denied = self._questions(item, seen), run_states.is_denied(item, seen)
+        if self._update(run_states.settled(item["run_id"], seen, now, key, disputed=denied)):
             telemetry.count("settled")
             telemetry.logger.info("settled", outcome=seen.outcome)
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from runledger.adapters import aws, settings, telemetry
 from runledger.adapters.bucket import Bucket
 from runledger.adapters.gateway import Answer, Request, serve
-from runledger.adapters.recorder import Recorder
+from runledger.adapters.recorder import Recorded, Recorder
 from runledger.adapters.secrets import REREAD_SECONDS, Secret, key_ring
 from runledger.adapters.tables import Table
 from runledger.core import launch_states, tokens
@@ -177,7 +177,7 @@ def _record(delivery: Delivery, grant: Grant, http: Request) -> Answer:
 
     placed = recorder.bucket.place(grant.launch_id, delivery.run_id, delivery.payload, INLINE_PAYLOAD_BYTES)
     recorded = recorder.record(delivery, placed, grant.launch_id, check_time)
-    if recorded is None:
-        return Keeping(recorder, launches, LANGGRAPH_URL, check_time).keep(delivery, grant)
+    if not isinstance(recorded, Recorded):
+        return Keeping(recorder, launches, LANGGRAPH_URL, check_time).keep(delivery, placed, grant, recorded)
     told = {"run_id": delivery.run_id, "outcome": recorded.outcome, "duplicate": recorded.is_repeat}
     return Answer(200, told)

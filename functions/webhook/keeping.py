@@ -8,16 +8,17 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from runledger.adapters import telemetry
 from runledger.adapters.gateway import Answer
+from runledger.adapters.recorder import Recorded
 from runledger.core import launch_states, run_states, unconfirmed
 from runledger.core.problems import Problem, unavailable
 from runledger.core.unconfirmed import INLINE_BYTES, Kept
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from runledger.adapters.recorder import Recorder
     from runledger.adapters.tables import Table
@@ -38,23 +39,25 @@ class Keeping:
     langgraph_url: str
     check_time: Callable[[], None]
 
-    def keep(self, delivery: Delivery, grant: Grant) -> Answer:
+    def keep(self, delivery: Delivery, placed: Placed, grant: Grant, claim: Mapping[str, Any]) -> Answer:
         """Keep a delivery whose run is not recorded: 202, or 200 where it is recorded by now, or a Problem.
 
-        The answer is 503 where too many are kept: LangGraph sends it again, and is asked about the launch meanwhile.
+        `claim` is the run's claim, or nothing. The answer is 503 where too many are kept: LangGraph sends it
+        again, and is asked about the launch meanwhile.
         """
-        placed = self.recorder.bucket.place(grant.launch_id, delivery.run_id, delivery.payload, INLINE_BYTES)
+        if placed.key is None:  # one that an item of its own may hold is perhaps too large for this place
+            placed = self.recorder.bucket.place(grant.launch_id, delivery.run_id, delivery.payload, INLINE_BYTES)
         self.check_time()
         launch_id, now = grant.launch_id, time.time()
         if launch_id is None:
-            return self._claim(delivery, placed, grant)
+            return self._claim(delivery, placed, grant, claim)
         launch = self.launches.apply(unconfirmed.kept(launch_id, delivery, placed, now))
         if launch is None:
             telemetry.count("kept")
             telemetry.logger.info("kept until the run is confirmed", status=delivery.status)
             return _kept(delivery)
         if not launch:  # as after a restore to an earlier time
-            return self._claim(delivery, placed, grant)
+            return self._claim(delivery, placed, grant, claim)
         if one := unconfirmed.kept_about(launch, delivery.run_id):
             return self._repeated(delivery, one, lambda: self.launches.apply(unconfirmed.disputed(launch_id, one)))
         if delivery.run_id in (launch.get("run_id"), launch.get("answer_run_id")):
@@ -62,35 +65,29 @@ class Keeping:
         self.launches.apply(launch_states.heard(launch_id, now))
         raise _too_many("of this launch")
 
-    def _claim(self, delivery: Delivery, placed: Placed, grant: Grant) -> Answer:
-        now = time.time()
-        if delivery.temporary:  # its thread is deleted: nobody can be asked, so the shared key alone has to do
-            return self._believed(delivery, placed, now)
-        if self.launches.apply(unconfirmed.counted(now)) is not None:
-            raise _too_many("by shared keys in this hour")
-        self.check_time()
-        run = self.recorder.runs.apply(unconfirmed.claimed(delivery, placed, grant.launch_id, self.langgraph_url, now))
-        if run is None:
-            telemetry.count("claimed")
-            telemetry.logger.info("claimed: kept until LangGraph confirms the run", status=delivery.status)
-            return _kept(delivery)
+    def _claim(self, delivery: Delivery, placed: Placed, grant: Grant, claim: Mapping[str, Any]) -> Answer:
+        now, run = time.time(), claim
+        if not claim:  # the bound is for new ones; a repeat costs nothing
+            if self.launches.apply(unconfirmed.counted(now)) is not None:
+                raise _too_many("by shared keys in this hour")
+            self.check_time()
+            if delivery.temporary:  # its thread is deleted: nobody can be asked, so the shared key alone has to do
+                update = run_states.believed(delivery, placed, self.langgraph_url, now)
+            else:
+                update = unconfirmed.claimed(delivery, placed, grant.launch_id, self.langgraph_url, now)
+            found = self.recorder.runs.apply(update)
+            if found is None:
+                return _believed(delivery) if delivery.temporary else _claimed(delivery)
+            run = found
         if "claim" in run:
             one = unconfirmed.claim_of(run)
             return self._repeated(delivery, one, lambda: self.recorder.runs.apply(unconfirmed.contested(one, now)))
         return self._recorded(delivery, placed, grant)
 
-    def _believed(self, delivery: Delivery, placed: Placed, now: float) -> Answer:
-        run = self.recorder.runs.apply(run_states.believed(delivery, placed, self.langgraph_url, now))
-        if run is None:
-            telemetry.count("delivered")
-            telemetry.logger.info("delivered", status=delivery.status, outcome=delivery.outcome)
-        is_repeat = run is not None
-        return Answer(200, {"run_id": delivery.run_id, "outcome": delivery.outcome, "duplicate": is_repeat})
-
     def _recorded(self, delivery: Delivery, placed: Placed, grant: Grant) -> Answer:
         """Record the delivery after all: the run has been recorded since it was looked for."""
         recorded = self.recorder.record(delivery, placed, grant.launch_id, self.check_time)
-        if recorded is None:
+        if not isinstance(recorded, Recorded):
             raise unavailable("The run is being recorded.")
         told = {"run_id": delivery.run_id, "outcome": recorded.outcome, "duplicate": recorded.is_repeat}
         return Answer(200, told)
@@ -105,6 +102,18 @@ class Keeping:
             telemetry.count("contradicted")
             telemetry.logger.error("a delivery about an unconfirmed run contradicts the first one; LangGraph decides")
         return _kept(delivery)
+
+
+def _believed(delivery: Delivery) -> Answer:
+    telemetry.count("delivered")
+    telemetry.logger.info("delivered", status=delivery.status, outcome=delivery.outcome)
+    return Answer(200, {"run_id": delivery.run_id, "outcome": delivery.outcome, "duplicate": False})
+
+
+def _claimed(delivery: Delivery) -> Answer:
+    telemetry.count("claimed")
+    telemetry.logger.info("claimed: kept until LangGraph confirms the run", status=delivery.status)
+    return _kept(delivery)
 
 
 def _kept(delivery: Delivery) -> Answer:

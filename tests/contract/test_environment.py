@@ -44,7 +44,16 @@ LATE = {
 }  # seconds, and how often one after the other
 KINDS = {"count": "Sum", "gauge": "Maximum"}
 WATCHED = {
-    "launch": {"failed", "misconfigured", "unrecorded", "waiting", "dead_letter", "stale_secret"},
+    "launch": {
+        "failed",
+        "misconfigured",
+        "unrecorded",
+        "waiting",
+        "dead_letter",
+        "stale_secret",
+        "forged",
+        "unconfirmed",
+    },
     "webhook": {"failed", "dropped", "contradicted", "conflict", "unknown_status", "stale_secret"},
     "notify": {"failed", "stale_secret", "forged"},
     "query": {"failed"},
@@ -66,6 +75,8 @@ WATCHED = {
         "overdue",
         "forged",
         "unconfirmed",
+        "corrected",
+        "unreadable",
         "oldest_due",
     },
 }

@@ -79,7 +79,7 @@ INDEXES = {
 OBJECTS = {
     "NotifyFunction": {"s3:PutObject": {"runs/"}, "s3:GetObject": {"runs/"}},
     "QueryFunction": {"s3:GetObject": {"runs/"}},
-    "LaunchFunction": {"s3:PutObject": {"launches/"}, "s3:GetObject": {"runs/"}},
+    "LaunchFunction": {"s3:PutObject": {"launches/", "runs/"}, "s3:GetObject": {"runs/"}},
     "WebhookFunction": {"s3:PutObject": {"runs/"}},
     "RotateFunction": {},
     "ReconcileFunction": {"s3:PutObject": {"runs/"}, "s3:GetObject": {"launches/", "runs/"}},

@@ -123,4 +123,9 @@ NEEDS: dict[str, dict[str, set[Permission]]] = {
             ("dynamodb:UpdateItem", "LaunchesTable.Arn"),
         },
     },
+    "test_unconfirmed.py::test_g11_the_launcher_keeps_both_where_a_later_delivery_was_recorded_before_the_kept_one": {
+        "LaunchFunction": {
+            ("s3:PutObject", "${PayloadBucket.Arn}/runs/*"),
+        },
+    },
 }

@@ -105,6 +105,24 @@ def test_g13_a_run_whose_deployment_has_no_key_is_deferred_and_alarmed_and_never
     assert "LangGraphFormerUrls" in detail
 
 
+def test_g13_a_configured_deployment_without_a_key_holds_up_no_run_of_another(
+    scene: Scene, aws: Aws, before: LangGraphDouble
+) -> None:
+    """More runs of it are due than are asked about at once, and a launch too."""
+    aws.put_secret("LangGraphApiKeySecret", json.dumps({before.url: BEFORE}))
+    here = [launched(scene, scene.langgraph, "error") for _ in range(9)]
+    left_behind(scene, scene.langgraph)
+    there = launched(scene, before, "error")
+    forget(scene.reconcile.door)
+    scene.pass_at(LEASE_SECONDS)
+    scene.pass_at(600)
+    assert scene.run(there)["outcome"] == "failed"
+    assert {scene.run(run_id)["outcome"] for run_id in here} == {"pending"}
+    assert scene.langgraph.requests == []
+    assert scene.output.counts["deployment_without_key"] >= len(here)
+    assert "failed" not in scene.output.counts
+
+
 def test_g13_a_run_whose_deployment_gets_a_key_is_asked_about_again(
     scene: Scene, before: LangGraphDouble, request: pytest.FixtureRequest
 ) -> None:

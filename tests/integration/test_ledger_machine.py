@@ -282,7 +282,7 @@ class RunWriters(Writers):
     def its_launch_ends_with_it_unconfirmed(self, word: str, key: str | None) -> None:
         says = delivery(self.id, word, 1, is_whole=True)
         one = Kept(says, Placed(says.payload, key), int(self.now), disputed=False)
-        ended = verification.unconfirmed(one, MINE, "thread", self.now)
+        ended = verification.unconfirmed(one, MINE, self.now)
         self.writes((ended, partial(model.unconfirmed, launch_id=MINE, says=says)))
 
     @precondition(is_doubted)

@@ -6,6 +6,7 @@ LangGraph logs webhook URLs. These are the things that somebody does who reads s
 from __future__ import annotations
 
 import json
+import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -123,6 +124,34 @@ def test_g11_a_delivery_that_comes_between_the_launchers_two_writes_is_recorded_
     assert (reply.status, reply.body["outcome"]) == (200, "settling")
     assert (aws.run(run_id) or {})["outcome"] == "settling"
     assert "kept_count" not in (aws.launch(launch_id) or {})
+
+
+def test_g11_the_launcher_keeps_both_where_a_later_delivery_was_recorded_before_the_kept_one(
+    launch: Door, alone: Door, langgraph: LangGraphDouble, aws: Aws, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An invented delivery is kept; the genuine one comes when the launcher has recorded the run."""
+    kind = type(launch.app.launcher.recorder)
+    record = kind.record
+
+    def genuine_first(recorder: Any, kept: Any, *args: Any, **named: Any) -> Any:
+        monkeypatch.setattr(kind, "record", record)
+        assert alone.call(delivery(kept.run_id, None), f"token={tokens[0]}").body["outcome"] == "settling"
+        return record(recorder, kept, *args, **named)
+
+    def invented(sent: Sent) -> None:
+        tokens.append(webhook_token(sent))
+        body = delivery(langgraph.run_id, None, status="error")
+        assert alone.call(body, f"token={tokens[0]}").status == 202
+        monkeypatch.setattr(kind, "record", genuine_first)
+
+    tokens: list[str] = []
+    langgraph.before_run = invented
+    launched = launch.call(launch_body())
+    assert launched.status == 202
+    run = aws.run(langgraph.run_id) or {}
+    assert (run["status"], run["other_status"], run["disputed"]) == ("success", "error", True)
+    assert list(aws.objects()) == [run["other_key"]]
+    assert not [name for name in aws.launch(launched.body["launch_id"]) or {} if name.startswith("kept_about_")]
 
 
 def test_g11_a_kept_delivery_is_recorded_by_reconcile_where_the_launcher_died(scene: Scene, alone: Door) -> None:
@@ -554,3 +583,140 @@ def test_g11_a_delivery_for_a_launch_that_the_ledger_has_lost_is_recorded_once_l
     assert post(alone, scene.aws, run_id, launch_id, thread_id=thread_id).status == 202
     notify.flow()
     assert (scene.run(run_id)["outcome"], scene.run(run_id)["launch_id"]) == ("succeeded", launch_id)
+
+
+# ---- nothing stays open without end (G14) ---------------------------------------------------------------------------
+
+
+def pass_for(scene: Scene, seconds: float, notify: Stream | None = None) -> None:
+    """Let reconcile look at whatever is due, until so much time has passed."""
+    ends = scene.wall.now + seconds
+    while scene.wall.now < ends:
+        scene.wall.now += seconds / 10
+        scene.reconcile.run()
+        if notify:
+            notify.flow()
+
+
+@pytest.mark.parametrize(
+    "answer", [Told(503, {"detail": "no"}), Told(401, {"detail": "no"}), Told(404, "<html></html>")]
+)
+def test_g14_an_end_that_langgraph_never_confirms_is_published_when_any_run_would_be_over(
+    scene: Scene, notify: Stream, listener: Listener, answer: Told
+) -> None:
+    run_id = scene.launched("error")
+    scene.delivered(run_id, "error")
+    scene.langgraph.instead = lambda _: answer
+    notify.flow()
+    pass_for(scene, scene.launcher.max_run_seconds - 3600)
+    assert listener.heard() == []
+    pass_for(scene, 2 * 24 * 3600)
+    item = scene.run(run_id)
+    assert (item["outcome"], item["confirmed"]) == ("failed", False)
+    assert listener.heard() == [("Run Failed", f"{run_id}/failed")]
+    assert "due_at" not in item
+
+
+def test_g14_an_end_that_is_confirmed_too_slowly_for_all_at_once_is_asked_about_alone(
+    scene: Scene, listener: Listener, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("reconcile.due_runs._EACH_SECONDS", 0.2)
+    scene.langgraph.instead = lambda _: time.sleep(0.5)
+    run_id = scene.launched("error")
+    scene.delivered(run_id, "error")
+    scene.look(run_id)
+    assert listener.heard() == [("Run Failed", f"{run_id}/failed")]
+    assert "unverified" not in scene.run(run_id)
+
+
+def test_g14_a_claim_whose_checkpoint_cannot_be_read_ends_as_any_other_run(
+    scene: Scene, shared: Door, notify: Stream, listener: Listener
+) -> None:
+    """The graph of a cron was taken out of langgraph.json."""
+    run_id, thread_id = foreign(scene)
+    gone = Told(404, {"detail": "Graph 'agent' not found"})
+    scene.langgraph.instead = lambda sent: gone if "history" in sent.path else None
+    by_shared_key(shared, run_id, thread_id=thread_id)
+    notify.flow()
+    assert scene.run(run_id)["outcome"] == "settling"
+    pass_until_rest(scene, notify, looks=10)
+    item = scene.run(run_id)
+    assert (item["outcome"], "Graph 'agent' not found" in item["missing"]) == ("succeeded", True)
+    assert listener.heard() == [("Run Succeeded", f"{run_id}/succeeded")]
+
+
+def test_g14_a_delivery_that_contradicts_a_run_without_a_thread_holds_nothing_up(
+    scene: Scene, shared: Door, notify: Stream, listener: Listener
+) -> None:
+    """Nobody can be asked about it."""
+    run_id = new_id()
+    temporary = {"kwargs": {"webhook": "", "temporary": True}, "thread_id": new_id()}
+    by_shared_key(shared, run_id, **temporary)
+    assert by_shared_key(shared, run_id, **temporary, values='"another"').body["duplicate"] is True
+    item = scene.run(run_id)
+    assert ("disputed" in item, int(item["other_count"])) == (False, 1)
+    notify.flow()
+    assert listener.heard() == [("Run Succeeded", f"{run_id}/succeeded")]
+    assert "due_at" not in scene.run(run_id)
+
+
+def test_g11_of_several_invented_runs_one_at_most_ends_a_launch(scene: Scene, alone: Door) -> None:
+    launch_id = unfinished(scene)
+    for _ in range(unconfirmed.MAX_OF_LAUNCH):
+        post(alone, scene.aws, new_id(), launch_id, status="error")
+    pass_until_rest(scene, looks=20)
+    (run,) = scene.aws.items("RunsTable")
+    assert (run["run_id"], run["outcome"]) == ((scene.aws.launch(launch_id) or {})["run_id"], "unconfirmed")
+    assert "thread_id" not in run, "it tops the list of no thread"
+
+
+@pytest.mark.parametrize("by", ["notify", "reconcile"])
+def test_g11_a_success_that_langgraph_denies_leaves_nothing_of_its_payload(
+    scene: Scene, notify: Stream, listener: Listener, by: str
+) -> None:
+    run_id = scene.launched("error", values='{"true":1}')
+    scene.delivered(run_id, "success", values='{"invented":1}')
+    if by == "notify":
+        notify.flow()
+    scene.look(run_id)
+    scene.wall.now += 60
+    scene.reconcile.run()
+    item = scene.run(run_id)
+    assert (item["outcome"], item["status"], item["source"]) == ("failed", "error", "reconcile")
+    assert json.loads(item["payload"])["values"] == {"true": 1}
+    assert listener.heard() == [("Run Failed", f"{run_id}/failed")]
+
+
+def test_g11_runs_that_nobody_can_be_asked_about_count_as_claims_and_repeats_count_for_nothing(
+    shared: Door, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(unconfirmed, "MAX_CLAIMS_AN_HOUR", 2)
+    temporary = {"kwargs": {"webhook": "", "temporary": True}}
+    first = new_id()
+    assert [by_shared_key(shared, first).status for _ in range(5)] == [202] * 5
+    second = new_id()
+    assert [by_shared_key(shared, second, **temporary).status for _ in range(5)] == [200] * 5
+    assert by_shared_key(shared, new_id(), **temporary).problem == "too-many-unconfirmed"
+
+
+def test_g11_a_kept_delivery_stands_where_its_run_will_have_it_and_nowhere_else(scene: Scene, alone: Door) -> None:
+    launch_id = unfinished(scene)
+    run_id = in_langgraph(scene, launch_id, status="error")
+    alone.app.INLINE_PAYLOAD_BYTES = 3_000
+    post(alone, scene.aws, run_id, launch_id, status="error", values=f'"{"x" * 8_000}"')
+    scene.pass_at(LEASE_SECONDS)
+    item = scene.run(run_id)
+    assert "payload" not in item
+    assert list(scene.aws.objects()) == [item["payload_key"]]
+
+
+def test_g11_a_webhook_that_contradicts_what_reconcile_recorded_is_not_said_to_be_lost(
+    scene: Scene, webhook: Door
+) -> None:
+    run_id = scene.launched("error")
+    item = scene.look(run_id)
+    assert item["webhook_awaited"] is True
+    assert post(webhook, scene.aws, run_id, item["launch_id"]).status == 200
+    assert "webhook_awaited" not in scene.run(run_id)
+    scene.reconcile.run()
+    assert "recovered" not in scene.output.counts

@@ -189,6 +189,27 @@ def test_g7_an_outage_is_outlasted_by_the_copy_for_an_hour_and_no_longer(clock: 
     assert secret.value() == "two"
 
 
+@pytest.mark.parametrize("code", ["AccessDeniedException", "ResourceNotFoundException"])
+def test_g7_a_secret_that_was_taken_away_is_no_outage(clock: Clock, code: str) -> None:
+    """Somebody has denied the role access, or deleted the secret, to stop a key that leaked."""
+    manager = SecretsManager("one")
+    secret = secret_of(manager, clock, str)
+    secret.value()
+    answer = {"Error": {"Code": code}, "ResponseMetadata": {"HTTPStatusCode": 400}}
+    manager.secret, clock.now = ClientError(answer, "GetSecretValue"), clock.now + CACHE_SECONDS  # type: ignore[arg-type]
+    assert refused(secret.value).status == 503
+
+
+@pytest.mark.parametrize(("code", "status"), [("ThrottlingException", 400), ("InternalServiceError", 500)])
+def test_g7_a_busy_secrets_manager_is_an_outage(clock: Clock, code: str, status: int) -> None:
+    manager = SecretsManager("one")
+    secret = secret_of(manager, clock, str)
+    secret.value()
+    answer = {"Error": {"Code": code}, "ResponseMetadata": {"HTTPStatusCode": status}}
+    manager.secret, clock.now = ClientError(answer, "GetSecretValue"), clock.now + CACHE_SECONDS  # type: ignore[arg-type]
+    assert secret.value() == "one"
+
+
 def test_g7_an_outage_is_over_at_the_next_read(clock: Clock) -> None:
     manager = SecretsManager("one")
     secret = secret_of(manager, clock, str)

@@ -114,7 +114,7 @@ TRANSITIONS = {
             ("confirmed, waits", verification.confirmed(one, BARELY_KNOWN, SEEN, NOW)),
             ("found_going", verification.found_going(one, KNOWN, NOW)),
             ("found_going, shared", verification.found_going(one, BARELY_KNOWN, NOW)),
-            ("unconfirmed", verification.unconfirmed(one, LAUNCH, "t", NOW)),
+            ("unconfirmed", verification.unconfirmed(one, LAUNCH, NOW)),
         )
     },
     "counted": unconfirmed.counted(NOW),

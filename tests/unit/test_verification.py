@@ -89,7 +89,9 @@ def as_read(item: dict[str, Any]) -> tuple[str, dict[str, object]]:
 def test_g4_g11_a_delivery_that_differs_is_kept_beside_the_first_counted_once_and_langgraph_decides(
     says: Outcome, was: str, conflict: str | None
 ) -> None:
-    update = verification.contradicted(replace(DELIVERY, outcome=says), SPILLED, there(was), NOW)
+    update = verification.contradicted(
+        replace(DELIVERY, outcome=says), SPILLED, {**there(was), "thread_id": THREAD}, NOW
+    )
     assert update.condition == (
         "attribute_exists(#source) AND (attribute_not_exists(#other_sha256) OR #other_sha256 <> :sha256)"
     )
@@ -105,7 +107,7 @@ def test_g4_g11_a_delivery_that_differs_is_kept_beside_the_first_counted_once_an
         **due_in(0),
     }
     assert update.add == {"other_count": 1}
-    assert not update.remove
+    assert update.remove == ("webhook_awaited",)
 
 
 def test_g11_where_langgraph_has_decided_a_token_brings_no_other_decision() -> None:
@@ -164,11 +166,10 @@ def test_g11_a_claim_about_a_run_that_goes_on_leaves_a_pending_run_and_nothing_o
 
 
 def test_g11_a_run_that_langgraph_never_knew_ends_its_launch_without_an_event_and_is_due_no_more() -> None:
-    update = verification.unconfirmed(ONE, LAUNCH, THREAD, NOW)
+    update = verification.unconfirmed(ONE, LAUNCH, NOW)
     assert update.condition == "attribute_not_exists(#run_id) OR attribute_exists(#claim)"
     assert changes(update) == {
         "launch_id": LAUNCH,
-        "thread_id": THREAD,
         "created_at": SINCE,
         **OF_WEBHOOK,
         "status": "error",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -10,9 +11,9 @@ from langgraph_sdk.errors import NotFoundError
 
 from runledger.adapters import telemetry
 from runledger.core import launch_states, run_states, unconfirmed, verification
-from runledger.core.fields import UUID
 from runledger.core.launches import LEDGER
-from runledger.core.settling import ANSWERS, NONCE, STILL, Facts, Seen, facts_of
+from runledger.core.settling import ANSWERS, NONCE, STILL, Facts, Seen, facts_of, unsettled
+from runledger_langgraph.checkpoints import TooLargeError, UnreadableError
 from runledger_langgraph.inspection import Ended, Gone, Running, look
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from runledger_langgraph.launcher import Launcher
 
 _LOOKS = run_states.MISSES  # at least, before a run that LangGraph does not know is given up
+_CHECKPOINT_SECONDS = 3.0  # less than those who ask give the whole look
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +70,7 @@ async def look_at_claim(client: LangGraphClient, run: Mapping[str, Any], ledger_
     """Ask whether the run of a claim exists, and belongs to whom the claim's token speaks for."""
     one = unconfirmed.claim_of(run)
     thread_id, run_id = one.delivery.thread_id, one.delivery.run_id
-    if thread_id is None or UUID.check(thread_id):  # it names no thread, so LangGraph can't be asked
+    if thread_id is None:  # it names no thread, so LangGraph can't be asked
         return Gone(rolled_back=False)
     found = await _get(client, thread_id, run_id)
     if found is None:
@@ -79,7 +81,11 @@ async def look_at_claim(client: LangGraphClient, run: Mapping[str, Any], ledger_
     facts = facts_of(found, owner, time.time())
     if found["status"] in STILL:
         return Confirmed(facts, None)
-    ended = await look(client, thread_id, run_id, facts.created_at, 0)
+    try:
+        async with asyncio.timeout(_CHECKPOINT_SECONDS):
+            ended = await look(client, thread_id, run_id, facts.created_at, 0)
+    except (TooLargeError, UnreadableError, TimeoutError):
+        return Confirmed(facts, unsettled(found))  # it is settled as every other run whose checkpoint can't be read
     return Confirmed(facts, ended.seen) if isinstance(ended, Ended) else Gone(rolled_back=False)
 
 
@@ -174,8 +180,8 @@ def _missed(launcher: Launcher, launch: Launch, one: Kept) -> bool:
     now = time.time()
     if launch.checks + 1 < _LOOKS or now < one.since + run_states.MISSED_SECONDS:
         return False
-    if launch.state == "starting":
-        launcher.runs.apply(verification.unconfirmed(one, launch.launch_id, launch.thread_id, now))
+    if (launcher.launches.item("launch_id", launch.launch_id) or {}).get("state") == "starting":  # the first alone
+        launcher.runs.apply(verification.unconfirmed(one, launch.launch_id, now))
         launcher.launches.apply(launch_states.started(launch, one.delivery.run_id, now, heard=True))
     telemetry.count("unconfirmed")
     telemetry.logger.error("LangGraph does not know the run of a delivery; it stays unconfirmed")

@@ -9,8 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from runledger.core.deployments import insecure, no_key, normalised
-from runledger.core.problems import Problem
+from runledger.core.deployments import NoKeyError, insecure, no_key, normalised
 from runledger_langgraph.client import LangGraph
 
 if TYPE_CHECKING:
@@ -118,8 +117,8 @@ def url_of(run: Mapping[str, Any], launches: Table) -> str | None:
     return url
 
 
-def _configured_without_key() -> Problem:
-    return Problem(
+def _configured_without_key() -> NoKeyError:
+    return NoKeyError(
         503,
         "api-key-missing",
         "The LangGraph API key is missing",

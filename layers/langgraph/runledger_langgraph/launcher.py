@@ -125,7 +125,8 @@ class Launcher:
         if not found and launch.kept:
             if not resolve(self, launch, until):
                 raise _unconfirmed(launch)
-            found = self._in_ledger(launch)
+            if found := self._in_ledger(launch):  # it has recorded both
+                return launch, found[0].run_id
         if not found and launch.own_thread:
             self.ask(until, lambda client: client.threads.delete(launch.thread_id))
             found = self._in_ledger(launch)

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 from runledger.adapters import telemetry
 from runledger.core import run_states, verification
 from runledger.core.problems import Problem
-from runledger.core.unconfirmed import UNCONFIRMED
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -43,11 +42,11 @@ class Recorder:
         check_time: Callable[[], None],
         *,
         disputed: bool = False,
-    ) -> Recorded | None:
+    ) -> Recorded | Mapping[str, Any]:
         """Record one delivery by the token of a launch, or by a shared key (None).
 
-        Returns None where the ledger does not have the run, or as a claim alone. Raises a 400 Problem where the run
-        belongs to another launch.
+        Where the ledger does not have the run, or as a claim alone, returns what it has: nothing, or the claim.
+        Raises a 400 Problem where the run belongs to another launch.
         """
         check_time()
         update = run_states.delivered(delivery, placed, launch_id, time.time(), disputed=disputed)
@@ -61,7 +60,7 @@ class Recorder:
             )
             return Recorded(delivery.outcome, is_repeat=False)
         if not item or "claim" in item:
-            return None
+            return item
         return self._again(delivery, placed, item, launch_id, check_time)
 
     def _again(
@@ -98,7 +97,7 @@ class Recorder:
         check_time()
         if self.runs.apply(verification.contradicted(delivery, placed, item, time.time())) is not None:
             return
-        if item["source"] == "reconcile":
+        if item["source"] == "reconcile" and "corrected" not in item:
             telemetry.count("conflict")
         telemetry.count("contradicted")
         telemetry.logger.error(
@@ -107,11 +106,6 @@ class Recorder:
             recorded=item["outcome"],
             told=delivery.outcome,
         )
-
-
-def is_recorded(item: Mapping[str, Any] | None) -> bool:
-    """Whether an item of the Runs table is a run, not a claim that LangGraph has not confirmed."""
-    return item is not None and item["outcome"] != UNCONFIRMED
 
 
 def _other_launch() -> Problem:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 CACHE_SECONDS = 300
 REREAD_SECONDS = 30  # a storm of unknown keys, or an outage, causes one read in this time, not one for each request
+_SERVER_ERROR = 500
 STALE_SECONDS = 3600  # for how much longer a copy may serve while Secrets Manager is unavailable
 
 API_KEY_PLACEHOLDER = "put-your-langgraph-api-key-here"
@@ -92,7 +93,7 @@ class Secret[T]:
         try:
             answer = self._client.get_secret_value(SecretId=self._secret_id)
         except (BotoCoreError, ClientError) as error:
-            self._is_down = True
+            self._is_down = _is_outage(error)
             raise unavailable(f"A secret can't be read ({type(error).__name__}).") from error
         self._is_down = False
         if "SecretString" not in answer:
@@ -100,6 +101,14 @@ class Secret[T]:
         self._value = self._read(answer["SecretString"])
         self._known, self._read_at = True, self._tried_at
         return self._value
+
+
+def _is_outage(error: BotoCoreError | ClientError) -> bool:
+    """Whether Secrets Manager is unavailable. A secret that was deleted, or is denied, has been taken away."""
+    if isinstance(error, BotoCoreError):
+        return True
+    status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 500)
+    return status >= _SERVER_ERROR or "Throttl" in error.response.get("Error", {}).get("Code", "")
 
 
 def key_ring(text: str) -> KeyRing:

@@ -41,6 +41,7 @@ from typing import TYPE_CHECKING, Any
 
 from runledger.core.events import is_told
 from runledger.core.ledger import FIRST_CHECK_SECONDS, NOT_DUE, Placed, Update, Value, due, shard
+from runledger.core.outcomes import is_known
 from runledger.core.times import iso
 
 if TYPE_CHECKING:
@@ -221,8 +222,16 @@ def reconciled(  # noqa: PLR0913 - what was found, where its large parts are, an
     )
 
 
-def settled(run_id: str, seen: Seen, now: float, questions_key: str | None = None) -> Update:
-    """Say what a success was, the end or a question, or what a status that is not known here has become."""
+def is_denied(item: Mapping[str, Any], seen: Seen) -> bool:
+    """Whether LangGraph's status is another than the one that a run's webhook reported: its payload is not true."""
+    return item.get("source") == "webhook" and is_known(item["status"]) and item["status"] != seen.status
+
+
+def settled(run_id: str, seen: Seen, now: float, questions_key: str | None = None, *, disputed: bool = False) -> Update:
+    """Say what a success was, the end or a question, or what a status that is not known here has become.
+
+    `disputed` where LangGraph denies what the webhook reported (`is_denied`): its own result is to be read.
+    """
     return Update(
         key={"run_id": run_id},
         condition="#outcome = :settling",
@@ -232,6 +241,7 @@ def settled(run_id: str, seen: Seen, now: float, questions_key: str | None = Non
             **found_as(seen, questions_key),
             "updated_at": iso(now),
             **reached(run_id, seen.outcome, now),
+            **({"disputed": True, **due(run_id, now)} if disputed else {}),
         },
         add=event(seen.outcome),
         remove=COUNTS,

@@ -53,7 +53,8 @@ _OF_PAYLOAD = ("payload", "payload_key", "payload_bytes", "payload_sha256")
 def contradicted(delivery: Delivery, placed: Placed, item: Mapping[str, Any], now: float) -> Update:
     """Keep a delivery that differs from what is recorded beside it: the latest such one, and how many there were.
 
-    LangGraph decides between the two, once: `item` is the run as it was read. After that (`corrected`) its word stands.
+    LangGraph decides between the two, once: `item` is the run as it was read. After that (`corrected`) its answer
+    stands. About a run without a thread nobody can be asked; there the first delivery stands.
     """
     conflict = delivery.outcome if conflicts(delivery, item) else None
     decides: dict[str, Value | None] = {"disputed": True, "conflict": conflict, **due(delivery.run_id, now)}
@@ -67,9 +68,10 @@ def contradicted(delivery: Delivery, placed: Placed, item: Mapping[str, Any], no
             "other_key": placed.key,
             "other_at": iso(now),
             "updated_at": iso(now),
-            **({} if "corrected" in item else decides),
+            **({} if "corrected" in item or "thread_id" not in item else decides),
         },
         add={"other_count": 1},
+        remove=("webhook_awaited",),
     )
 
 
@@ -112,10 +114,11 @@ def found_going(one: Kept, facts: Facts, now: float) -> Update:
     )
 
 
-def unconfirmed(one: Kept, launch_id: str, thread_id: str, now: float) -> Update:
+def unconfirmed(one: Kept, launch_id: str, now: float) -> Update:
     """End a launch with a run that LangGraph never knew, as far as it says; a token alone vouches for it.
 
-    It has no event, and its launch is not started again: LangGraph may have made the run and deleted it.
+    It has no event, and its launch is not started again: LangGraph may have made the run and deleted it. It is in the
+    lists of its launch and of its outcome, not in its thread's.
     """
     delivery = one.delivery
     return Update(
@@ -123,7 +126,6 @@ def unconfirmed(one: Kept, launch_id: str, thread_id: str, now: float) -> Update
         condition=NEW,
         set={
             "launch_id": launch_id,
-            "thread_id": thread_id,
             "created_at": iso(one.since),
             **of_webhook(delivery, one.placed, now),
             **of_outcome(delivery.run_id, UNCONFIRMED),
