@@ -351,7 +351,7 @@ class DueRuns:
         run = self.launcher.runs.item("run_id", item["run_id"])
         if run is not None and run["outcome"] == item["outcome"] and self._update(verification.reopened(run, now)):
             telemetry.count("forged")
-            telemetry.logger.error("a delivery told of an end, but LangGraph says that the run goes on")
+            telemetry.logger.error("a delivery reported an end, but LangGraph says that the run goes on")
 
     def _correct(self, item: Item, found: Ended, now: float) -> None:
         """Record what LangGraph says of a run about which deliveries contradict each other, or it."""

@@ -95,7 +95,7 @@ def note_verified(runs: Table, run: Mapping[str, Any], found: Verified | Denied)
         runs.apply(verification.verified(run))
     elif runs.apply(verification.doubted(run, time.time())) is None:
         telemetry.count("contradicted")
-        telemetry.logger.error("LangGraph does not confirm the end that a delivery told of", status=run["status"])
+        telemetry.logger.error("LangGraph does not confirm the end that a delivery reported", status=run["status"])
 
 
 def note_claim(
@@ -107,7 +107,7 @@ def note_claim(
         case Confirmed(facts, None):
             runs.apply(verification.found_going(one, facts, now))
             telemetry.count("forged")
-            telemetry.logger.error("a delivery told of an end, but LangGraph says that the run goes on")
+            telemetry.logger.error("a delivery reported an end, but LangGraph says that the run goes on")
         case Confirmed(facts, seen) if seen:
             key = bucket.put_questions(facts.launch_id, run["run_id"], seen.all_questions)
             if runs.apply(verification.confirmed(one, facts, seen, now, key)) is None:

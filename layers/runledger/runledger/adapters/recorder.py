@@ -104,7 +104,7 @@ class Recorder:
             "a delivery contradicts what is recorded; LangGraph decides",
             other_key=placed.key,
             recorded=item["outcome"],
-            told=delivery.outcome,
+            reported=delivery.outcome,
         )
 
 
