@@ -105,8 +105,9 @@ def agrees(run: Item, says: Delivery) -> bool:
 def contradicted(run: Item, read: Item, says: Delivery, now: float) -> Item | None:
     if not run or run.get("other_sha256") == says.payload.sha256:
         return None
-    run = changed(run, other_sha256=says.payload.sha256, other_count=run.get("other_count", 0) + 1)
-    if "corrected" in read:
+    other = {"other_sha256": says.payload.sha256, "other_count": run.get("other_count", 0) + 1}
+    run = changed(run, **other, webhook_awaited=None)
+    if "corrected" in read or "thread_id" not in read:
         return run
     conflict = run.get("conflict") if agrees(read, says) else says.outcome
     return changed(run, disputed=True, conflict=conflict, due_at=int(now))
@@ -216,11 +217,12 @@ def reconciled(run: Item, seen: Seen, sha256: str | None, now: float, *, is_hear
     )
 
 
-def settled(run: Item, seen: Seen, now: float) -> Item | None:
+def settled(run: Item, read: Item, seen: Seen, now: float) -> Item | None:
     if run.get("outcome") != "settling":
         return None
-    run = changed(run, status=seen.status)
-    return _comes_to(run, seen.outcome, now, questions=seen.questions)
+    settled = _comes_to(changed(run, status=seen.status), seen.outcome, now, questions=seen.questions)
+    is_denied = read["source"] == "webhook" and read["status"] == "success" != seen.status
+    return changed(settled, disputed=True, due_at=int(now)) if is_denied else settled
 
 
 def moved_on(run: Item, answered_by: str | None, now: float, digest: str | None = None) -> Item | None:

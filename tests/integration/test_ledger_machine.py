@@ -333,7 +333,7 @@ class RunWriters(Writers):
             writes += [(superseding, partial(model.superseding, recorded=recorded["outcome"], says=says))]
         elif recorded.get("payload_sha256") != says.payload.sha256:
             contradicted = verification.contradicted(says, placed, self.read(), self.now)
-            writes += [(contradicted, partial(model.contradicted, read=recorded, says=says, now=self.now))]
+            writes += [(contradicted, partial(model.contradicted, read=self.read(), says=says, now=self.now))]
         self.writes(*writes)
 
     @precondition(is_unseen)
@@ -371,8 +371,9 @@ class RunWriters(Writers):
     @precondition(is_settling)
     @rule(ended=SEEN.filter(lambda ended: ended.outcome != "settling"))
     def it_is_settled(self, ended: Seen) -> None:
-        settled = run_states.settled(self.id, ended, self.now)
-        self.writes((settled, partial(model.settled, seen=ended, now=self.now)))
+        read, denied = self.read(), run_states.is_denied(self.read(), ended)
+        settled = run_states.settled(self.id, ended, self.now, disputed=denied)
+        self.writes((settled, partial(model.settled, read=read, seen=ended, now=self.now)))
 
     @precondition(is_waiting)
     @rule(by=st.sampled_from([(None, None), ("answer", None), ("answer", "digest")]))

@@ -185,6 +185,7 @@ def corrected(
         "unpublished": _unsent(item, outcome),
         **payload,
     }
+    gone = [name for name, value in told.items() if value is None and name != "doubled"]  # `watch` may have set that
     return Update(
         key={"run_id": item["run_id"]},
         condition=as_read,
@@ -199,7 +200,7 @@ def corrected(
             **reached(item["run_id"], outcome, now),
         },
         add={"corrected": 1},
-        remove=(*COUNTS, "disputed", "unverified", *(name for name, value in told.items() if value is None)),
+        remove=(*COUNTS, "disputed", "unverified", *gone),
     )
 
 
