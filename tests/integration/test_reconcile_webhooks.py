@@ -118,6 +118,7 @@ def test_g4_g11_a_late_webhook_that_contradicts_langgraph_is_kept_beside_its_wor
     reply, stored = deliver(webhook, aws, ids, status)
     assert (reply.status, reply.body) == (200, {"run_id": ids[1], "outcome": outcome, "duplicate": True})
     item = aws.run(ids[1]) or {}
+    assert before.pop("webhook_awaited") is True
     assert item == before | {
         "conflict": conflict,
         "disputed": True,
@@ -132,7 +133,7 @@ def test_g4_g11_a_late_webhook_that_contradicts_langgraph_is_kept_beside_its_wor
     assert aws.objects()[item["other_key"]]["Body"] == stored
     assert output.counts == {"contradicted": 1, "conflict": 1}
     (line,) = (line for line in output.logs if line["level"] == "ERROR")
-    assert (line["run_id"], line["recorded"], line["told"]) == (ids[1], outcome, conflict)
+    assert (line["run_id"], line["recorded"], line["reported"]) == (ids[1], outcome, conflict)
 
 
 def test_g4_a_late_webhook_brings_the_result_that_was_too_large(webhook: Door, aws: Aws) -> None:
