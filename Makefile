@@ -50,7 +50,7 @@ test: .venv/.done $(TOOLS)/langgraph/.done $(TOOLS)/runtime/.done build ## Run e
 	trap - EXIT; \
 	grep -E '(lost|passed)' .runledger/tests.log
 
-crashes: .venv/.done $(TOOLS)/langgraph/.done ## Try every crash point (some five minutes): 0 lost, 0 doubled
+crashes: .venv/.done $(TOOLS)/langgraph/.done ## Try every crash point (some ten minutes): 0 lost, 0 doubled
 	$(RUN) pytest tests/crashes
 
 chaos: .venv/.done $(TOOLS)/langgraph/.done ## Kill functions at random under load for a minute, then judge
