@@ -1,6 +1,7 @@
 """`make event`: an event that the running stack takes, for `sam local invoke`.
 
-events/webhook.json with a good token, or, with `EVENT=rotate`, events/rotate.json for a rotation that has begun.
+events/webhook.json with a good token, its run recorded as launched, or, with `EVENT=rotate`, events/rotate.json for a
+rotation that has begun.
 """
 
 from __future__ import annotations
@@ -12,6 +13,8 @@ from typing import Any
 
 from local import resources, running, secrets_manager
 from local.template import ROOT
+from runledger.adapters.tables import Table
+from runledger.core import run_states
 from runledger.core.tokens import KeyRing, sign
 
 FILE = ROOT / "events" / "webhook.json"
@@ -25,9 +28,25 @@ def webhook(stack: dict[str, Any]) -> str:
     text = FILE.read_text()
     client = _secrets_manager(stack)
     secret = client.get_secret_value(SecretId=stack["resources"]["KeyRingSecret"])["SecretString"]
-    launch_id = json.loads(json.loads(text)["body"])["metadata"]["launch_id"]
+    run = json.loads(json.loads(text)["body"])
+    launch_id = run["metadata"]["launch_id"]
+    record_launched(stack, run["run_id"], launch_id, run["thread_id"])
     now = time.time()
     return text.replace(PLACEHOLDER, sign(KeyRing.parse(secret), launch_id, int(now) + _GOOD_SECONDS, now))
+
+
+def record_launched(stack: dict[str, Any], run_id: str, launch_id: str, thread_id: str) -> None:
+    """Record a run as its launcher does: what only a token vouches for is kept apart until it is confirmed (G11)."""
+    made = run_states.pending(
+        run_id=run_id,
+        launch_id=launch_id,
+        thread_id=thread_id,
+        assistant_id=None,
+        after_seconds=0,
+        now=time.time(),
+    )
+    client = resources.session().client("dynamodb", endpoint_url=stack["aws_endpoint_url"])
+    Table(client, stack["resources"]["RunsTable"]).apply(made)
 
 
 def rotate(stack: dict[str, Any]) -> str:

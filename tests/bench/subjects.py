@@ -99,12 +99,14 @@ class Bench:
         return Subject(label, function, self._references, (code,), events, _is_success)
 
     def _delivery(self) -> str:
-        """A run that nobody has heard of yet, with a token of its launch."""
-        now = time.time()
-        return _delivered(sign(self._ring, _LAUNCH, int(now) + 3600, now))
+        """A run that was just launched, with a token of its launch."""
+        now, run_id = time.time(), str(uuid.uuid4())
+        stack = {"aws_endpoint_url": self._aws, "resources": self._template.names}
+        event.record_launched(stack, run_id, _LAUNCH, str(uuid.uuid4()))
+        return _delivered(sign(self._ring, _LAUNCH, int(now) + 3600, now), run_id)
 
     def _plain_delivery(self) -> str:
-        return _delivered(_SHARED)
+        return _delivered(_SHARED, str(uuid.uuid4()))
 
     def _get(self) -> str:
         return _changed(EVENTS / "get-run.json", headers={})  # without `Prefer: wait=…`
@@ -114,9 +116,9 @@ class Bench:
         return _changed(EVENTS / "launch.json", body=json.dumps(body))
 
 
-def _delivered(token: str) -> str:
+def _delivered(token: str, run_id: str) -> str:
     sent = json.loads(event.FILE.read_text())
-    body = sent["body"].replace(_RUN, str(uuid.uuid4())).replace(event.PLACEHOLDER, token)
+    body = sent["body"].replace(_RUN, run_id).replace(event.PLACEHOLDER, token)
     return json.dumps(
         {**sent, "rawQueryString": f"token={token}", "queryStringParameters": {"token": token}, "body": body}
     )
