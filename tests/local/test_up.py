@@ -86,6 +86,7 @@ def test_a_stack_whose_functions_were_killed_goes_on_and_stops_in_order(programs
     assert len(workers) == 6
     for pid in workers:
         os.kill(pid, signal.SIGKILL)
+    wait_until(lambda: not any(runs(pid) for pid in workers))  # one that dies at work costs its request
     body = json.dumps({"assistant_id": "agent", "input": {"task": "answer"}}).encode()
     request = urllib.request.Request(f"{url}/runs", body, {"content-type": "application/json"})
     with urllib.request.urlopen(request, timeout=30) as answer:
