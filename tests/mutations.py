@@ -176,8 +176,8 @@ MUTATIONS = (
         "G14",
         "a proxy's answer passes for LangGraph's",
         f"{LANGGRAPH}/checkpoints.py",
-        "if said and response.status_code in _ABOUT_THE_CHECKPOINT:",
-        "if response.status_code in _ABOUT_THE_CHECKPOINT:",
+        "said = words(response)",
+        'said = words(response) or "no words"',
     ),
     Mutation(
         "G14",
