@@ -24,7 +24,7 @@ from runledger.core.outcomes import is_known
 from runledger.core.problems import FieldError, Problem, invalid_request, shortened, unavailable
 from runledger.core.sources import is_within
 from runledger.core.tokens import Grant, TokenRefusedError, UnknownKeyError
-from webhook.keeping import Keeping
+from webhook.keeping import Keeping, recorded_as
 
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.typing import LambdaContext
@@ -65,7 +65,7 @@ def receive(http: Request) -> Answer:
         raise _other_ledger()
     if delivery.temporary and grant.launch_id:
         raise _temporary()
-    return _record(delivery, grant, http)
+    return _record(delivery, grant)
 
 
 def _elsewhere() -> Problem:
@@ -165,19 +165,13 @@ def _ask_instead(grant: Grant) -> Answer:
     return Answer(202, {"recorded": False, "detail": f"No run_id or no status, and {launch}: nobody can be asked."})
 
 
-def _record(delivery: Delivery, grant: Grant, http: Request) -> Answer:
+def _record(delivery: Delivery, grant: Grant) -> Answer:
     if not is_known(delivery.status):
         telemetry.count("unknown_status")
         telemetry.logger.warning("an unknown status is kept as settling", status=delivery.status)
 
-    def check_time() -> None:
-        """Begin no write that may not end: a 503 reaches LangGraph earlier than this function's time-out would."""
-        if http.seconds_left() < aws.CALL_SECONDS:
-            raise unavailable("No time is left to record the delivery.")
-
     placed = recorder.bucket.place(grant.launch_id, delivery.run_id, delivery.payload, INLINE_PAYLOAD_BYTES)
-    recorded = recorder.record(delivery, placed, grant.launch_id, check_time)
+    recorded = recorder.record(delivery, placed, grant.launch_id)
     if not isinstance(recorded, Recorded):
-        return Keeping(recorder, launches, LANGGRAPH_URL, check_time).keep(delivery, placed, grant, recorded)
-    told = {"run_id": delivery.run_id, "outcome": recorded.outcome, "duplicate": recorded.is_repeat}
-    return Answer(200, told)
+        return Keeping(recorder, launches, LANGGRAPH_URL).keep(delivery, placed, grant, recorded)
+    return recorded_as(delivery, recorded.outcome, is_repeat=recorded.is_repeat)

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Keeping:
-    """What it takes to keep a delivery. `check_time` raises a Problem where no time is left for another write.
+    """What it takes to keep a delivery.
 
     A run that has no launch is taken to be on the deployment of `langgraph_url` (G13).
     """
@@ -37,7 +37,6 @@ class Keeping:
     recorder: Recorder
     launches: Table
     langgraph_url: str
-    check_time: Callable[[], None]
 
     def keep(self, delivery: Delivery, placed: Placed, grant: Grant, claim: Mapping[str, Any]) -> Answer:
         """Keep a delivery whose run is not recorded: 202, or 200 where it is recorded by now, or a Problem.
@@ -47,7 +46,6 @@ class Keeping:
         """
         if placed.key is None:  # one that an item of its own may hold is perhaps too large for this place
             placed = self.recorder.bucket.place(grant.launch_id, delivery.run_id, delivery.payload, INLINE_BYTES)
-        self.check_time()
         launch_id, now = grant.launch_id, time.time()
         if launch_id is None:
             return self._claim(delivery, placed, grant, claim)
@@ -70,7 +68,6 @@ class Keeping:
         if not claim:  # the bound is for new ones; a repeat costs nothing
             if self.launches.apply(unconfirmed.counted(now)) is not None:
                 raise _too_many("by shared keys in this hour")
-            self.check_time()
             if delivery.temporary:  # its thread is deleted: nobody can be asked, so the shared key alone has to do
                 update = run_states.believed(delivery, placed, self.langgraph_url, now)
             else:
@@ -86,28 +83,31 @@ class Keeping:
 
     def _recorded(self, delivery: Delivery, placed: Placed, grant: Grant) -> Answer:
         """Record the delivery after all: the run has been recorded since it was looked for."""
-        recorded = self.recorder.record(delivery, placed, grant.launch_id, self.check_time)
+        recorded = self.recorder.record(delivery, placed, grant.launch_id)
         if not isinstance(recorded, Recorded):
             raise unavailable("The run is being recorded.")
-        told = {"run_id": delivery.run_id, "outcome": recorded.outcome, "duplicate": recorded.is_repeat}
-        return Answer(200, told)
+        return recorded_as(delivery, recorded.outcome, is_repeat=recorded.is_repeat)
 
     def _repeated(self, delivery: Delivery, one: Kept, dispute: Callable[[], object]) -> Answer:
         """Answer a second delivery about an unconfirmed run; where it differs from the first, LangGraph decides."""
         if one.placed.payload.sha256 == delivery.payload.sha256:
             telemetry.count("duplicate")
         elif not one.disputed:
-            self.check_time()
             dispute()
             telemetry.count("contradicted")
             telemetry.logger.error("a delivery about an unconfirmed run contradicts the first one; LangGraph decides")
         return _kept(delivery)
 
 
+def recorded_as(delivery: Delivery, outcome: str, *, is_repeat: bool) -> Answer:
+    """Answer that a delivery is recorded, and what the ledger says of the run."""
+    return Answer(200, {"run_id": delivery.run_id, "outcome": outcome, "duplicate": is_repeat})
+
+
 def _believed(delivery: Delivery) -> Answer:
     telemetry.count("delivered")
     telemetry.logger.info("delivered", status=delivery.status, outcome=delivery.outcome)
-    return Answer(200, {"run_id": delivery.run_id, "outcome": delivery.outcome, "duplicate": False})
+    return recorded_as(delivery, delivery.outcome, is_repeat=False)
 
 
 def _claimed(delivery: Delivery) -> Answer:

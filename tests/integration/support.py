@@ -5,14 +5,18 @@ from __future__ import annotations
 import base64
 import copy
 import gzip
+import itertools
 import json
 import re
 import time
 import uuid
 from collections import Counter
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
+from unittest.mock import patch
 from urllib.parse import parse_qs
 
 import boto3
@@ -91,15 +95,17 @@ class Door:
     ) -> Reply:
         """Call the handler as the gateway does.
 
-        `seconds` is what the function has left, all its time by default; or `seconds_then`, time after time.
+        `seconds` is what the function has left, all its time by default; or `seconds_then`, at one write after another.
         """
         route = self.function.routes[0]
         event = http_event(route.method, route.path, body, query, headers or {}, is_base64=is_base64)
         context: Any = Context(seconds or self.function.timeout, function_name=self.function.name)
-        if seconds_then:
-            left = iter(seconds_then)
-            context.get_remaining_time_in_millis = lambda: int(next(left) * 1000)
-        answer = self.app.handler(event, context)
+        with ExitStack() as stack:
+            if seconds_then:
+                clock = itertools.chain((0.0,), (self.function.timeout - left for left in seconds_then))
+                ticking = SimpleNamespace(monotonic=lambda: next(clock))
+                stack.enter_context(patch.object(self.app.recorder.runs.apply.__globals__["deadline"], "time", ticking))
+            answer = self.app.handler(event, context)
         assert answer["headers"]["Cache-Control"] == "no-store"
         return _described(event, Reply(answer["statusCode"], answer["headers"], answer["body"]))
 

@@ -132,7 +132,7 @@ def resolve(launcher: Launcher, launch: Launch, until: float) -> bool:
 
 def record_kept(launcher: Launcher, launch_id: str, one: Kept) -> None:
     """Record a kept delivery, whose run is recorded by now."""
-    launcher.recorder.record(one.delivery, one.placed, launch_id, lambda: None, disputed=one.disputed)
+    launcher.recorder.record(one.delivery, one.placed, launch_id, disputed=one.disputed)
     launcher.launches.apply(unconfirmed.taken(launch_id, one))
 
 

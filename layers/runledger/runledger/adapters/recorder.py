@@ -11,7 +11,7 @@ from runledger.core import run_states, verification
 from runledger.core.problems import Problem
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
     from runledger.adapters.bucket import Bucket
     from runledger.adapters.tables import Table
@@ -29,7 +29,7 @@ class Recorded:
 
 @dataclass(frozen=True)
 class Recorder:
-    """Where deliveries are recorded. `check_time` raises a Problem where no time is left for another write."""
+    """Where deliveries are recorded."""
 
     runs: Table
     bucket: Bucket
@@ -39,7 +39,6 @@ class Recorder:
         delivery: Delivery,
         placed: Placed,
         launch_id: str | None,
-        check_time: Callable[[], None],
         *,
         disputed: bool = False,
     ) -> Recorded | Mapping[str, Any]:
@@ -48,7 +47,6 @@ class Recorder:
         Where the ledger does not have the run, or as a claim alone, returns what it has: nothing, or the claim.
         Raises a 400 Problem where the run belongs to another launch.
         """
-        check_time()
         update = run_states.delivered(delivery, placed, launch_id, time.time(), disputed=disputed)
         item = self.runs.apply(update)
         if item is None:
@@ -61,7 +59,7 @@ class Recorder:
             return Recorded(delivery.outcome, is_repeat=False)
         if not item or "claim" in item:
             return item
-        return self._again(delivery, placed, item, launch_id, check_time)
+        return self._again(delivery, placed, item, launch_id)
 
     def _again(
         self,
@@ -69,16 +67,14 @@ class Recorder:
         placed: Placed,
         item: Mapping[str, Any],
         launch_id: str | None,
-        check_time: Callable[[], None],
     ) -> Recorded:
         """Record a delivery about a run of which something is recorded, or that belongs to somebody else."""
         if item.get("launch_id") != launch_id:
             raise _other_launch()
         if item["source"] == "reconcile" and "corrected" not in item and not run_states.conflicts(delivery, item):
-            check_time()
             changed = self.runs.apply(run_states.superseding(delivery, placed, item, time.time()))
             if changed is not None:  # it went on since it was read
-                return self._again(delivery, placed, changed, launch_id, check_time)
+                return self._again(delivery, placed, changed, launch_id)
             telemetry.count("late")
             telemetry.logger.info("late", status=delivery.status, outcome=delivery.outcome)
             is_settling = item["outcome"] == "settling"
@@ -87,14 +83,11 @@ class Recorder:
             telemetry.count("duplicate")
             telemetry.logger.info("duplicate")
         else:
-            self._contradict(delivery, item, launch_id, check_time)
+            self._contradict(delivery, item, launch_id)
         return Recorded(item["outcome"], is_repeat=True)
 
-    def _contradict(
-        self, delivery: Delivery, item: Mapping[str, Any], launch_id: str | None, check_time: Callable[[], None]
-    ) -> None:
+    def _contradict(self, delivery: Delivery, item: Mapping[str, Any], launch_id: str | None) -> None:
         placed = self.bucket.put(launch_id, delivery.run_id, delivery.payload)
-        check_time()
         if self.runs.apply(verification.contradicted(delivery, placed, item, time.time())) is not None:
             return
         if item["source"] == "reconcile" and "corrected" not in item:
