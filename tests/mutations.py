@@ -431,8 +431,8 @@ MUTATIONS = (
         "G13",
         "one deployment that does not answer ends a pass for all",
         f"{RECONCILE}/due_runs.py",
-        "not here._ask_batch() and self._is_all_silent()",
-        "not here._ask_batch()",
+        "not here.ask_batch() and self._is_all_silent()",
+        "not here.ask_batch()",
     ),
     Mutation(
         "G13",

@@ -96,12 +96,12 @@ class DueRuns:
             if here is None or here.is_silent:  # the runs of one that is stay due
                 continue
             here.batch.append(item)
-            if len(here.batch) == _BATCH and not here._ask_batch() and self._is_all_silent():  # noqa: SLF001
+            if len(here.batch) == _BATCH and not here.ask_batch() and self._is_all_silent():
                 break
         for number, here in enumerate(self.there.values()):
             if here.batch and not here.is_silent and (number == 0 or time.monotonic() < ends):
-                here._ask_batch()  # noqa: SLF001 - it is the same class
-            here._judge()  # noqa: SLF001
+                here.ask_batch()
+            here.judge()
 
     def _at_deployment(self, item: Item) -> DueRuns | None:
         """Return the part of this pass in which a run is asked about; None where it must not be: it is deferred."""
@@ -118,7 +118,7 @@ class DueRuns:
     def _is_all_silent(self) -> bool:
         return sum(here.is_silent for here in self.there.values()) >= self.launcher.deployments.count()
 
-    def _ask_batch(self) -> bool:
+    def ask_batch(self) -> bool:
         """Ask about the runs that are gathered; return whether anything could be noted."""
         batch, self.batch = tuple(self.batch), []
         try:
@@ -421,7 +421,7 @@ class DueRuns:
         payload = payload_of(found.result)
         return self.launcher.bucket.place(item.get("launch_id"), item["run_id"], payload, self.inline_bytes)
 
-    def _judge(self) -> None:
+    def judge(self) -> None:
         """Mark the runs that LangGraph did not know, unless it seems to know nothing, or lets nobody in."""
         if self.is_misconfigured:
             telemetry.count("misconfigured")

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from runledger.adapters import aws, settings, telemetry
 from runledger.adapters.bucket import Bucket
 from runledger.adapters.gateway import Answer, Request, serve
-from runledger.adapters.recorder import Recorded, Recorder
+from runledger.adapters.recorder import Recorded, Recorder, other_launch
 from runledger.adapters.secrets import REREAD_SECONDS, Secret, key_ring
 from runledger.adapters.tables import Table
 from runledger.core import launch_states, tokens
@@ -127,13 +127,7 @@ def _check_launch(named: str | None, grant: Grant) -> None:
     """Refuse a body that names another launch than the token; a body that names none is a trimmed one."""
     if named is not None and named != grant.launch_id:
         telemetry.logger.warning("the body names another launch", named_launch=shortened(named, 100))
-        raise _other_launch()
-
-
-def _other_launch() -> Problem:
-    return Problem(
-        400, "other-launch", "The run belongs to another launch", "The token does not speak for this run's launch."
-    )
+        raise other_launch()
 
 
 def _other_ledger() -> Problem:

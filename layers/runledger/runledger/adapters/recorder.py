@@ -70,7 +70,7 @@ class Recorder:
     ) -> Recorded:
         """Record a delivery about a run of which something is recorded, or that belongs to somebody else."""
         if item.get("launch_id") != launch_id:
-            raise _other_launch()
+            raise other_launch()
         if item["source"] == "reconcile" and "corrected" not in item and not run_states.conflicts(delivery, item):
             changed = self.runs.apply(run_states.superseding(delivery, placed, item, time.time()))
             if changed is not None:  # it went on since it was read
@@ -101,7 +101,8 @@ class Recorder:
         )
 
 
-def _other_launch() -> Problem:
+def other_launch() -> Problem:
+    """Refuse a delivery whose token does not speak for its run."""
     return Problem(
         400, "other-launch", "The run belongs to another launch", "The token does not speak for this run's launch."
     )
