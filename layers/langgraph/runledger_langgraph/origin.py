@@ -42,7 +42,7 @@ async def check_origin(response: httpx.Response) -> None:
 
 def has_no_words(response: httpx.Response) -> bool:
     """Whether a 404 that was read says just that: LangGraph's own for a run, or anybody's for a path."""
-    if response.status_code != 404:  # noqa: PLR2004
+    if response.status_code != 404:  # noqa: PLR2004 - HTTP's own
         return False
     try:
         return bool(orjson.loads(response.content) == {"detail": _NO_ROUTE[0]})

@@ -106,7 +106,7 @@ def explain(
 def may_have_been_done(error: Exception) -> bool:
     """Whether a request that failed so may have taken effect. A proxy's 5xx says nothing about the server behind it."""
     if isinstance(error, httpx.HTTPStatusError):
-        return error.response.status_code >= 500 or error.response.status_code in _LATE  # noqa: PLR2004
+        return error.response.status_code >= 500 or error.response.status_code in _LATE  # noqa: PLR2004 - as HTTP says
     return not isinstance(error, _UNREACHABLE)
 
 
@@ -126,7 +126,7 @@ def refusal(status: int, message: str, retry_after: str | None, *, own_thread: b
         return fault(f"LangGraph answered {status}.")
     detail = f"LangGraph answered {status}: {message.rstrip('.')}. {meaning.advice}".rstrip()
     problem = Problem(meaning.status, meaning.slug, meaning.title, detail, about=meaning.about)
-    if status == 404:  # noqa: PLR2004
+    if status == 404:  # noqa: PLR2004 - HTTP's own
         fields = ["/assistant_id"] if own_thread else ["/assistant_id", "/thread_id"]
         problem.errors = tuple(FieldError(pointer, "not known to LangGraph") for pointer in fields)
     if problem.status in (409, 429, 502):
