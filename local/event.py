@@ -14,8 +14,8 @@ from typing import Any
 from local import resources, running, secrets_manager
 from local.template import ROOT
 from runledger.adapters.tables import Table
-from runledger.core import run_states
-from runledger.core.tokens import KeyRing, sign
+from runledger.domain import run_states
+from runledger.domain.tokens import KeyRing, sign
 
 FILE = ROOT / "events" / "webhook.json"
 _ROTATE = ROOT / "events" / "rotate.json"

@@ -16,8 +16,8 @@ from rich.console import Console
 from local import logs, resources, running, secrets_manager
 from local.functions import InvocationError, Pool, environment
 from local.template import Template
-from runledger.core.rotation import names
-from runledger.core.tokens import SIGNS_AFTER_SECONDS, KeyRing, created_at
+from runledger.domain.rotation import names
+from runledger.domain.tokens import SIGNS_AFTER_SECONDS, KeyRing, created_at
 
 _USAGE = 'DO=rotate, DO="revoke <name>" or DO="share <name>"; without, the keys are shown.'
 console = Console(highlight=False, stderr=True)

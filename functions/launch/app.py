@@ -21,9 +21,9 @@ from runledger.adapters.recorder import Recorder
 from runledger.adapters.secrets import Secret, api_keys, key_ring
 from runledger.adapters.step_functions import Tasks
 from runledger.adapters.tables import Table
-from runledger.core.answers import not_waiting, parse_answer
-from runledger.core.launches import launch_id_of, parse_launch
-from runledger.core.problems import Problem, unknown
+from runledger.domain.answers import not_waiting, parse_answer
+from runledger.domain.launches import launch_id_of, parse_launch
+from runledger.domain.problems import Problem, unknown
 from runledger_langgraph import cancelling
 from runledger_langgraph.answering import Answering
 from runledger_langgraph.deployments import Deployments

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any
 
 from runledger.adapters import telemetry
 from runledger.adapters.queue import Message, to_repeat
-from runledger.core import launch_states
-from runledger.core.callbacks import refusal_of
-from runledger.core.launches import launch_id_of
-from runledger.core.ledger import FIRST_CHECK_SECONDS
-from runledger.core.messages import TRY_SECONDS, letter_of, parse_message, wait_seconds
-from runledger.core.problems import Problem, internal
+from runledger.domain import launch_states
+from runledger.domain.callbacks import refusal_of
+from runledger.domain.launches import launch_id_of
+from runledger.domain.ledger import FIRST_CHECK_SECONDS
+from runledger.domain.messages import TRY_SECONDS, letter_of, parse_message, wait_seconds
+from runledger.domain.problems import Problem, internal
 from runledger_langgraph.launching import Launching
 
 if TYPE_CHECKING:

@@ -20,10 +20,10 @@ from runledger.adapters.step_functions import Tasks
 from runledger.adapters.stream import Change, read, to_repeat
 from runledger.adapters.tables import Table
 from runledger.adapters.telling import Telling
-from runledger.core import run_states
-from runledger.core.events import letter_of
-from runledger.core.problems import Problem
-from runledger.core.verification import is_doubtful
+from runledger.domain import run_states
+from runledger.domain.events import letter_of
+from runledger.domain.problems import Problem
+from runledger.domain.verification import is_doubtful
 from runledger_langgraph.checkpoints import TooLargeError, UnreadableError
 from runledger_langgraph.confirming import (
     Confirmed,

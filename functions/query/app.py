@@ -15,17 +15,17 @@ from runledger.adapters import aws, settings
 from runledger.adapters.bucket import Bucket
 from runledger.adapters.gateway import Answer, Request, serve
 from runledger.adapters.tables import Table
-from runledger.core import listings, views
-from runledger.core.headers import has_already, wait_seconds
-from runledger.core.ledger import SHARDS
-from runledger.core.problems import unknown
+from runledger.domain import listings, views
+from runledger.domain.headers import has_already, wait_seconds
+from runledger.domain.ledger import SHARDS
+from runledger.domain.problems import unknown
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from aws_lambda_powertools.utilities.typing import LambdaContext
 
-    from runledger.core.listings import Position
+    from runledger.domain.listings import Position
 
 _AWAITED = ("pending", "settling")  # outcomes that a caller who waits waits out
 _LOOK_SECONDS = 1.0

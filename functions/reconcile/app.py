@@ -21,7 +21,7 @@ from runledger.adapters.secrets import Secret, api_keys, key_ring
 from runledger.adapters.step_functions import Tasks
 from runledger.adapters.tables import Table
 from runledger.adapters.telling import Telling
-from runledger.core.problems import Problem
+from runledger.domain.problems import Problem
 from runledger_langgraph.deployments import Deployments
 from runledger_langgraph.launcher import Launcher
 

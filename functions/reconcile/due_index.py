@@ -7,7 +7,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from runledger.adapters import telemetry
-from runledger.core.ledger import SHARDS
+from runledger.domain.ledger import SHARDS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

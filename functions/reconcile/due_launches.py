@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 from reconcile.due_index import STUCK_AFTER, deferred_until, longest_due
 from runledger.adapters import telemetry
-from runledger.core import launch_states, run_states
-from runledger.core.deployments import NoKeyError
-from runledger.core.launch_states import Launch
-from runledger.core.ledger import next_check
-from runledger.core.problems import Problem
+from runledger.domain import launch_states, run_states
+from runledger.domain.deployments import NoKeyError
+from runledger.domain.launch_states import Launch
+from runledger.domain.ledger import next_check
+from runledger.domain.problems import Problem
 from runledger_langgraph.confirming import resolve
 from runledger_langgraph.launcher import TakenError
 

@@ -10,15 +10,15 @@ from typing import TYPE_CHECKING, Any
 
 from reconcile.due_index import STUCK_AFTER, deferred_until, longest_due
 from runledger.adapters import deadline, telemetry
-from runledger.core import run_states, verification
-from runledger.core.deliveries import is_deliverable, payload_of
-from runledger.core.deployments import NoKeyError
-from runledger.core.ledger import next_check
-from runledger.core.problems import Problem
-from runledger.core.run_states import OPEN
-from runledger.core.settling import unread
-from runledger.core.unconfirmed import UNCONFIRMED
-from runledger.core.verification import is_doubtful
+from runledger.domain import run_states, verification
+from runledger.domain.deliveries import is_deliverable, payload_of
+from runledger.domain.deployments import NoKeyError
+from runledger.domain.ledger import next_check
+from runledger.domain.problems import Problem
+from runledger.domain.run_states import OPEN
+from runledger.domain.settling import unread
+from runledger.domain.unconfirmed import UNCONFIRMED
+from runledger.domain.verification import is_doubtful
 from runledger_langgraph.checkpoints import TooLargeError, UnreadableError
 from runledger_langgraph.confirming import (
     Confirmed,
@@ -51,8 +51,8 @@ if TYPE_CHECKING:
     from langgraph_sdk.client import LangGraphClient
 
     from runledger.adapters.telling import Telling
-    from runledger.core.ledger import Placed, Update
-    from runledger.core.settling import Seen
+    from runledger.domain.ledger import Placed, Update
+    from runledger.domain.settling import Seen
     from runledger_langgraph.launcher import Launcher
 
 _BATCH = 8

@@ -13,8 +13,8 @@ from rotate.commands import command
 from rotate.steps import StepRefusedError, step
 from runledger.adapters import aws, settings, telemetry
 from runledger.adapters.versions import MovedOnError, Versions
-from runledger.core.problems import Problem
-from runledger.core.rotation import KeyRingFullError
+from runledger.domain.problems import Problem
+from runledger.domain.rotation import KeyRingFullError
 
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.typing import LambdaContext

@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING, Any
 
 from runledger.adapters import telemetry
 from runledger.adapters.versions import CURRENT, PENDING, MovedOnError, make_key
-from runledger.core.problems import FieldError, Problem, invalid_request
-from runledger.core.rotation import KeyRingFullError, UnknownNameError, names, revoked, shared_with
-from runledger.core.tokens import is_key_name
+from runledger.domain.problems import FieldError, Problem, invalid_request
+from runledger.domain.rotation import KeyRingFullError, UnknownNameError, names, revoked, shared_with
+from runledger.domain.tokens import is_key_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from runledger.adapters.versions import Versions
-    from runledger.core.tokens import KeyRing
+    from runledger.domain.tokens import KeyRing
 
 _SHARED = "shared-"
 _TRIES = 3

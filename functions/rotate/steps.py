@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, Any
 
 from runledger.adapters import telemetry
 from runledger.adapters.versions import CURRENT, PENDING, MovedOnError, make_key
-from runledger.core import tokens
-from runledger.core.problems import Problem
-from runledger.core.rotation import fresh_kid, is_rotation, names, rotated
+from runledger.domain import tokens
+from runledger.domain.problems import Problem
+from runledger.domain.rotation import fresh_kid, is_rotation, names, rotated
 
 if TYPE_CHECKING:
     from runledger.adapters.versions import Versions
-    from runledger.core.tokens import KeyRing
+    from runledger.domain.tokens import KeyRing
 
 _GOOD_SECONDS = 60  # of a token that is made to be checked
 

@@ -17,13 +17,13 @@ from runledger.adapters.gateway import Answer, Request, serve
 from runledger.adapters.recorder import Recorded, Recorder, other_launch
 from runledger.adapters.secrets import REREAD_SECONDS, Secret, key_ring
 from runledger.adapters.tables import Table
-from runledger.core import launch_states, tokens
-from runledger.core.deliveries import Delivery, NotADeliveryError, Trimmed, parse_delivery
-from runledger.core.deployments import normalised
-from runledger.core.outcomes import is_known
-from runledger.core.problems import FieldError, Problem, invalid_request, shortened, unavailable
-from runledger.core.sources import is_within
-from runledger.core.tokens import Grant, TokenRefusedError, UnknownKeyError
+from runledger.domain import launch_states, tokens
+from runledger.domain.allowed_networks import is_within
+from runledger.domain.deliveries import Delivery, NotADeliveryError, Trimmed, parse_delivery
+from runledger.domain.deployments import normalised
+from runledger.domain.outcomes import is_known
+from runledger.domain.problems import FieldError, Problem, invalid_request, shortened, unavailable
+from runledger.domain.tokens import Grant, TokenRefusedError, UnknownKeyError
 from webhook.keeping import Keeping, recorded_as
 
 if TYPE_CHECKING:

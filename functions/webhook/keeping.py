@@ -13,18 +13,18 @@ from typing import TYPE_CHECKING, Any
 from runledger.adapters import telemetry
 from runledger.adapters.gateway import Answer
 from runledger.adapters.recorder import Recorded
-from runledger.core import launch_states, run_states, unconfirmed
-from runledger.core.problems import Problem, unavailable
-from runledger.core.unconfirmed import INLINE_BYTES, Kept
+from runledger.domain import launch_states, run_states, unconfirmed
+from runledger.domain.problems import Problem, unavailable
+from runledger.domain.unconfirmed import INLINE_BYTES, Kept
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from runledger.adapters.recorder import Recorder
     from runledger.adapters.tables import Table
-    from runledger.core.deliveries import Delivery
-    from runledger.core.ledger import Placed
-    from runledger.core.tokens import Grant
+    from runledger.domain.deliveries import Delivery
+    from runledger.domain.ledger import Placed
+    from runledger.domain.tokens import Grant
 
 
 @dataclass(frozen=True)

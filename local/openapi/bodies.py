@@ -1,12 +1,12 @@
-"""The bodies of answers: the members that core/views.py and the functions show, each described."""
+"""The bodies of answers: the members that domain/views.py and the functions show, each described."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from runledger.core import views
-from runledger.core.listings import OUTCOMES
-from runledger.core.problems import MAX_ERRORS, MAX_POINTER
+from runledger.domain import views
+from runledger.domain.listings import OUTCOMES
+from runledger.domain.problems import MAX_ERRORS, MAX_POINTER
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

@@ -10,7 +10,7 @@ from local.openapi import requests
 from local.openapi.answers import done, header, read
 from local.template import ROOT
 from runledger.adapters import stream
-from runledger.core import views
+from runledger.domain import views
 
 _READ = ("internal", "unavailable")
 _SECRETS = ("key-ring-unusable", "api-key-missing", "api-key-unusable", "deployment-without-key")

@@ -6,11 +6,11 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from local.template import ROOT
-from runledger.core import answers, headers, launches, listings
-from runledger.core.fields import UUID
+from runledger.domain import answers, headers, launches, listings
+from runledger.domain.fields import UUID
 
 if TYPE_CHECKING:
-    from runledger.core.fields import Schema
+    from runledger.domain.fields import Schema
 
 LAUNCH = {  # the fields of POST /runs
     "assistant_id": "an assistant's id or a graph's name",

@@ -26,7 +26,7 @@ from local import event, resources, secrets_manager
 from local.langgraph_server import EXAMPLE, LangGraphServer
 from local.servers import free_port
 from local.template import ROOT
-from runledger.core.tokens import KeyRing, sign
+from runledger.domain.tokens import KeyRing, sign
 from tests.artefact.emulator import BUILT, RUNTIME, Emulator, built_path, built_template, missing
 from tests.contract.source import modules
 

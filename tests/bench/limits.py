@@ -8,7 +8,7 @@ from __future__ import annotations
 import functools
 from dataclasses import dataclass, replace
 
-from runledger.core.ledger import FIRST_CHECK_SECONDS, SHARDS, next_check
+from runledger.domain.ledger import FIRST_CHECK_SECONDS, SHARDS, next_check
 from tests.bench.counts import BILLS, CHECKPOINT, RUN, Bill
 from tests.bench.durations import LANGGRAPH_MS, WAITED_MS, milliseconds
 from tests.contract.source import FUNCTIONS, TEMPLATE

@@ -12,7 +12,7 @@ import random
 from collections import Counter, deque
 from dataclasses import dataclass, field
 
-from runledger.core.ledger import FIRST_CHECK_SECONDS, SHARDS
+from runledger.domain.ledger import FIRST_CHECK_SECONDS, SHARDS
 from tests.bench import limits
 
 DAY = 86_400

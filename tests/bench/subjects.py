@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from local import event, resources
 from local.template import ROOT, Function
-from runledger.core.tokens import KeyRing, sign
+from runledger.domain.tokens import KeyRing, sign
 from tests.artefact.emulator import built_path, built_template
 
 if TYPE_CHECKING:

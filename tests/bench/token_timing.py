@@ -34,7 +34,7 @@ from rich.console import Console
 from local import resources
 from local.template import Template
 from local.worker import Context
-from runledger.core.tokens import KeyRing, TokenRefusedError, sign, verify
+from runledger.domain.tokens import KeyRing, TokenRefusedError, sign, verify
 from tests.integration.support import claim
 
 if TYPE_CHECKING:

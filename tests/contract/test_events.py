@@ -14,11 +14,11 @@ from local import event, queue
 from local.stream import matches
 from local.template import ROOT
 from runledger.adapters import stream
-from runledger.core.answers import parse_answer
-from runledger.core.deliveries import Delivery, parse_delivery
-from runledger.core.launches import parse_launch
-from runledger.core.listings import parse_listing
-from runledger.core.messages import parse_message
+from runledger.domain.answers import parse_answer
+from runledger.domain.deliveries import Delivery, parse_delivery
+from runledger.domain.launches import parse_launch
+from runledger.domain.listings import parse_listing
+from runledger.domain.messages import parse_message
 from tests.contract.source import FUNCTIONS
 
 NOT_HTTP = {"launch-message", "notify", "reconcile", "rotate"}

@@ -1,4 +1,4 @@
-"""Imports point inward: functions, adapters, core; and each function loads no more than it needs."""
+"""Imports point inward: functions, adapters, domain; and each function loads no more than it needs."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from langchain_core.language_models import chat_model_stream as stand_in
 from local.template import ROOT
 from tests.contract.source import FUNCTIONS, imports, modules, reached
 
-CORE, ADAPTERS = "runledger.core", "runledger.adapters"
+DOMAIN, ADAPTERS = "runledger.domain", "runledger.adapters"
 FETCHING = {
     *("urllib.request", "http.client", "socket", "ftplib", "smtplib", "xmlrpc", "requests", "urllib3"),
     *("subprocess", "multiprocessing", "pty", "ctypes", "pip", "ensurepip", "venv", "zipimport"),
@@ -40,16 +40,16 @@ def packages(names: set[str]) -> set[str]:
     return {name.split(".")[0] for name in names}
 
 
-@pytest.mark.parametrize("module", within(CORE))
-def test_core_imports_the_standard_library_and_itself(module: str) -> None:
-    assert outside_stdlib(module) <= set(within(CORE))
+@pytest.mark.parametrize("module", within(DOMAIN))
+def test_the_domain_imports_the_standard_library_and_itself(module: str) -> None:
+    assert outside_stdlib(module) <= set(within(DOMAIN))
 
 
 @pytest.mark.parametrize("module", within(ADAPTERS))
-def test_adapters_import_boto3_powertools_and_core(module: str) -> None:
-    left = outside_stdlib(module, typing=False) - set(within(CORE)) - set(within(ADAPTERS))
+def test_adapters_import_boto3_powertools_and_the_domain(module: str) -> None:
+    left = outside_stdlib(module, typing=False) - set(within(DOMAIN)) - set(within(ADAPTERS))
     assert packages(left) <= {"boto3", "botocore", "aws_lambda_powertools"}
-    typed = outside_stdlib(module) - set(within(CORE)) - set(within(ADAPTERS))
+    typed = outside_stdlib(module) - set(within(DOMAIN)) - set(within(ADAPTERS))
     assert not packages(typed) & {*packages({f.handler for f in FUNCTIONS}), "runledger_langgraph"}
 
 
@@ -116,8 +116,8 @@ def test_the_webhook_loads_nothing_of_the_sdk() -> None:
     assert not names & {*SDK, "runledger_langgraph", "launch"}
 
 
-def test_core_works_where_nothing_is_installed() -> None:
-    code = "\n".join(f"import {module}" for module in within(CORE))
+def test_the_domain_works_where_nothing_is_installed() -> None:
+    code = "\n".join(f"import {module}" for module in within(DOMAIN))
     names = loaded(code, "-S", path=str(ROOT / "layers" / "runledger"))
     assert names - set(sys.stdlib_module_names) <= {"runledger", "__main__"}
 

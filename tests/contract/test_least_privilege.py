@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from local.template import ROOT, Route
-from runledger.core.ledger import payload_key, questions_key, request_key
+from runledger.domain.ledger import payload_key, questions_key, request_key
 from tests.contract.permissions import (
     LOG_BY_LAMBDA,
     QUEUE_BY_LAMBDA,

@@ -1,4 +1,4 @@
-"""The tables of template.yaml and the writes of the core agree, name by name."""
+"""The tables of template.yaml and the writes of the domain agree, name by name."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from typing import Any
 import pytest
 
 from runledger.adapters.tables import request
-from runledger.core import answer_states, launch_states, ledger, run_states, unconfirmed, verification
-from runledger.core.deliveries import Delivery, Payload, parse_delivery
-from runledger.core.json_text import MAX_METADATA_BYTES
-from runledger.core.launch_states import Launch
-from runledger.core.ledger import Placed, Update
-from runledger.core.questions import MAX_BYTES
-from runledger.core.settling import Facts, Seen
-from runledger.core.unconfirmed import INLINE_BYTES, MAX_OF_LAUNCH, Kept
+from runledger.domain import answer_states, launch_states, ledger, run_states, unconfirmed, verification
+from runledger.domain.deliveries import Delivery, Payload, parse_delivery
+from runledger.domain.json_text import MAX_METADATA_BYTES
+from runledger.domain.launch_states import Launch
+from runledger.domain.ledger import Placed, Update
+from runledger.domain.questions import MAX_BYTES
+from runledger.domain.settling import Facts, Seen
+from runledger.domain.unconfirmed import INLINE_BYTES, MAX_OF_LAUNCH, Kept
 from tests.contract.source import TEMPLATE, modules, read_of
 
 NOW = 1_795_327_173.6
@@ -201,8 +201,8 @@ def test_only_the_transitions_make_writes() -> None:
         for name, tree in modules().items()
         if any(isinstance(node, ast.Call) and ast.unparse(node.func) == "Update" for node in ast.walk(tree))
     }
-    states = {f"runledger.core.{name}_states" for name in ("answer", "launch", "run")}
-    assert makers == states | {"runledger.core.unconfirmed", "runledger.core.verification"}
+    states = {f"runledger.domain.{name}_states" for name in ("answer", "launch", "run")}
+    assert makers == states | {"runledger.domain.unconfirmed", "runledger.domain.verification"}
 
 
 @TABLES
@@ -279,7 +279,7 @@ def test_indexes_hold_a_summary_and_no_payload(name: str) -> None:
 
 DUE_RUNS = (
     read_of("reconcile.due_runs", "item")
-    | read_of("runledger.core.run_states", "item")
+    | read_of("runledger.domain.run_states", "item")
     | read_of("runledger_langgraph.deployments", "run")
 )
 

@@ -16,8 +16,8 @@ from local.openapi.answers import HEADERS, PROBLEMS
 from local.openapi.document import FILE, text
 from local.openapi.operations import OPERATIONS as DESCRIBED
 from local.template import ROOT
-from runledger.core import answers, listings, views
-from runledger.core.launch_fields import FIELDS
+from runledger.domain import answers, listings, views
+from runledger.domain.launch_fields import FIELDS
 from runledger_langgraph import refusals
 from tests.contract.source import FUNCTIONS, modules
 from tests.contract.surface import DOCUMENT, OPERATIONS, body_of, judge, resolved

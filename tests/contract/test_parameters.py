@@ -10,7 +10,7 @@ import pytest
 from moto import mock_aws
 
 from runledger.adapters.secrets import API_KEY_PLACEHOLDER
-from runledger.core.tokens import KeyRing
+from runledger.domain.tokens import KeyRing
 from tests.contract.source import OPTIONS, TEMPLATE, template
 
 PARAMETERS: dict[str, dict[str, Any]] = TEMPLATE.document["Parameters"]

@@ -11,19 +11,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
-from runledger.core import answers, launches, listings
-from runledger.core.answers import parse_answer
-from runledger.core.launch_fields import FIELDS, MAX_AFTER_SECONDS, STREAM_MODES
-from runledger.core.launches import parse_launch
-from runledger.core.listings import OUTCOMES, parse_listing
-from runledger.core.problems import Problem
+from runledger.domain import answers, launches, listings
+from runledger.domain.answers import parse_answer
+from runledger.domain.launch_fields import FIELDS, MAX_AFTER_SECONDS, STREAM_MODES
+from runledger.domain.launches import parse_launch
+from runledger.domain.listings import OUTCOMES, parse_listing
+from runledger.domain.problems import Problem
 from tests.contract.beyond import BEYOND, LEAST
 from tests.contract.surface import body_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from runledger.core.fields import Field
+    from runledger.domain.fields import Field
 
 ID = "6f1c7c0e-3c4b-4a53-9a57-0d3f8f1f6a10"
 GOOD: dict[str, list[Any]] = {  # values of each field that are taken

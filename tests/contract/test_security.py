@@ -33,8 +33,8 @@ def test_the_table_has_a_row_for_each_thing_that_can_be_tried() -> None:
 
 
 def test_whatever_file_it_names_is_there() -> None:
-    files = set(re.findall(r"`((?:tests|core)/[\w/]+\.py)[`:]", TEXT))
-    found = {name: ROOT / ("layers/runledger/runledger" if name.startswith("core/") else "") / name for name in files}
+    files = set(re.findall(r"`((?:tests|domain)/[\w/]+\.py)[`:]", TEXT))
+    found = {name: ROOT / ("layers/runledger/runledger" if name.startswith("domain/") else "") / name for name in files}
     assert [name for name, path in found.items() if not path.is_file()] == []
 
 

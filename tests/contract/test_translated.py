@@ -20,11 +20,11 @@ from samtranslator.yaml_helper import yaml_parse
 from local.stream import batches, matches
 from local.template import ROOT, Template
 from runledger.adapters.tables import request
-from runledger.core.events import is_told
-from runledger.core.ledger import LEASE_SECONDS, Update
-from runledger.core.messages import TRY_SECONDS, wait_seconds
-from runledger.core.outcomes import Outcome
-from runledger.core.run_states import event
+from runledger.domain.events import is_told
+from runledger.domain.ledger import LEASE_SECONDS, Update
+from runledger.domain.messages import TRY_SECONDS, wait_seconds
+from runledger.domain.outcomes import Outcome
+from runledger.domain.run_states import event
 from tests.contract.source import FUNCTIONS, OPTIONS, TEMPLATE, named, template
 
 if TYPE_CHECKING:

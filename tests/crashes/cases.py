@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from local import resources
-from runledger.core.launches import launch_id_of
+from runledger.domain.launches import launch_id_of
 from tests.crashes import faults
 from tests.crashes.faults import KILLED_AFTER, KILLED_BEFORE, LATE, VERY_LATE
 

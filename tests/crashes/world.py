@@ -73,7 +73,7 @@ class World:
         for name, module in sys.modules.items():
             if name.startswith(_OURS) and vars(module).get("time") is time:
                 patch(module, "time", clock)
-        for name in ("runledger.core.ledger", "reconcile.due_index"):
+        for name in ("runledger.domain.ledger", "reconcile.due_index"):
             patch(importlib.import_module(name), "SHARDS", 2)  # each is one more call of the same kind, in each pass
         telemetry = importlib.import_module("runledger.adapters.telemetry")
         patch(telemetry, "count", self._count)

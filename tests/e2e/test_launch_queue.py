@@ -11,7 +11,7 @@ import pytest
 
 from local import resources
 from local.template import ROOT, Template
-from runledger.core.launches import launch_id_of
+from runledger.domain.launches import launch_id_of
 from tests.e2e.client import eventually
 from tests.integration.listener import listen
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from runledger.core.launches import RESERVED
+from runledger.domain.launches import RESERVED
 
 if TYPE_CHECKING:
     from langgraph_sdk.client import LangGraphClient

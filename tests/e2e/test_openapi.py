@@ -25,7 +25,7 @@ from schemathesis.specs.openapi.checks import (
 from local import resources
 from local.openapi.document import FILE
 from local.openapi.requests import event
-from runledger.core.tokens import KeyRing, sign
+from runledger.domain.tokens import KeyRing, sign
 from tests.contract.beyond import BEYOND
 
 if TYPE_CHECKING:

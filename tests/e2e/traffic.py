@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from runledger.adapters.secrets import CACHE_SECONDS
-from runledger.core.tokens import KeyRing, sign
+from runledger.domain.tokens import KeyRing, sign
 from tests.e2e.client import Ledger, eventually, post
 from tests.integration.spellings import percent_encoded
 from tests.integration.state_machines import Task, wait_for_token

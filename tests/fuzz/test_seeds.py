@@ -7,8 +7,8 @@ from unittest.mock import patch
 import pytest
 
 from local.template import ROOT
-from runledger.core.deliveries import Trimmed
-from runledger.core.tokens import Grant
+from runledger.domain.deliveries import Trimmed
+from runledger.domain.tokens import Grant
 from tests.fuzz import webhook
 from tests.fuzz.webhook import GOOD, SHARED, TOKENS, check, seeds
 
@@ -39,5 +39,5 @@ def test_a_result_that_is_thrown_away_is_a_fault() -> None:
 @pytest.mark.parametrize("kept", ["less", "more"])
 def test_a_payload_that_is_not_what_was_received_is_a_fault(kept: str) -> None:
     cut = {"less": lambda text, *_: text.replace(" ", ""), "more": lambda text, *_: text}
-    with patch("runledger.core.deliveries._without", cut[kept]), pytest.raises(AssertionError):
+    with patch("runledger.domain.deliveries._without", cut[kept]), pytest.raises(AssertionError):
         check(next(seed for seed in SEEDS if b'": ' in seed and b"\x01" in seed.partition(b"\n")[2]))

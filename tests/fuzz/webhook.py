@@ -12,9 +12,9 @@ import json
 import re
 from typing import TYPE_CHECKING
 
-from runledger.core.deliveries import Delivery, NotADeliveryError, Trimmed, parse_delivery
-from runledger.core.outcomes import outcome_of
-from runledger.core.tokens import Grant, KeyRing, TokenRefusedError, UnknownKeyError, in_query, sign, verify
+from runledger.domain.deliveries import Delivery, NotADeliveryError, Trimmed, parse_delivery
+from runledger.domain.outcomes import outcome_of
+from runledger.domain.tokens import Grant, KeyRing, TokenRefusedError, UnknownKeyError, in_query, sign, verify
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

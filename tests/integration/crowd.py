@@ -10,9 +10,9 @@ from moto.dynamodb.models import dynamodb_backends
 from moto.dynamodb.models.dynamo_type import DynamoType, Item
 
 from runledger.adapters.tables import request
-from runledger.core import run_states
-from runledger.core.ledger import SHARDS
-from runledger.core.times import iso
+from runledger.domain import run_states
+from runledger.domain.ledger import SHARDS
+from runledger.domain.times import iso
 from tests.integration.support import NOW, new_id
 
 if TYPE_CHECKING:

@@ -9,9 +9,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from runledger.core.deliveries import Delivery
-    from runledger.core.launch_states import Launch
-    from runledger.core.settling import Seen
+    from runledger.domain.deliveries import Delivery
+    from runledger.domain.launch_states import Launch
+    from runledger.domain.settling import Seen
 
 type Item = dict[str, Any]
 

@@ -10,7 +10,7 @@ import pytest
 from moto.secretsmanager.models import secretsmanager_backends
 
 from local.worker import Context
-from runledger.core.tokens import KeyRing
+from runledger.domain.tokens import KeyRing
 
 if TYPE_CHECKING:
     from tests.integration.support import Aws, Door

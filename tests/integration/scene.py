@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from runledger.core import run_states
-from runledger.core.deliveries import Delivery, parse_delivery
-from runledger.core.ledger import Placed
+from runledger.domain import run_states
+from runledger.domain.deliveries import Delivery, parse_delivery
+from runledger.domain.ledger import Placed
 from tests.integration.support import NOW, delivery, new_id
 
 if TYPE_CHECKING:
-    from runledger.core.ledger import Update
+    from runledger.domain.ledger import Update
     from runledger_langgraph.launcher import Launcher
     from tests.integration.langgraph_double import LangGraphDouble
     from tests.integration.support import Aws, Output, Schedule, WallClock

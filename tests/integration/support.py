@@ -29,7 +29,7 @@ from local.stream import batches
 from local.worker import Context
 from runledger.adapters.secrets import Secret, key_ring
 from runledger.adapters.tables import Table
-from runledger.core import launch_states, run_states, tokens
+from runledger.domain import launch_states, run_states, tokens
 from tests.contract.surface import complaints
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     import pytest
 
     from local.template import Function, Template
-    from runledger.core.ledger import Update
+    from runledger.domain.ledger import Update
 
 NOW = 1_795_327_200.0  # 2026-11-22T06:00:00Z, when every handler here runs
 SOURCE = "203.0.113.7"

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from runledger.core import answer_states, unconfirmed
-from runledger.core.deliveries import Delivery, parse_delivery
-from runledger.core.ledger import LEASE_SECONDS, Placed
+from runledger.domain import answer_states, unconfirmed
+from runledger.domain.deliveries import Delivery, parse_delivery
+from runledger.domain.ledger import LEASE_SECONDS, Placed
 from tests.integration.faults import BROKEN
 from tests.integration.langgraph_double import Sent, Told
 from tests.integration.scene import QUESTION

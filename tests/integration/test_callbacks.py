@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from moto.core.config import default_user_config
 
-from runledger.core import unconfirmed
-from runledger.core.deliveries import Delivery, parse_delivery
-from runledger.core.ledger import LEASE_SECONDS, Placed
+from runledger.domain import unconfirmed
+from runledger.domain.deliveries import Delivery, parse_delivery
+from runledger.domain.ledger import LEASE_SECONDS, Placed
 from tests.integration import faults as kinds
 from tests.integration.langgraph_double import Told
 from tests.integration.scene import QUESTION

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from runledger.core import answer_states, run_states
-from runledger.core.deliveries import Delivery, parse_delivery
-from runledger.core.ledger import LEASE_SECONDS, Placed
+from runledger.domain import answer_states, run_states
+from runledger.domain.deliveries import Delivery, parse_delivery
+from runledger.domain.ledger import LEASE_SECONDS, Placed
 from tests.integration.langgraph_double import Told
 from tests.integration.support import NOW, delivery, new_id
 from tests.integration.test_answers import waits

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from runledger.adapters.secrets import Secret
-from runledger.core import run_states
-from runledger.core.deliveries import Payload
-from runledger.core.ledger import SHARDS, Placed, shard
-from runledger.core.settling import Seen
+from runledger.domain import run_states
+from runledger.domain.deliveries import Payload
+from runledger.domain.ledger import SHARDS, Placed, shard
+from runledger.domain.settling import Seen
 from tests.bench.counts import BILLS, BUDGET, PAYLOADS, STORED, Bill
 from tests.integration.crowd import TOMORROW, Crowd
 from tests.integration.meter import Meter

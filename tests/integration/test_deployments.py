@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from runledger.core import launch_states
-from runledger.core.ledger import LEASE_SECONDS
+from runledger.domain import launch_states
+from runledger.domain.ledger import LEASE_SECONDS
 from tests.integration.langgraph_double import LangGraphDouble, Told
 from tests.integration.scene import QUESTION
 from tests.integration.support import CHECK, NOW, claim, delivery, marks, new_id

@@ -12,7 +12,7 @@ import pytest
 from local.servers import free_port
 from runledger.adapters import deadline
 from runledger.adapters.aws import CALL_SECONDS
-from runledger.core import launch_states
+from runledger.domain import launch_states
 from runledger_langgraph.client import LangGraph
 from tests.integration.langgraph_double import Told
 from tests.integration.support import LEASE_ENDS, NOW, new_id

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from runledger.core import launch_states, run_states
-from runledger.core.launches import launch_id_of, parse_launch
-from runledger.core.ledger import LEASE_SECONDS
-from runledger.core.settling import Seen
+from runledger.domain import launch_states, run_states
+from runledger.domain.launches import launch_id_of, parse_launch
+from runledger.domain.ledger import LEASE_SECONDS
+from runledger.domain.settling import Seen
 from runledger_langgraph.runs import Started
 from tests.integration import faults as kinds
 from tests.integration.langgraph_double import Told

@@ -9,9 +9,9 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from runledger.core import tokens
-from runledger.core.launches import parse_launch
-from runledger.core.ledger import shard
+from runledger.domain import tokens
+from runledger.domain.launches import parse_launch
+from runledger.domain.ledger import shard
 from tests.integration.langgraph_double import ASSISTANT_ID
 from tests.integration.support import CHECK, LEASE_ENDS, LEDGER_ID, NOW, delivery, new_id
 

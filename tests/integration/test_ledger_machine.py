@@ -25,12 +25,12 @@ from hypothesis.stateful import (
 )
 
 from runledger.adapters.tables import Table
-from runledger.core import answer_states, launch_states, run_states, unconfirmed, verification
-from runledger.core.deliveries import Delivery, parse_delivery, payload_of
-from runledger.core.launch_states import Launch
-from runledger.core.ledger import Placed, shard
-from runledger.core.settling import Facts, Seen, seen
-from runledger.core.unconfirmed import Kept, kept_name
+from runledger.domain import answer_states, launch_states, run_states, unconfirmed, verification
+from runledger.domain.deliveries import Delivery, parse_delivery, payload_of
+from runledger.domain.launch_states import Launch
+from runledger.domain.ledger import Placed, shard
+from runledger.domain.settling import Facts, Seen, seen
+from runledger.domain.unconfirmed import Kept, kept_name
 from tests.integration import ledger_model as model
 from tests.integration.ledger_model import NEXT, OPEN, SILENT, SOURCES, UNSEEN, is_doubtful
 from tests.integration.support import NOW, Aws
@@ -38,7 +38,7 @@ from tests.integration.support import NOW, Aws
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from runledger.core.ledger import Update
+    from runledger.domain.ledger import Update
     from tests.integration.ledger_model import Item
 
     type Change = Callable[[Item], Item | None]

@@ -14,10 +14,10 @@ import pytest
 
 from runledger.adapters.bucket import Bucket
 from runledger.adapters.tables import Table
-from runledger.core import answer_states, launch_states, run_states, verification
-from runledger.core.deliveries import Delivery, parse_delivery
-from runledger.core.ledger import Placed
-from runledger.core.settling import Seen, seen
+from runledger.domain import answer_states, launch_states, run_states, verification
+from runledger.domain.deliveries import Delivery, parse_delivery
+from runledger.domain.ledger import Placed
+from runledger.domain.settling import Seen, seen
 from tests.integration import faults as kinds
 from tests.integration.support import NOW, claim, delivery, new_id
 

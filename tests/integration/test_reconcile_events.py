@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from runledger.core import answer_states, run_states
+from runledger.domain import answer_states, run_states
 from tests.integration import faults as kinds
 from tests.integration.listener import Listener, listen
 from tests.integration.support import CHECK, NOW

@@ -7,17 +7,17 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from local.servers import free_port
-from runledger.core import launch_states, run_states
-from runledger.core.deliveries import Delivery, parse_delivery
-from runledger.core.ledger import Placed
-from runledger.core.problems import unavailable
+from runledger.domain import launch_states, run_states
+from runledger.domain.deliveries import Delivery, parse_delivery
+from runledger.domain.ledger import Placed
+from runledger.domain.problems import unavailable
 from runledger_langgraph.client import LangGraph
 from tests.integration import faults as kinds
 from tests.integration.langgraph_double import Told
 from tests.integration.support import CHECK, LEASE_ENDS, NOW, Schedule, claim, delivery, new_id
 
 if TYPE_CHECKING:
-    from runledger.core.ledger import Update
+    from runledger.domain.ledger import Update
     from tests.integration.conftest import Load
     from tests.integration.faults import Faults
     from tests.integration.langgraph_double import Sent

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from runledger.core import launch_states, unconfirmed
-from runledger.core.deliveries import Delivery, parse_delivery
-from runledger.core.launch_states import WATCHES
-from runledger.core.ledger import LEASE_SECONDS, Placed
-from runledger.core.problems import Problem, unavailable
+from runledger.domain import launch_states, unconfirmed
+from runledger.domain.deliveries import Delivery, parse_delivery
+from runledger.domain.launch_states import WATCHES
+from runledger.domain.ledger import LEASE_SECONDS, Placed
+from runledger.domain.problems import Problem, unavailable
 from tests.integration.langgraph_double import Told
 from tests.integration.support import CHECK, LEASE_ENDS, NOW, claim, delivery, marks, new_id
 

@@ -12,7 +12,7 @@ import pytest
 
 from runledger.adapters import deadline
 from runledger.adapters.aws import CALL_SECONDS
-from runledger.core import run_states
+from runledger.domain import run_states
 from runledger_langgraph.client import LangGraph
 from tests.integration.langgraph_double import CREATED_AT, Told
 from tests.integration.support import CHECK, NOW, new_id

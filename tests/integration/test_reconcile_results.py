@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from runledger.core import run_states
-from runledger.core.deliveries import Delivery, parse_delivery
-from runledger.core.ledger import Placed, shard
+from runledger.domain import run_states
+from runledger.domain.deliveries import Delivery, parse_delivery
+from runledger.domain.ledger import Placed, shard
 from runledger_langgraph import checkpoints, inspection
 from tests.integration.langgraph_double import Told
 from tests.integration.scene import QUESTION, Scene

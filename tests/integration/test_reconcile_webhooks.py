@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from runledger.core import answer_states, run_states
-from runledger.core.deliveries import Delivery, parse_delivery, payload_of
-from runledger.core.ledger import Placed, shard
-from runledger.core.settling import Seen
+from runledger.domain import answer_states, run_states
+from runledger.domain.deliveries import Delivery, parse_delivery, payload_of
+from runledger.domain.ledger import Placed, shard
+from runledger.domain.settling import Seen
 from tests.integration import faults as kinds
 from tests.integration.support import NOW, delivery, new_id
 
 if TYPE_CHECKING:
-    from runledger.core.outcomes import Outcome
+    from runledger.domain.outcomes import Outcome
     from tests.integration.conftest import Load
     from tests.integration.faults import Faults
     from tests.integration.scene import Scene

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from runledger.adapters.secrets import CACHE_SECONDS, REREAD_SECONDS
-from runledger.core.rotation import FINISH_SECONDS, names
-from runledger.core.tokens import SIGNS_AFTER_SECONDS, KeyRing
+from runledger.domain.rotation import FINISH_SECONDS, names
+from runledger.domain.tokens import SIGNS_AFTER_SECONDS, KeyRing
 from tests.integration import faults as kinds
 from tests.integration.rotation import STEPS, Rotation
 from tests.integration.spellings import assert_nowhere

@@ -9,10 +9,10 @@ from urllib.parse import quote
 
 import pytest
 
-from runledger.core import tokens, verification
-from runledger.core.settling import Facts
-from runledger.core.times import iso
-from runledger.core.unconfirmed import claim_of, kept_about
+from runledger.domain import tokens, verification
+from runledger.domain.settling import Facts
+from runledger.domain.times import iso
+from runledger.domain.unconfirmed import claim_of, kept_about
 from tests.integration import faults as kinds
 from tests.integration.langgraph_double import Told
 from tests.integration.spellings import assert_nowhere, percent_encoded

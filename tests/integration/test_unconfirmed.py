@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from runledger.core import run_states, unconfirmed
-from runledger.core.ledger import LEASE_SECONDS
+from runledger.domain import run_states, unconfirmed
+from runledger.domain.ledger import LEASE_SECONDS
 from tests.integration.langgraph_double import Told
 from tests.integration.listener import Listener, listen
 from tests.integration.support import NOW, claim, delivery, marks, new_id

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from runledger.core.times import iso
-from runledger.core.unconfirmed import kept_about
+from runledger.domain.times import iso
+from runledger.domain.unconfirmed import kept_about
 from tests.integration.support import LATER, NOW, claim, delivery, new_id, record_launch
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ import pytest
 from moto.dynamodb.models import DynamoDBBackend
 
 from runledger.adapters.gateway import Request
-from runledger.core.unconfirmed import MAX_OF_LAUNCH, kept_about, kept_of
+from runledger.domain.unconfirmed import MAX_OF_LAUNCH, kept_about, kept_of
 from tests.integration.support import CHECK, NOW, SOURCE, claim, delivery, new_id, record_launch
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ import pytest
 
 from runledger.adapters.aws import CALL_SECONDS
 from runledger.adapters.secrets import CACHE_SECONDS, REREAD_SECONDS, STALE_SECONDS
-from runledger.core.unconfirmed import kept_about
+from runledger.domain.unconfirmed import kept_about
 from tests.integration import faults as kinds
 from tests.integration.support import LATER, NOW, claim, delivery, new_id, record_launch, stand_still
 from tests.integration.test_webhook_tokens import forged

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from runledger.core.ledger import shard
+from runledger.domain.ledger import shard
 from tests.integration.support import CHECK, NOW, delivery, new_id, record_launch
 
 if TYPE_CHECKING:

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from runledger.adapters.secrets import CACHE_SECONDS, REREAD_SECONDS
-from runledger.core import run_states, tokens
-from runledger.core.ledger import shard
-from runledger.core.unconfirmed import claim_of
+from runledger.domain import run_states, tokens
+from runledger.domain.ledger import shard
+from runledger.domain.unconfirmed import claim_of
 from tests.integration.spellings import percent_encoded
 from tests.integration.support import CHECK, LATER, NOW, SOURCE, claim, delivery, new_id, record_launch, stand_still
 

@@ -10,8 +10,8 @@ import pytest
 
 from local import event, keys, running
 from local.stack import Stack
-from runledger.core.rotation import names
-from runledger.core.tokens import KeyRing
+from runledger.domain.rotation import names
+from runledger.domain.tokens import KeyRing
 from tests.integration.state_machines import wait_for_token
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ import pytest
 from rich.console import Console
 
 from local import ledger
-from runledger.core.listings import OUTCOMES
+from runledger.domain.listings import OUTCOMES
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -18,7 +18,7 @@ from local import event, resources
 from local.servers import free_port
 from local.stack import Stack
 from local.template import ROOT
-from runledger.core.tokens import KeyRing
+from runledger.domain.tokens import KeyRing
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from runledger.core import answer_states
-from runledger.core.ledger import FIRST_CHECK_SECONDS, LEASE_SECONDS, shard
+from runledger.domain import answer_states
+from runledger.domain.ledger import FIRST_CHECK_SECONDS, LEASE_SECONDS, shard
 
 if TYPE_CHECKING:
-    from runledger.core.ledger import Update
+    from runledger.domain.ledger import Update
 
 RUN = "01a201d6-a0dc-7321-8df4-30b90bcfb9f8"
 NOW, NOW_TEXT, SECOND = 1_795_327_172.75, "2026-11-22T05:59:32.750000Z", 1_795_327_172

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from runledger.core.answers import Answer, answer_in_progress, not_waiting
-from runledger.core.answers import parse_answer as parse
-from runledger.core.problems import Problem
+from runledger.domain.answers import Answer, answer_in_progress, not_waiting
+from runledger.domain.answers import parse_answer as parse
+from runledger.domain.problems import Problem
 
 FIRST, SECOND = "0099f6cf9a2de1817322d5c959ce5320", "34c35112dab8926dd2e2393cba37e3bf"
 NONE, ONE = "[]", json.dumps([{"id": FIRST, "value": {"question": "Shall I go on?"}}])

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runledger.core.body_text import MAX_BYTES, body_text
+from runledger.domain.body_text import MAX_BYTES, body_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable

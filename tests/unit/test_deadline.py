@@ -9,7 +9,7 @@ import pytest
 
 from runledger.adapters import deadline
 from runledger.adapters.aws import CALL_SECONDS
-from runledger.core.problems import Problem
+from runledger.domain.problems import Problem
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from runledger.core.deliveries import (
+from runledger.domain.deliveries import (
     Delivery,
     NotADeliveryError,
     Trimmed,
@@ -15,7 +15,7 @@ from runledger.core.deliveries import (
     parse_delivery,
     payload_of,
 )
-from runledger.core.json_text import MAX_METADATA_BYTES
+from runledger.domain.json_text import MAX_METADATA_BYTES
 
 TOKEN = "t" * 40
 RUN = "01a201d6-a0dc-7321-8df4-30b90bcfb9f8"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from runledger.core.deployments import is_url, no_key, normalised
+from runledger.domain.deployments import is_url, no_key, normalised
 
 
 @pytest.mark.parametrize(

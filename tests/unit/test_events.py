@@ -10,10 +10,10 @@ import pytest
 from jsonschema import Draft202012Validator, FormatChecker
 
 from local.template import ROOT
-from runledger.core.events import CORRECTED, detail_type, events_of, is_told
-from runledger.core.json_text import MAX_METADATA_BYTES
-from runledger.core.outcomes import Outcome
-from runledger.core.questions import MAX_BYTES
+from runledger.domain.events import CORRECTED, detail_type, events_of, is_told
+from runledger.domain.json_text import MAX_METADATA_BYTES
+from runledger.domain.outcomes import Outcome
+from runledger.domain.questions import MAX_BYTES
 
 SCHEMAS = json.loads((ROOT / "events" / "schemas" / "run-events.json").read_text())
 TOLD = [outcome for outcome in get_args(Outcome) if is_told(outcome)]

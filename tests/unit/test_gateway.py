@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from runledger.adapters import telemetry
 from runledger.adapters.gateway import Answer, Request, serve
-from runledger.core.problems import FieldError, Problem, invalid_request, unavailable
+from runledger.domain.problems import FieldError, Problem, invalid_request, unavailable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -2,7 +2,7 @@
 
 import pytest
 
-from runledger.core.headers import MAX_WAIT_SECONDS, has_already, wait_seconds
+from runledger.domain.headers import MAX_WAIT_SECONDS, has_already, wait_seconds
 
 
 @pytest.mark.parametrize(

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runledger.core.deliveries import Delivery, parse_delivery
-from runledger.core.json_text import MAX_METADATA_BYTES, Number, clean, metadata_of, text_within
-from runledger.core.launches import parse_launch
+from runledger.domain.deliveries import Delivery, parse_delivery
+from runledger.domain.json_text import MAX_METADATA_BYTES, Number, clean, metadata_of, text_within
+from runledger.domain.launches import parse_launch
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from runledger.adapters.secrets import CACHE_SECONDS
-from runledger.core.tokens import SIGNS_AFTER_SECONDS, KeyRing, KeyRingUnusableError
+from runledger.domain.tokens import SIGNS_AFTER_SECONDS, KeyRing, KeyRingUnusableError
 
 KEY, OTHER = "A" * 64, "b-_9" * 8
 

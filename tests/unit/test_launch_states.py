@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from runledger.core import launch_states
-from runledger.core.launch_states import Launch
-from runledger.core.ledger import FIRST_CHECK_SECONDS, LEASE_SECONDS, shard
+from runledger.domain import launch_states
+from runledger.domain.launch_states import Launch
+from runledger.domain.ledger import FIRST_CHECK_SECONDS, LEASE_SECONDS, shard
 
 if TYPE_CHECKING:
-    from runledger.core.ledger import Update
+    from runledger.domain.ledger import Update
 
 LAUNCH, RUN, THREAD = "6f1c7c0e-3c4b-4a53-9a57-0d3f8f1f6a10", "01a201d6-a0dc-7321-8df4-30b90bcfb9f8", "thread"
 NOW, NOW_TEXT, SECOND = 1_795_327_172.75, "2026-11-22T05:59:32.750000Z", 1_795_327_172

@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from runledger.core.launch_fields import MAX_AFTER_SECONDS, STREAM_MODES
-from runledger.core.launches import RESERVED, LaunchRequest, launch_id_after, launch_id_of
-from runledger.core.launches import parse_launch as parse
-from runledger.core.problems import MAX_ERRORS, MAX_POINTER, Problem
-from runledger.core.requests import MAX_BODY_BYTES, unknown_members
+from runledger.domain.launch_fields import MAX_AFTER_SECONDS, STREAM_MODES
+from runledger.domain.launches import RESERVED, LaunchRequest, launch_id_after, launch_id_of
+from runledger.domain.launches import parse_launch as parse
+from runledger.domain.problems import MAX_ERRORS, MAX_POINTER, Problem
+from runledger.domain.requests import MAX_BODY_BYTES, unknown_members
 
 ID = "6f1c7c0e-3c4b-4a53-9a57-0d3f8f1f6a10"
 LEAST = {"assistant_id": "agent", "input": {}}

@@ -13,10 +13,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from runledger.core.ledger import SHARDS, shard
-from runledger.core.listings import Listing, Position, page, parse_listing
-from runledger.core.problems import Problem
-from runledger.core.times import iso
+from runledger.domain.ledger import SHARDS, shard
+from runledger.domain.listings import Listing, Position, page, parse_listing
+from runledger.domain.problems import Problem
+from runledger.domain.times import iso
 
 THREAD = "01a201d6-a0d1-70a4-a07d-24d5b1a571e8"
 NOW = 1_795_327_200.0

@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from runledger.core.launches import parse_launch
-from runledger.core.ledger import LEASE_SECONDS
-from runledger.core.messages import letter_of, parse_message, wait_seconds
-from runledger.core.problems import Problem
-from runledger.core.requests import MAX_BODY_BYTES
+from runledger.domain.launches import parse_launch
+from runledger.domain.ledger import LEASE_SECONDS
+from runledger.domain.messages import letter_of, parse_message, wait_seconds
+from runledger.domain.problems import Problem
+from runledger.domain.requests import MAX_BODY_BYTES
 
 MESSAGE = "059f36b4-87a3-44ab-83d2-661975830a7d"
 BODY: dict[str, Any] = {"assistant_id": "agent", "input": {"n": 0.1}}

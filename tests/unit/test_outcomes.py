@@ -2,8 +2,8 @@
 
 import pytest
 
-from runledger.core.listings import OUTCOMES
-from runledger.core.outcomes import Outcome, is_failure, is_known, outcome_of
+from runledger.domain.listings import OUTCOMES
+from runledger.domain.outcomes import Outcome, is_failure, is_known, outcome_of
 
 
 @pytest.mark.parametrize("temporary", [False, True])

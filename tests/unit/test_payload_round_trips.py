@@ -12,11 +12,11 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from runledger.core.deliveries import Delivery, Trimmed, parse_delivery
+from runledger.domain.deliveries import Delivery, Trimmed, parse_delivery
 from tests.unit.json_text import STRINGS, VALUES, members
 
 if TYPE_CHECKING:
-    from runledger.core.outcomes import Outcome
+    from runledger.domain.outcomes import Outcome
 
 TOKEN = "k0.6f1c7c0e-3c4b-4a53-9a57-0d3f8f1f6a10.1795930000.-_Abcdefghijklmnopqrstuvwxyz0123456789ABCDEF"
 WEBHOOK = f"https://example.org/webhook?token={TOKEN}&x=1"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from runledger.core.problems import MAX_ERRORS, FieldError, Problem, internal, invalid_request, shortened, unavailable
+from runledger.domain.problems import MAX_ERRORS, FieldError, Problem, internal, invalid_request, shortened, unavailable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

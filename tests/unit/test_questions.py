@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runledger.core.questions import MAX_BYTES, open_questions, shown
+from runledger.domain.questions import MAX_BYTES, open_questions, shown
 
 ONCE = {"id": "t1", "interrupts": [{"id": "once", "value": "Once?"}], "result": {"said": ["yes"]}}
 TWICE = {"id": "t2", "interrupts": [{"id": "second", "value": "And then?"}], "result": None}

@@ -15,7 +15,7 @@ from runledger_langgraph.origin import words as said
 from runledger_langgraph.refusals import explain, fault, may_have_been_done, refusal, timed_out
 
 if TYPE_CHECKING:
-    from runledger.core.problems import Problem
+    from runledger.domain.problems import Problem
 
 LANGGRAPH = LangGraph("https://x.org")
 

@@ -11,8 +11,8 @@ from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from runledger.adapters.secrets import CACHE_SECONDS, STALE_SECONDS
-from runledger.core.launch_fields import MAX_AFTER_SECONDS
-from runledger.core.rotation import (
+from runledger.domain.launch_fields import MAX_AFTER_SECONDS
+from runledger.domain.rotation import (
     FINISH_SECONDS,
     MARGIN_SECONDS,
     MAX_BYTES,
@@ -25,7 +25,7 @@ from runledger.core.rotation import (
     rotated,
     shared_with,
 )
-from runledger.core.tokens import SIGNS_AFTER_SECONDS, Grant, KeyRing, UnknownKeyError, created_at, sign, verify
+from runledger.domain.tokens import SIGNS_AFTER_SECONDS, Grant, KeyRing, UnknownKeyError, created_at, sign, verify
 
 NOW, WEEK = 1_795_000_000, 7 * 24 * 3600
 LONGEST = MAX_AFTER_SECONDS + WEEK  # how long a token can be good

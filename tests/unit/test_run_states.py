@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from runledger.core import run_states
-from runledger.core.deliveries import Delivery, Payload
-from runledger.core.ledger import FIRST_CHECK_SECONDS, Placed, shard
-from runledger.core.run_states import MISSED_SECONDS, conflicts, is_missed_for_good
-from runledger.core.settling import Seen
+from runledger.domain import run_states
+from runledger.domain.deliveries import Delivery, Payload
+from runledger.domain.ledger import FIRST_CHECK_SECONDS, Placed, shard
+from runledger.domain.run_states import MISSED_SECONDS, conflicts, is_missed_for_good
+from runledger.domain.settling import Seen
 
 if TYPE_CHECKING:
-    from runledger.core.ledger import Update
-    from runledger.core.outcomes import Outcome
+    from runledger.domain.ledger import Update
+    from runledger.domain.outcomes import Outcome
 
 LAUNCH, RUN, THREAD = "6f1c7c0e-3c4b-4a53-9a57-0d3f8f1f6a10", "01a201d6-a0dc-7321-8df4-30b90bcfb9f8", "thread"
 NOW, NOW_TEXT, SECOND = 1_795_327_172.75, "2026-11-22T05:59:32.750000Z", 1_795_327_172

@@ -19,8 +19,8 @@ from runledger.adapters.secrets import (
     api_keys,
     key_ring,
 )
-from runledger.core.deployments import ApiKeys
-from runledger.core.problems import Problem
+from runledger.domain.deployments import ApiKeys
+from runledger.domain.problems import Problem
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from runledger.core.settling import Seen, seen
+from runledger.domain.settling import Seen, seen
 
 UPDATED = "2026-11-22T05:59:33.654899+00:00"
 ASKS = [{"id": "t1", "interrupts": [{"id": "i1", "value": {"q": 1}, "ns": ["x"]}, {"id": "i2", "value": None}]}]

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runledger.core.strict_json import MAX_DEPTH, InvalidJsonError, Json, escape, parse
+from runledger.domain.strict_json import MAX_DEPTH, InvalidJsonError, Json, escape, parse
 from tests.unit.json_text import VALUES
 
 _PASSED_ON = st.recursive(

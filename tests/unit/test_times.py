@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runledger.core.times import iso, normalised
+from runledger.domain.times import iso, normalised
 
 # Whole minutes, as ISO 8601 has them: Python itself drops an offset of less than a second.
 _OFFSETS = st.integers(-23 * 60, 23 * 60).map(lambda minutes: timezone(timedelta(minutes=minutes)))

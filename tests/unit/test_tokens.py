@@ -10,7 +10,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from runledger.core.tokens import Grant, KeyRing, TokenRefusedError, UnknownKeyError, sign, verify
+from runledger.domain.tokens import Grant, KeyRing, TokenRefusedError, UnknownKeyError, sign, verify
 
 LAUNCH, OTHER_LAUNCH = "6f1c7c0e-3c4b-4a53-9a57-0d3f8f1f6a10", "0a1b2c3d-3c4b-4a53-9a57-0d3f8f1f6a10"
 NOW, EXPIRY = 1_795_327_172.5, 1_795_930_000

@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from runledger.core import unconfirmed
-from runledger.core.deliveries import Delivery
-from runledger.core.json_text import MAX_METADATA_BYTES
-from runledger.core.ledger import FIRST_CHECK_SECONDS, shard
-from runledger.core.unconfirmed import INLINE_BYTES, MAX_OF_LAUNCH, Kept, claim_of, kept_about, kept_name, kept_of
+from runledger.domain import unconfirmed
+from runledger.domain.deliveries import Delivery
+from runledger.domain.json_text import MAX_METADATA_BYTES
+from runledger.domain.ledger import FIRST_CHECK_SECONDS, shard
+from runledger.domain.unconfirmed import INLINE_BYTES, MAX_OF_LAUNCH, Kept, claim_of, kept_about, kept_name, kept_of
 from tests.unit.test_run_states import BARE, DELIVERY, INLINE, LAUNCH, NOW, NOW_TEXT, RUN, SECOND, SPILLED, due_in
 
 if TYPE_CHECKING:
-    from runledger.core.ledger import Placed
+    from runledger.domain.ledger import Placed
 
 NAME = "kept_about_01a201d6_a0dc_7321_8df4_30b90bcfb9f8"
 OTHER = "01a201d6-a0dc-7321-8df4-30b90bcfb9f9"

@@ -11,15 +11,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from runledger.adapters.tables import request
-from runledger.core import answer_states, launch_states, run_states, unconfirmed, verification
-from runledger.core.deliveries import Delivery, Payload
-from runledger.core.launch_states import Launch
-from runledger.core.ledger import Placed, Update
-from runledger.core.settling import Facts, Seen
-from runledger.core.unconfirmed import Kept
+from runledger.domain import answer_states, launch_states, run_states, unconfirmed, verification
+from runledger.domain.deliveries import Delivery, Payload
+from runledger.domain.launch_states import Launch
+from runledger.domain.ledger import Placed, Update
+from runledger.domain.settling import Facts, Seen
+from runledger.domain.unconfirmed import Kept
 
 if TYPE_CHECKING:
-    from runledger.core.outcomes import Outcome
+    from runledger.domain.outcomes import Outcome
 
 LAUNCH, RUN, NOW = "6f1c7c0e-3c4b-4a53-9a57-0d3f8f1f6a10", "01a201d6-a0dc-7321-8df4-30b90bcfb9f8", 1_795_327_172.75
 TIME = "2026-11-22T05:59:32.750000Z"

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from runledger.core import verification
-from runledger.core.ledger import FIRST_CHECK_SECONDS
-from runledger.core.settling import Facts, Seen
-from runledger.core.unconfirmed import Kept
-from runledger.core.verification import is_doubtful
+from runledger.domain import verification
+from runledger.domain.ledger import FIRST_CHECK_SECONDS
+from runledger.domain.settling import Facts, Seen
+from runledger.domain.unconfirmed import Kept
+from runledger.domain.verification import is_doubtful
 from tests.unit.test_run_states import (
     BARE,
     CLAIM,
@@ -38,7 +38,7 @@ from tests.unit.test_run_states import (
 )
 
 if TYPE_CHECKING:
-    from runledger.core.outcomes import Outcome
+    from runledger.domain.outcomes import Outcome
 
 ONE = Kept(DELIVERY, INLINE, SECOND - 600, disputed=False)
 SINCE = "2026-11-22T05:49:32.000000Z"

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from runledger.core import views
+from runledger.domain import views
 
 RUN: dict[str, Any] = {
     "run_id": "01a201d6-a0d4-71ed-b1cb-bd7f037d2e51",

@@ -12,11 +12,11 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from runledger.adapters import telemetry
-from runledger.core import answer_states
-from runledger.core.answers import answered_otherwise, not_waiting
-from runledger.core.launches import RESERVED, LaunchRequest
-from runledger.core.problems import Problem
-from runledger.core.settling import ANSWER_DIGEST, ANSWERS
+from runledger.domain import answer_states
+from runledger.domain.answers import answered_otherwise, not_waiting
+from runledger.domain.launches import RESERVED, LaunchRequest
+from runledger.domain.problems import Problem
+from runledger.domain.settling import ANSWER_DIGEST, ANSWERS
 from runledger_langgraph.inspection import MovedOn
 from runledger_langgraph.launcher import SPARE_SECONDS
 from runledger_langgraph.runs import NotStartedError, Start, Started, UnknownError, start_run
@@ -25,8 +25,8 @@ from runledger_langgraph.waiting import as_it_waits, launch_of, move_on, not_hel
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from runledger.core.answers import Answer
-    from runledger.core.strict_json import Json
+    from runledger.domain.answers import Answer
+    from runledger.domain.strict_json import Json
     from runledger_langgraph.launcher import Launcher
 
 _SET_BY_LANGGRAPH = ("created_by", "graph_id", "assistant_id")  # in the metadata of every run

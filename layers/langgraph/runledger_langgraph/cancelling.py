@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 from langgraph_sdk.errors import ConflictError, NotFoundError
 
 from runledger.adapters import telemetry
-from runledger.core import answer_states, run_states
-from runledger.core.problems import Problem
+from runledger.domain import answer_states, run_states
+from runledger.domain.problems import Problem
 from runledger_langgraph.inspection import MovedOn
 from runledger_langgraph.waiting import as_it_waits, move_on, not_held
 

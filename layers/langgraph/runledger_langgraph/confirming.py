@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 from langgraph_sdk.errors import NotFoundError
 
 from runledger.adapters import telemetry
-from runledger.core import launch_states, run_states, unconfirmed, verification
-from runledger.core.launches import LEDGER
-from runledger.core.settling import ANSWERS, NONCE, STILL, Facts, Seen, facts_of, unsettled
+from runledger.domain import launch_states, run_states, unconfirmed, verification
+from runledger.domain.launches import LEDGER
+from runledger.domain.settling import ANSWERS, NONCE, STILL, Facts, Seen, facts_of, unsettled
 from runledger_langgraph.checkpoints import TooLargeError, UnreadableError
 from runledger_langgraph.inspection import Ended, Gone, Running, look
 
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 
     from runledger.adapters.bucket import Bucket
     from runledger.adapters.tables import Table
-    from runledger.core.launch_states import Launch
-    from runledger.core.unconfirmed import Kept
+    from runledger.domain.launch_states import Launch
+    from runledger.domain.unconfirmed import Kept
     from runledger_langgraph.launcher import Launcher
 
 _LOOKS = run_states.MISSES  # at least, before a run that LangGraph does not know is given up

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from runledger.core.deployments import NoKeyError, insecure, no_key, normalised
+from runledger.domain.deployments import NoKeyError, insecure, no_key, normalised
 from runledger_langgraph.client import LangGraph
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from runledger.adapters.secrets import Secret
     from runledger.adapters.tables import Table
-    from runledger.core.deployments import ApiKeys
+    from runledger.domain.deployments import ApiKeys
 
 
 @dataclass(frozen=True)

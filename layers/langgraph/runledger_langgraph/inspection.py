@@ -14,7 +14,7 @@ from uuid import UUID
 import orjson
 from langgraph_sdk.errors import NotFoundError, PermissionDeniedError, UnprocessableEntityError
 
-from runledger.core.settling import ANSWERS, NONCE, STILL, Seen, seen, unread, unsettled
+from runledger.domain.settling import ANSWERS, NONCE, STILL, Seen, seen, unread, unsettled
 from runledger_langgraph.checkpoints import (
     MAX_BYTES,
     TooLargeError,

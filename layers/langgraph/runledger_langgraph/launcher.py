@@ -16,11 +16,11 @@ from typing import TYPE_CHECKING, Any
 from langgraph_sdk.errors import ConflictError, NotFoundError
 
 from runledger.adapters import telemetry
-from runledger.core import launch_states, run_states, tokens
-from runledger.core.launches import parse_launch
-from runledger.core.problems import Problem, unavailable
-from runledger.core.settling import STILL
-from runledger.core.unconfirmed import kept_about
+from runledger.domain import launch_states, run_states, tokens
+from runledger.domain.launches import parse_launch
+from runledger.domain.problems import Problem, unavailable
+from runledger.domain.settling import STILL
+from runledger.domain.unconfirmed import kept_about
 from runledger_langgraph.confirming import record_kept, resolve
 from runledger_langgraph.deployments import url_of
 from runledger_langgraph.inspection import runs_of_launch
@@ -37,9 +37,9 @@ if TYPE_CHECKING:
     from runledger.adapters.recorder import Recorder
     from runledger.adapters.secrets import Secret
     from runledger.adapters.tables import Table
-    from runledger.core.launch_states import Launch
-    from runledger.core.launches import LaunchRequest
-    from runledger.core.tokens import KeyRing
+    from runledger.domain.launch_states import Launch
+    from runledger.domain.launches import LaunchRequest
+    from runledger.domain.tokens import KeyRing
     from runledger_langgraph.client import LangGraph
     from runledger_langgraph.deployments import ApiKey, Deployments
 

@@ -8,14 +8,14 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from runledger.adapters import telemetry
-from runledger.core import launch_states
-from runledger.core.deployments import NoKeyError
-from runledger.core.launch_states import Launch
-from runledger.core.problems import Problem
+from runledger.domain import launch_states
+from runledger.domain.deployments import NoKeyError
+from runledger.domain.launch_states import Launch
+from runledger.domain.problems import Problem
 from runledger_langgraph.launcher import TakenError
 
 if TYPE_CHECKING:
-    from runledger.core.launches import LaunchRequest
+    from runledger.domain.launches import LaunchRequest
     from runledger_langgraph.launcher import Launcher
 
 _INLINE_REQUEST_BYTES = 8_192  # larger requests go to the bucket: a launch is written twice, and billed by its size

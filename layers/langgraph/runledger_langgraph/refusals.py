@@ -18,11 +18,11 @@ from typing import TYPE_CHECKING
 
 import httpx
 
-from runledger.core.problems import FieldError, Problem
+from runledger.domain.problems import FieldError, Problem
 from runledger_langgraph.origin import NotFromLangGraphError, words
 
 if TYPE_CHECKING:
-    from runledger.core.problems import About
+    from runledger.domain.problems import About
     from runledger_langgraph.client import LangGraph
 
 # What a call and the reading of its answer can raise: a refusal, no connection, no answer in time, an answer of another

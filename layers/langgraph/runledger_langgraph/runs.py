@@ -6,9 +6,9 @@ import asyncio
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from runledger.core.fields import UUID
-from runledger.core.launches import LEDGER
-from runledger.core.settling import ANSWER_DIGEST, ANSWERS, NONCE
+from runledger.domain.fields import UUID
+from runledger.domain.launches import LEDGER
+from runledger.domain.settling import ANSWER_DIGEST, ANSWERS, NONCE
 from runledger_langgraph.refusals import ERRORS, explain, may_have_been_done
 
 if TYPE_CHECKING:
@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from langgraph_sdk.client import LangGraphClient
     from langgraph_sdk.schema import StreamPart
 
-    from runledger.core.launches import LaunchRequest
-    from runledger.core.problems import Problem
+    from runledger.domain.launches import LaunchRequest
+    from runledger.domain.problems import Problem
     from runledger_langgraph.client import LangGraph
 
 # Every run inherits its thread's metadata, those of other clients too: `launch_id` there would claim them all.

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 from langgraph_sdk.errors import NotFoundError
 
-from runledger.core import answer_states, launch_states
-from runledger.core.answers import answer_in_progress
-from runledger.core.json_text import metadata_of
-from runledger.core.launches import launch_id_after
-from runledger.core.problems import Problem
-from runledger.core.settling import ANSWER_DIGEST
-from runledger.core.unconfirmed import kept_about
+from runledger.domain import answer_states, launch_states
+from runledger.domain.answers import answer_in_progress
+from runledger.domain.json_text import metadata_of
+from runledger.domain.launches import launch_id_after
+from runledger.domain.problems import Problem
+from runledger.domain.settling import ANSWER_DIGEST
+from runledger.domain.unconfirmed import kept_about
 from runledger_langgraph.confirming import record_kept
 from runledger_langgraph.inspection import Gone, MovedOn, Running, look_waiting
 from runledger_langgraph.launcher import started_as

@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING
 from botocore.exceptions import BotoCoreError, ClientError
 
 from runledger.adapters import aws, deadline
-from runledger.core.deliveries import payload_of
-from runledger.core.ledger import Placed, payload_key, questions_key, request_key
-from runledger.core.problems import unavailable
+from runledger.domain.deliveries import payload_of
+from runledger.domain.ledger import Placed, payload_key, questions_key, request_key
+from runledger.domain.problems import unavailable
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
-    from runledger.core.deliveries import Payload
+    from runledger.domain.deliveries import Payload
 
 LINK_SECONDS = 300
 

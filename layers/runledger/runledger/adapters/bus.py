@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 from botocore.exceptions import BotoCoreError, ClientError
 
 from runledger.adapters import deadline
-from runledger.core.events import SOURCE
-from runledger.core.problems import unavailable
+from runledger.domain.events import SOURCE
+from runledger.domain.problems import unavailable
 
 if TYPE_CHECKING:
     from mypy_boto3_events import EventBridgeClient
     from mypy_boto3_events.type_defs import PutEventsRequestEntryTypeDef
 
-    from runledger.core.events import Event
+    from runledger.domain.events import Event
 
 
 class Bus:

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from runledger.adapters import telemetry
-from runledger.core import launch_states
-from runledger.core.callbacks import MAX_OUTPUT_BYTES, Report, is_over, refusal_of, removal_of, report_of
-from runledger.core.problems import Problem
+from runledger.domain import launch_states
+from runledger.domain.callbacks import MAX_OUTPUT_BYTES, Report, is_over, refusal_of, removal_of, report_of
+from runledger.domain.problems import Problem
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -11,7 +11,7 @@ import time
 from typing import TYPE_CHECKING
 
 from runledger.adapters.aws import CALL_SECONDS
-from runledger.core.problems import unavailable
+from runledger.domain.problems import unavailable
 
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.typing import LambdaContext

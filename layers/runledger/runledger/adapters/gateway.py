@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from runledger.adapters import telemetry
-from runledger.core.fields import UUID
-from runledger.core.problems import FieldError, Problem, internal, invalid_request, unknown
+from runledger.domain.fields import UUID
+from runledger.domain.problems import FieldError, Problem, internal, invalid_request, unknown
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

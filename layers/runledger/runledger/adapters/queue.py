@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import BotoCoreError, ClientError
 
 from runledger.adapters import aws, deadline, telemetry
-from runledger.core.problems import unavailable
-from runledger.core.requests import MAX_MESSAGE_BYTES
+from runledger.domain.problems import unavailable
+from runledger.domain.requests import MAX_MESSAGE_BYTES
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient

@@ -7,16 +7,16 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from runledger.adapters import telemetry
-from runledger.core import run_states, verification
-from runledger.core.problems import Problem
+from runledger.domain import run_states, verification
+from runledger.domain.problems import Problem
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from runledger.adapters.bucket import Bucket
     from runledger.adapters.tables import Table
-    from runledger.core.deliveries import Delivery
-    from runledger.core.ledger import Placed
+    from runledger.domain.deliveries import Delivery
+    from runledger.domain.ledger import Placed
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 from botocore.exceptions import BotoCoreError, ClientError
 
 from runledger.adapters import telemetry
-from runledger.core.deployments import ApiKeys, is_url, normalised
-from runledger.core.problems import Problem, unavailable
-from runledger.core.tokens import KeyRing, KeyRingUnusableError
+from runledger.domain.deployments import ApiKeys, is_url, normalised
+from runledger.domain.problems import Problem, unavailable
+from runledger.domain.tokens import KeyRing, KeyRingUnusableError
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from runledger.core.deployments import is_url
-from runledger.core.sources import parse_networks
+from runledger.domain.allowed_networks import parse_networks
+from runledger.domain.deployments import is_url
 
 if TYPE_CHECKING:
-    from runledger.core.sources import Network
+    from runledger.domain.allowed_networks import Network
 
 
 class SettingError(Exception):

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 from botocore.exceptions import BotoCoreError, ClientError
 
 from runledger.adapters import aws, deadline
-from runledger.core.problems import unavailable
+from runledger.domain.problems import unavailable
 
 if TYPE_CHECKING:
     from mypy_boto3_stepfunctions import SFNClient
 
-    from runledger.core.callbacks import Report
+    from runledger.domain.callbacks import Report
 
 _NEVER = (  # by this token nobody can be told, now or later
     *("TaskTimedOut", "TaskDoesNotExist", "InvalidToken"),

@@ -9,15 +9,15 @@ from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
 from botocore.exceptions import BotoCoreError, ClientError
 
 from runledger.adapters import deadline
-from runledger.core.problems import unavailable
+from runledger.domain.problems import unavailable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from mypy_boto3_dynamodb import DynamoDBClient
 
-    from runledger.core.ledger import Update
-    from runledger.core.listings import Position
+    from runledger.domain.ledger import Update
+    from runledger.domain.listings import Position
 
 _PAGE = 100
 _NAME = re.compile(r"#(\w+)")

@@ -12,12 +12,12 @@ from aws_lambda_powertools import Logger, Metrics, single_metric
 from aws_lambda_powertools.metrics import MetricUnit
 
 from runledger.adapters import deadline
-from runledger.core.outcomes import is_failure
+from runledger.domain.outcomes import is_failure
 
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.typing import LambdaContext
 
-    from runledger.core.problems import Problem
+    from runledger.domain.problems import Problem
 
 logger = Logger()
 metrics = Metrics()

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from runledger.adapters import telemetry
-from runledger.core import run_states
-from runledger.core.callbacks import is_over
-from runledger.core.events import events_of
-from runledger.core.verification import is_doubtful
+from runledger.domain import run_states
+from runledger.domain.callbacks import is_over
+from runledger.domain.events import events_of
+from runledger.domain.verification import is_doubtful
 
 if TYPE_CHECKING:
     from runledger.adapters.bus import Bus

@@ -16,14 +16,14 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from runledger.adapters import deadline
 from runledger.adapters.secrets import key_ring
-from runledger.core.problems import Problem, unavailable
+from runledger.domain.problems import Problem, unavailable
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from mypy_boto3_secretsmanager import SecretsManagerClient
 
-    from runledger.core.tokens import KeyRing
+    from runledger.domain.tokens import KeyRing
 
 CURRENT, PENDING = "AWSCURRENT", "AWSPENDING"
 _KEY_BYTES = 48  # 64 letters, digits, '_' and '-'

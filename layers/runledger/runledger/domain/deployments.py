@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from runledger.core.problems import Problem
+from runledger.domain.problems import Problem
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

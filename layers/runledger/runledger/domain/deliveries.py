@@ -7,10 +7,10 @@ import json
 import re
 from dataclasses import dataclass, field
 
-from runledger.core.body_text import body_text
-from runledger.core.json_text import Number, clean, metadata_of, text_within
-from runledger.core.outcomes import Outcome, outcome_of
-from runledger.core.times import normalised
+from runledger.domain.body_text import body_text
+from runledger.domain.json_text import Number, clean, metadata_of, text_within
+from runledger.domain.outcomes import Outcome, outcome_of
+from runledger.domain.times import normalised
 
 _UUID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}", re.ASCII)
 _SPACE = " \t\n\r"  # JSON's

@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from runledger.core import views
-from runledger.core.events import detail_type
-from runledger.core.json_text import members_of, object_of
-from runledger.core.run_states import OPEN
-from runledger.core.verification import is_doubtful
+from runledger.domain import views
+from runledger.domain.events import detail_type
+from runledger.domain.json_text import members_of, object_of
+from runledger.domain.run_states import OPEN
+from runledger.domain.verification import is_doubtful
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -39,17 +39,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from runledger.core.events import is_told
-from runledger.core.ledger import FIRST_CHECK_SECONDS, NOT_DUE, Placed, Update, Value, due, shard
-from runledger.core.outcomes import is_known
-from runledger.core.times import iso
+from runledger.domain.events import is_told
+from runledger.domain.ledger import FIRST_CHECK_SECONDS, NOT_DUE, Placed, Update, Value, due, shard
+from runledger.domain.outcomes import is_known
+from runledger.domain.times import iso
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from runledger.core.deliveries import Delivery
-    from runledger.core.outcomes import Outcome
-    from runledger.core.settling import Seen
+    from runledger.domain.deliveries import Delivery
+    from runledger.domain.outcomes import Outcome
+    from runledger.domain.settling import Seen
 
 MISSES = 3  # checks that must find nothing before a run is lost
 MISSED_SECONDS = 1800  # and over how long

@@ -10,8 +10,8 @@ import json
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from runledger.core.json_text import members_of, object_of
-from runledger.core.verification import is_doubtful
+from runledger.domain.json_text import members_of, object_of
+from runledger.domain.verification import is_doubtful
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence

@@ -7,12 +7,12 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from runledger.core.fields import ANYTHING, Schema
-from runledger.core.problems import FieldError, Problem, invalid_request
-from runledger.core.requests import json_object, unknown_members
+from runledger.domain.fields import ANYTHING, Schema
+from runledger.domain.problems import FieldError, Problem, invalid_request
+from runledger.domain.requests import json_object, unknown_members
 
 if TYPE_CHECKING:
-    from runledger.core.strict_json import Json
+    from runledger.domain.strict_json import Json
 
 _NAMED = 10  # interrupt ids in one message, at most
 FIELDS = {"resume": ANYTHING}

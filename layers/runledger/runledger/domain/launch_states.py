@@ -27,14 +27,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from runledger.core.ledger import FIRST_CHECK_SECONDS, LEASE_SECONDS, NOT_DUE, Update, Value, due
-from runledger.core.times import iso
-from runledger.core.unconfirmed import NONE_KEPT, kept_name, kept_of
+from runledger.domain.ledger import FIRST_CHECK_SECONDS, LEASE_SECONDS, NOT_DUE, Update, Value, due
+from runledger.domain.times import iso
+from runledger.domain.unconfirmed import NONE_KEPT, kept_name, kept_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from runledger.core.unconfirmed import Kept
+    from runledger.domain.unconfirmed import Kept
 
 WATCHES = 3  # looks for a second run on a caller's thread, after a launch was started over there
 

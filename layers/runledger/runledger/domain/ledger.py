@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from runledger.core.deliveries import Payload
+    from runledger.domain.deliveries import Payload
 
 SHARDS = 8
 FIRST_CHECK_SECONDS = 120  # a webhook is normally there long before

@@ -21,9 +21,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from runledger.core.events import CORRECTED, is_told
-from runledger.core.ledger import NOT_DUE, Placed, Update, Value, due
-from runledger.core.run_states import (
+from runledger.domain.events import CORRECTED, is_told
+from runledger.domain.ledger import NOT_DUE, Placed, Update, Value, due
+from runledger.domain.run_states import (
     CLAIM,
     CLAIM_ALONE,
     COUNTS,
@@ -36,16 +36,16 @@ from runledger.core.run_states import (
     of_webhook,
     reached,
 )
-from runledger.core.times import iso
-from runledger.core.unconfirmed import UNCONFIRMED
+from runledger.domain.times import iso
+from runledger.domain.unconfirmed import UNCONFIRMED
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from runledger.core.deliveries import Delivery
-    from runledger.core.outcomes import Outcome
-    from runledger.core.settling import Facts, Seen
-    from runledger.core.unconfirmed import Kept
+    from runledger.domain.deliveries import Delivery
+    from runledger.domain.outcomes import Outcome
+    from runledger.domain.settling import Facts, Seen
+    from runledger.domain.unconfirmed import Kept
 
 _OF_PAYLOAD = ("payload", "payload_key", "payload_bytes", "payload_sha256")
 

@@ -10,7 +10,7 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from runledger.core.json_text import members_of, object_of
+from runledger.domain.json_text import members_of, object_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

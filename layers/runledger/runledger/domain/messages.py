@@ -10,16 +10,16 @@ import json
 import zlib
 from typing import TYPE_CHECKING
 
-from runledger.core.launch_fields import FIELDS
-from runledger.core.launches import IDEMPOTENCY_KEY, MEMBERS, request_of
-from runledger.core.ledger import LEASE_SECONDS
-from runledger.core.problems import FieldError, invalid_request
-from runledger.core.requests import MAX_MESSAGE_BYTES, json_object
+from runledger.domain.launch_fields import FIELDS
+from runledger.domain.launches import IDEMPOTENCY_KEY, MEMBERS, request_of
+from runledger.domain.ledger import LEASE_SECONDS
+from runledger.domain.problems import FieldError, invalid_request
+from runledger.domain.requests import MAX_MESSAGE_BYTES, json_object
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from runledger.core.launches import LaunchRequest
+    from runledger.domain.launches import LaunchRequest
 
 TRY_SECONDS = 6 * 3600  # how long a message is tried, from when it first came: it may have waited for its turn
 _KEY = "idempotency_key"

@@ -7,10 +7,10 @@ import re
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from runledger.core.json_text import clean, metadata_of
-from runledger.core.outcomes import Outcome, outcome_of
-from runledger.core.questions import open_questions, shown
-from runledger.core.times import iso, normalised
+from runledger.domain.json_text import clean, metadata_of
+from runledger.domain.outcomes import Outcome, outcome_of
+from runledger.domain.questions import open_questions, shown
+from runledger.domain.times import iso, normalised
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

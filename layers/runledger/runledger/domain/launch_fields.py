@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from runledger.core.fields import ANYTHING, BOOL, MAP, UUID, Field, one_of, string, whole_number
+from runledger.domain.fields import ANYTHING, BOOL, MAP, UUID, Field, one_of, string, whole_number
 
 if TYPE_CHECKING:
-    from runledger.core.strict_json import Json
+    from runledger.domain.strict_json import Json
 
 MAX_AFTER_SECONDS = 30 * 24 * 3600
 _MAX_NAME = 256

@@ -17,15 +17,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, get_args
 from urllib.parse import parse_qsl
 
-from runledger.core.fields import ANYTHING, Field, one_of
-from runledger.core.ledger import SHARDS
-from runledger.core.outcomes import Outcome
-from runledger.core.problems import FieldError, invalid_request
+from runledger.domain.fields import ANYTHING, Field, one_of
+from runledger.domain.ledger import SHARDS
+from runledger.domain.outcomes import Outcome
+from runledger.domain.problems import FieldError, invalid_request
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from runledger.core.strict_json import Json
+    from runledger.domain.strict_json import Json
 
 DEFAULT_LIMIT, MAX_LIMIT = 20, 100
 _LIMIT = re.compile(r"[1-9]\d?|100", re.ASCII)

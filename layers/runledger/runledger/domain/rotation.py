@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from runledger.core.launch_fields import MAX_AFTER_SECONDS
-from runledger.core.tokens import SIGNS_AFTER_SECONDS, KeyRing, by_age, created_at
+from runledger.domain.launch_fields import MAX_AFTER_SECONDS
+from runledger.domain.tokens import SIGNS_AFTER_SECONDS, KeyRing, by_age, created_at
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

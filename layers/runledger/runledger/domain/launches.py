@@ -8,15 +8,15 @@ import uuid
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from runledger.core.fields import Field, Schema, whole
-from runledger.core.json_text import metadata_of
-from runledger.core.launch_fields import FIELDS
-from runledger.core.problems import FieldError, Problem, invalid_request
-from runledger.core.requests import json_object, unknown_members
-from runledger.core.settling import ANSWER_DIGEST, ANSWERS, NONCE
+from runledger.domain.fields import Field, Schema, whole
+from runledger.domain.json_text import metadata_of
+from runledger.domain.launch_fields import FIELDS
+from runledger.domain.problems import FieldError, Problem, invalid_request
+from runledger.domain.requests import json_object, unknown_members
+from runledger.domain.settling import ANSWER_DIGEST, ANSWERS, NONCE
 
 if TYPE_CHECKING:
-    from runledger.core.strict_json import Json
+    from runledger.domain.strict_json import Json
 
 MEMBERS = "assistant_id and input"  # what a body must have at least
 _MAX_KEY = 255

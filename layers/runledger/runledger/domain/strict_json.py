@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import math
 
-from runledger.core.problems import FieldError
+from runledger.domain.problems import FieldError
 
 MAX_DEPTH = 200  # orjson, which the SDK sends with, stops at 254
 _INT_MIN, _INT_MAX = -(2**63), 2**64 - 1  # what orjson can write

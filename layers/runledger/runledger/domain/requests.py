@@ -5,13 +5,13 @@ from __future__ import annotations
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from runledger.core import strict_json
-from runledger.core.problems import MAX_ERRORS, FieldError, Problem, invalid_request
+from runledger.domain import strict_json
+from runledger.domain.problems import MAX_ERRORS, FieldError, Problem, invalid_request
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
 
-    from runledger.core.strict_json import Json
+    from runledger.domain.strict_json import Json
 
 MAX_MESSAGE_BYTES = 1_048_576  # SQS's own limit, attributes included
 MAX_BODY_BYTES = 4 * 1024 * 1024  # Lambda takes 6 MB of event, in which every quote of the body is escaped

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from runledger.core.sources import is_within, parse_networks
+from runledger.domain.allowed_networks import is_within, parse_networks
 
 OURS = parse_networks("203.0.113.0/24, 2001:db8::/32")
 

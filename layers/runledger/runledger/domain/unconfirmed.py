@@ -24,9 +24,9 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from runledger.core.deliveries import Delivery, Payload
-from runledger.core.ledger import FIRST_CHECK_SECONDS, Placed, Update, due
-from runledger.core.times import iso
+from runledger.domain.deliveries import Delivery, Payload
+from runledger.domain.ledger import FIRST_CHECK_SECONDS, Placed, Update, due
+from runledger.domain.times import iso
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

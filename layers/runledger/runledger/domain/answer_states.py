@@ -18,14 +18,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from runledger.core.ledger import LEASE_SECONDS, Update, Value, due
-from runledger.core.run_states import COUNTS, event, reached
-from runledger.core.times import iso
+from runledger.domain.ledger import LEASE_SECONDS, Update, Value, due
+from runledger.domain.run_states import COUNTS, event, reached
+from runledger.domain.times import iso
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from runledger.core.outcomes import Outcome
+    from runledger.domain.outcomes import Outcome
 
 _ANSWER = ("answer_digest", "answer_holder", "answer_until")
 
