@@ -19,7 +19,7 @@ from samtranslator.yaml_helper import yaml_parse
 
 from local.stream import batches, matches
 from local.template import ROOT, Template
-from runledger.adapters.tables import request
+from runledger.adapters.expressions import request
 from runledger.domain.events import is_told
 from runledger.domain.ledger import LEASE_SECONDS, Update
 from runledger.domain.messages import TRY_SECONDS, wait_seconds
@@ -245,7 +245,7 @@ def test_g8_notify_sees_each_write_that_is_an_event_or_to_be_settled_and_no_othe
         return batches(source, [{"dynamodb": {"NewImage": image, "ApproximateCreationDateTime": written_at}}])
 
     for outcome in outcomes:
-        update = Update(key={"run_id": "a-run"}, condition="", set={"outcome": outcome}, add=event(outcome))
+        update = Update(key={"run_id": "a-run"}, when=(), set={"outcome": outcome}, add=event(outcome))
         written = {
             name.removeprefix(":"): value for name, value in request(update)["ExpressionAttributeValues"].items()
         }

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from moto.dynamodb.models import dynamodb_backends
 from moto.dynamodb.models.dynamo_type import DynamoType, Item
 
-from runledger.adapters.tables import request
+from runledger.adapters.expressions import request
 from runledger.domain import run_states
 from runledger.domain.ledger import SHARDS
 from runledger.domain.times import iso

@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 from runledger.domain import answer_states
+from runledger.domain.conditions import Absent, Equals
 from runledger.domain.ledger import FIRST_CHECK_SECONDS, LEASE_SECONDS, shard
 
 if TYPE_CHECKING:
+    from runledger.domain.conditions import Condition
     from runledger.domain.ledger import Update
 
 RUN = "01a201d6-a0dc-7321-8df4-30b90bcfb9f8"
@@ -18,6 +20,7 @@ WAITS = {"run_id": RUN, "outcome": "awaiting_input"}
 HELD = {**WAITS, "answer_holder": "who", "answer_until": SECOND + 1}
 LOOKED = {"checks", "failures", "misses", "missed_since", "unreadable", "unread_since"}
 ANSWER = {"answer_digest", "answer_holder", "answer_until"}
+STILL_WAITS = Equals("outcome", "awaiting_input")
 
 
 def changes(update: Update) -> dict[str, object]:
@@ -33,26 +36,18 @@ def comes_to(name: str) -> dict[str, object]:
     return {"outcome": name, "outcome_shard": f"{name}#{shard(RUN)}", "updated_at": NOW_TEXT, **due}
 
 
-@pytest.mark.parametrize(
-    ("read", "condition", "given"),
-    [
-        (WAITS, "attribute_not_exists(#answer_holder)", {}),
-        (HELD, "#answer_holder = :was_held_by", {"was_held_by": "who"}),
-    ],
-)
+@pytest.mark.parametrize(("read", "held"), [(WAITS, Absent("answer_holder")), (HELD, Equals("answer_holder", "who"))])
 @pytest.mark.parametrize("nonce", ["me", "first"])
 def test_g2_a_run_is_held_to_be_answered_and_cancelled_as_it_was_read(
-    read: dict[str, object], condition: str, given: dict[str, str], nonce: str
+    read: dict[str, object], held: Condition, nonce: str
 ) -> None:
     """By whom its answer is known is said by the first who holds it."""
     if nonce == "first":
         read = {**read, "answer_nonce": nonce}
     holds, ends = answer_states.answering(read, "digest", "me", NOW), answer_states.cancelled(read, NOW)
-    known = "#answer_nonce = :nonce" if nonce == "first" else "attribute_not_exists(#answer_nonce)"
-    assert ends.condition == f"#outcome = :awaiting_input AND {condition}"
-    assert ends.given == {"awaiting_input": "awaiting_input", **given}
-    assert holds.condition == f"{ends.condition} AND {known}"
-    assert holds.given == {**ends.given, **({"nonce": nonce} if nonce == "first" else {})}
+    assert ends.when == (STILL_WAITS, held)
+    known = Equals("answer_nonce", nonce) if nonce == "first" else Absent("answer_nonce")
+    assert holds.when == (STILL_WAITS, held, known)
     until = SECOND + LEASE_SECONDS
     assert changes(holds) == {
         "answer_digest": "digest",
@@ -76,8 +71,7 @@ def test_g2_who_holds_a_run_does_so_for_a_time() -> None:
 
 def test_g2_only_who_holds_a_run_lets_go_of_it() -> None:
     update = answer_states.unanswered(RUN, "me", NOW)
-    assert update.condition == "#outcome = :awaiting_input AND #answer_holder = :holder"
-    assert update.given == {"awaiting_input": "awaiting_input", "holder": "me"}
+    assert update.when == (STILL_WAITS, Equals("answer_holder", "me"))
     assert changes(update) == {"updated_at": NOW_TEXT}
     assert set(update.remove) == ANSWER
 
@@ -88,7 +82,7 @@ def test_g2_only_who_holds_a_run_lets_go_of_it() -> None:
 )
 def test_g4_only_what_waits_is_answered_or_abandoned(answered_by: str | None, digest: str | None, name: str) -> None:
     update = answer_states.moved_on(RUN, answered_by, NOW, digest=digest)
-    assert (update.condition, update.given) == ("#outcome = :awaiting_input", {"awaiting_input": "awaiting_input"})
+    assert update.when == (STILL_WAITS,)
     kept = {"answered_by": answered_by, "answer_digest": digest}
     assert changes(update) == {**comes_to(name), **{key: value for key, value in kept.items() if value}}
     kept_by = ANSWER - {"answer_digest"} if digest else ANSWER

@@ -9,16 +9,19 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from runledger.domain import launch_states
+from runledger.domain.conditions import Absent, AtMost, Below, Either, Equals, OneOf, Present
 from runledger.domain.launch_states import Launch
 from runledger.domain.ledger import FIRST_CHECK_SECONDS, LEASE_SECONDS, shard
 
 if TYPE_CHECKING:
+    from runledger.domain.conditions import Condition
     from runledger.domain.ledger import Update
 
 LAUNCH, RUN, THREAD = "6f1c7c0e-3c4b-4a53-9a57-0d3f8f1f6a10", "01a201d6-a0dc-7321-8df4-30b90bcfb9f8", "thread"
 NOW, NOW_TEXT, SECOND = 1_795_327_172.75, "2026-11-22T05:59:32.750000Z", 1_795_327_172
 SHARD = str(shard(LAUNCH))
-NONE_KEPT = "(attribute_not_exists(#kept_count) OR #kept_count <= :none)"
+NONE_KEPT = Below("kept_count", 1)
+MINE = (Equals("state", "starting"), Equals("holder", "me"))
 LEASED = {
     "holder": "me",
     "lease_until": SECOND + LEASE_SECONDS,
@@ -62,7 +65,7 @@ def claimed(**changes: Any) -> Update:
 def test_g2_a_launch_is_claimed_once_and_due_when_its_claim_lapses() -> None:
     update = claimed()
     assert update.key == {"launch_id": LAUNCH}
-    assert update.condition == "attribute_not_exists(#launch_id)"
+    assert update.when == (Absent("launch_id"),)
     assert update.set == {
         "state": "starting",
         "attempt": 1,
@@ -125,8 +128,7 @@ def test_g2_only_what_was_started_over_on_a_callers_thread_may_be_doubled(
 def test_g2_a_launch_is_taken_over_only_as_it_was_read(state: str) -> None:
     update = launch_states.taken_over(replace(HELD, state=state, holder="other"), "me", NOW)
     assert update.key == {"launch_id": LAUNCH}
-    assert update.condition == "#state = :state AND #holder = :holder AND #lease_until = :lease_until"
-    assert update.given == {"state": state, "holder": "other", "lease_until": SECOND}
+    assert update.when == (Equals("state", state), Equals("holder", "other"), Equals("lease_until", SECOND))
     assert update.set == {"state": "starting", **LEASED}
     assert update.remove == ("reason", "detail")
 
@@ -134,8 +136,7 @@ def test_g2_a_launch_is_taken_over_only_as_it_was_read(state: str) -> None:
 def test_g2_g11_another_attempt_is_its_holders_alone_while_no_delivery_is_kept_and_counts_up_from_the_last() -> None:
     update = launch_states.attempted(replace(HELD, attempt=3), "another", NOW)
     assert update.key == {"launch_id": LAUNCH}
-    assert update.condition == f"#state = :starting AND #holder = :holder AND #attempt = :attempt AND {NONE_KEPT}"
-    assert update.given == {"starting": "starting", "holder": "me", "attempt": 3, "none": 0}
+    assert update.when == (*MINE, Equals("attempt", 3), NONE_KEPT)
     assert update.set == {"attempt": 4, "thread_id": "another", **LEASED}
     assert update.remove == ("heard_at", "watches"), "what was heard was looked for; this attempt is watched anew"
 
@@ -143,11 +144,8 @@ def test_g2_g11_another_attempt_is_its_holders_alone_while_no_delivery_is_kept_a
 def test_g4_g11_a_launch_is_started_at_this_attempt_and_due_no_more_unless_a_delivery_is_kept() -> None:
     update = launch_states.started(HELD, RUN, NOW)
     assert update.key == {"launch_id": LAUNCH}
-    assert update.condition == (
-        "#state IN (:starting, :refused) AND #attempt = :attempt"
-        f" AND attribute_not_exists(#heard_at) AND attribute_not_exists(#task_token) AND {NONE_KEPT}"
-    )
-    assert update.given == {"starting": "starting", "refused": "refused", "attempt": 1, "none": 0}
+    unheard = Absent("heard_at"), Absent("task_token"), NONE_KEPT
+    assert update.when == (OneOf("state", ("starting", "refused")), Equals("attempt", 1), *unheard)
     assert update.set == {"state": "started", "run_id": RUN, "updated_at": NOW_TEXT}
     assert set(update.remove) == {"request", "request_key", "reason", "detail", "checks", "due_at", "due_shard"}
 
@@ -167,8 +165,7 @@ def test_g2_what_may_be_doubled_is_started_and_stays_to_be_watched() -> None:
 @pytest.mark.parametrize("launch", [HELD, STARTED_OVER])
 def test_g6_a_launch_that_was_heard_of_is_started_and_stays_due_as_it_is(launch: Launch) -> None:
     update = launch_states.started(launch, RUN, NOW, heard=True)
-    assert update.condition == "#state IN (:starting, :refused) AND #attempt = :attempt"
-    assert update.given == {"starting": "starting", "refused": "refused", "attempt": launch.attempt}
+    assert update.when == (OneOf("state", ("starting", "refused")), Equals("attempt", launch.attempt))
     assert update.set == {"state": "started", "run_id": RUN, "updated_at": NOW_TEXT}
     assert set(update.remove) == {"request", "request_key", "reason", "detail", "checks"}
 
@@ -176,8 +173,7 @@ def test_g6_a_launch_that_was_heard_of_is_started_and_stays_due_as_it_is(launch:
 def test_g11_a_launch_knows_the_run_of_its_answer_unless_a_delivery_about_that_is_kept() -> None:
     update = launch_states.continued(LAUNCH, RUN, NOW)
     assert update.key == {"launch_id": LAUNCH}
-    about = f"kept_about_{RUN.replace('-', '_')}"
-    assert update.condition == f"attribute_exists(#launch_id) AND attribute_not_exists(#{about})"
+    assert update.when == (Present("launch_id"), Absent(f"kept_about_{RUN.replace('-', '_')}"))
     assert update.set == {"answer_run_id": RUN, "updated_at": NOW_TEXT}
     assert not update.remove
 
@@ -185,11 +181,7 @@ def test_g11_a_launch_knows_the_run_of_its_answer_unless_a_delivery_about_that_i
 def test_g4_a_launch_is_refused_by_its_holder_alone_unless_something_was_heard_of_it() -> None:
     update = launch_states.refused(HELD, "thread-busy", "It is busy.", NOW)
     assert update.key == {"launch_id": LAUNCH}
-    assert update.condition == (
-        f"#state = :starting AND #holder = :holder AND attribute_not_exists(#heard_at) AND {NONE_KEPT}"
-        " AND attribute_not_exists(#task_token)"
-    )
-    assert update.given == {"starting": "starting", "holder": "me", "none": 0}
+    assert update.when == (*MINE, Absent("heard_at"), NONE_KEPT, Absent("task_token"))
     assert update.set == {
         "state": "refused",
         "reason": "thread-busy",
@@ -222,30 +214,27 @@ def test_g2_a_refused_launch_whose_earlier_run_may_appear_stays_to_be_watched() 
 
 def test_g8_a_refused_launch_for_which_a_task_waits_stays_due_until_that_was_told() -> None:
     update = launch_states.refused(replace(HELD, calls_back=True), "thread-busy", "It is busy.", NOW)
-    assert update.condition == (
-        f"#state = :starting AND #holder = :holder AND attribute_not_exists(#heard_at) AND {NONE_KEPT}"
-    )
+    assert update.when == (*MINE, Absent("heard_at"), NONE_KEPT)
     assert set(update.remove) == {"checks"}
 
 
 def test_g8_the_newest_token_of_the_same_request_counts_and_makes_its_launch_due() -> None:
     update = launch_states.called_for(LAUNCH, "d", "token", 1_000, NOW)
     assert update.key == {"launch_id": LAUNCH}
-    assert update.condition == "#digest = :digest AND (attribute_not_exists(#called_at) OR #called_at <= :called_at)"
-    assert update.given == {"digest": "d", "called_at": 1_000}
+    assert update.when == (Equals("digest", "d"), Either(Absent("called_at"), AtMost("called_at", 1_000)))
     due = {"due_at": SECOND + LEASE_SECONDS, "due_shard": SHARD}
     assert update.set == {"task_token": "token", "called_at": 1_000, **due}
 
 
 def test_g8_a_launch_whose_task_could_not_be_told_is_due_soon() -> None:
     update = launch_states.owing(LAUNCH, NOW)
-    assert (update.key, update.condition) == ({"launch_id": LAUNCH}, "attribute_exists(#task_token)")
+    assert (update.key, update.when) == ({"launch_id": LAUNCH}, (Present("task_token"),))
     assert update.set == {"due_at": SECOND + LEASE_SECONDS, "due_shard": SHARD}
 
 
 def test_g1_a_launch_that_is_to_be_tried_again_is_left_alone_until_then_and_no_check_is_counted() -> None:
     update = launch_states.put_off(LAUNCH, NOW + 300)
-    assert (update.key, update.condition) == ({"launch_id": LAUNCH}, "attribute_exists(#due_at)")
+    assert (update.key, update.when) == ({"launch_id": LAUNCH}, (Present("due_at"),))
     assert update.set == {"due_at": SECOND + 300, "due_shard": SHARD}
     assert not update.add
 
@@ -253,14 +242,14 @@ def test_g1_a_launch_that_is_to_be_tried_again_is_left_alone_until_then_and_no_c
 def test_g5_a_token_that_was_used_is_dropped_unless_it_is_another_by_now() -> None:
     update = launch_states.called_back(LAUNCH, "token")
     assert update.key == {"launch_id": LAUNCH}
-    assert (update.condition, update.given) == ("#task_token = :task_token", {"task_token": "token"})
+    assert update.when == (Equals("task_token", "token"),)
     assert update.remove == ("task_token",)
 
 
 def test_g7_a_launch_that_was_heard_of_is_due_now_and_otherwise_as_it_was() -> None:
     update = launch_states.heard(LAUNCH, NOW)
     assert update.key == {"launch_id": LAUNCH}
-    assert update.condition == "attribute_exists(#launch_id)", "what a forged token names must not be made"
+    assert update.when == (Present("launch_id"),), "what a forged token names must not be made"
     assert update.set == {"heard_at": NOW_TEXT, "due_at": SECOND, "due_shard": SHARD}
     assert not update.remove
 
@@ -268,8 +257,7 @@ def test_g7_a_launch_that_was_heard_of_is_due_now_and_otherwise_as_it_was() -> N
 def test_g1_g11_a_launch_is_done_with_only_if_nothing_was_heard_since_and_no_delivery_is_kept() -> None:
     update = launch_states.checked(LAUNCH, SECOND)
     assert update.key == {"launch_id": LAUNCH}
-    assert update.condition == f"#due_at = :was_due AND {NONE_KEPT}"
-    assert update.given == {"was_due": SECOND, "none": 0}
+    assert update.when == (Equals("due_at", SECOND), NONE_KEPT)
     assert not update.set
     assert set(update.remove) == {"due_at", "due_shard"}
 
@@ -277,17 +265,17 @@ def test_g1_g11_a_launch_is_done_with_only_if_nothing_was_heard_since_and_no_del
 def test_g1_a_launch_is_looked_at_again_later_unless_it_is_due_no_more() -> None:
     update = launch_states.postponed(LAUNCH, NOW + 120)
     assert update.key == {"launch_id": LAUNCH}
-    assert update.condition == "attribute_exists(#due_at)"
+    assert update.when == (Present("due_at"),)
     assert update.set == {"due_at": SECOND + 120, "due_shard": SHARD}
     assert update.add == {"checks": 1}
     assert not update.remove
 
 
-def test_g2_a_watch_is_counted_and_made_again_later_while_the_launch_is_due() -> None:
-    update = launch_states.watched(STARTED_OVER, NOW + 120)
+@pytest.mark.parametrize(("watches", "as_read"), [(0, Absent("watches")), (2, Equals("watches", 2))])
+def test_g2_a_watch_is_counted_and_made_again_later_while_the_launch_is_due(watches: int, as_read: Condition) -> None:
+    update = launch_states.watched(replace(STARTED_OVER, watches=watches), NOW + 120)
     assert update.key == {"launch_id": LAUNCH}
-    assert update.condition == ("attribute_exists(#due_at) AND (attribute_not_exists(#watches) OR #watches = :watches)")
-    assert update.given == {"watches": 0}
+    assert update.when == (Present("due_at"), as_read)
     assert update.set == {"due_at": SECOND + 120, "due_shard": SHARD}
     assert update.add == {"watches": 1}
 

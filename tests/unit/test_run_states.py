@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING
 import pytest
 
 from runledger.domain import run_states
+from runledger.domain.conditions import Absent, AtLeast, AtMost, Either, Equals, OneOf, Present
 from runledger.domain.deliveries import Delivery, Payload
 from runledger.domain.ledger import FIRST_CHECK_SECONDS, Placed, shard
 from runledger.domain.run_states import MISSED_SECONDS, conflicts, is_missed_for_good
 from runledger.domain.settling import Seen
 
 if TYPE_CHECKING:
+    from runledger.domain.conditions import Condition
     from runledger.domain.ledger import Update
     from runledger.domain.outcomes import Outcome
 
@@ -52,8 +54,7 @@ CLAIM = {  # what only a token vouches for
     *("claim", "claimed_by", "misses", "missed_since", "delivered_at", "error"),
     *("payload", "payload_key", "payload_bytes", "payload_sha256"),
 }
-STILL_OURS = "#source = :launch AND #outcome IN (:pending, :lost)"
-OURS = {"launch": "launch", "pending": "pending", "lost": "lost"}
+STILL_OURS = (Equals("source", "launch"), OneOf("outcome", ("pending", "lost")))
 OVER: tuple[Outcome, ...] = ("succeeded", "failed", "timed_out", "cancelled", "rolled_back")
 
 
@@ -96,8 +97,7 @@ def test_g4_g11_a_pending_run_takes_the_place_of_nothing_but_a_claim(after_secon
         now=NOW,
         metadata='{"a": 1}',
     )
-    assert update.condition == "attribute_not_exists(#run_id) OR attribute_exists(#claim)"
-    assert not update.given
+    assert update.when == (Either(Absent("run_id"), Present("claim")),)
     assert set(update.remove) == CLAIM
     assert changes(update) == {
         "launch_id": LAUNCH,
@@ -126,8 +126,7 @@ def test_g4_a_launch_adds_what_it_alone_knows_to_a_run_of_its_own_or_of_nobodys(
         langgraph_url="https://langgraph.example",
     )
     update = run_states.launched(made)
-    assert update.condition == "attribute_not_exists(#launch_id) OR #launch_id = :launch_id"
-    assert update.given == {"launch_id": LAUNCH}
+    assert update.when == (Either(Absent("launch_id"), Equals("launch_id", LAUNCH)),)
     assert changes(update) == {}
     assert update.once == {
         "launch_id": LAUNCH,
@@ -143,8 +142,7 @@ def test_g4_a_launch_adds_what_it_alone_knows_to_a_run_of_its_own_or_of_nobodys(
 
 def test_g4_g11_a_delivery_is_recorded_once_and_on_a_recorded_run_of_its_own_launch_alone() -> None:
     update = run_states.delivered(DELIVERY, INLINE, LAUNCH, NOW)
-    assert update.condition == "#source = :launch AND #launch_id = :launch_id"
-    assert update.given == {"launch": "launch", "launch_id": LAUNCH}
+    assert update.when == (Equals("source", "launch"), Equals("launch_id", LAUNCH))
     assert changes(update) == {
         "status": "error",
         "source": "webhook",
@@ -167,8 +165,7 @@ def test_g4_g11_a_delivery_is_recorded_once_and_on_a_recorded_run_of_its_own_lau
 
 def test_g11_a_delivery_with_a_shared_token_is_recorded_only_on_a_confirmed_run_without_a_launch() -> None:
     update = run_states.delivered(BARE, INLINE, None, NOW)
-    assert update.condition == "#source = :launch AND attribute_not_exists(#launch_id)"
-    assert update.given == {"launch": "launch"}
+    assert update.when == (Equals("source", "launch"), Absent("launch_id"))
 
 
 @pytest.mark.parametrize("launch_id", [LAUNCH, None])
@@ -199,7 +196,7 @@ def test_g11_a_kept_delivery_that_another_contradicts_is_recorded_as_disputed(*,
 
 def test_g11_a_run_without_a_thread_is_believed_once_and_marked_as_not_confirmed() -> None:
     update = run_states.believed(replace(DELIVERY, temporary=True), INLINE, "https://x.org", NOW)
-    assert (update.condition, update.given) == ("attribute_not_exists(#run_id)", {})
+    assert update.when == (Absent("run_id"),)
     assert changes(update) == {
         "confirmed": False,
         "langgraph_url": "https://x.org",
@@ -227,7 +224,7 @@ def test_g11_a_run_without_a_thread_is_believed_once_and_marked_as_not_confirmed
 
 def test_g13_a_run_that_must_not_be_asked_about_is_due_later_and_nothing_else() -> None:
     update = run_states.deferred(RUN, 7, NOW + 900)
-    assert (update.condition, update.given) == ("#due_at = :was_due", {"was_due": 7})
+    assert update.when == (Equals("due_at", 7),)
     assert update.set == {"due_at": int(NOW) + 900, "due_shard": str(shard(RUN))}
     assert (update.add, update.once, update.remove) == ({}, {}, ())
 
@@ -261,8 +258,7 @@ def test_g4_g11_a_webhook_after_a_reconciled_record_replaces_payload_and_source_
     says: Outcome, recorded: Outcome, kept: str, *, unverified: bool
 ) -> None:
     update = run_states.superseding(replace(DELIVERY, outcome=says), INLINE, there(recorded), NOW)
-    assert update.condition == "#source = :reconcile AND #outcome = :recorded AND attribute_not_exists(#corrected)"
-    assert update.given == {"reconcile": "reconcile", "recorded": recorded}
+    assert update.when == (Equals("source", "reconcile"), Equals("outcome", recorded), Absent("corrected"))
     assert changes(update) == {
         "status": "error",
         "source": "webhook",
@@ -314,7 +310,7 @@ def test_g4_nothing_contradicts_what_is_not_settled(says: Outcome) -> None:
 
 def test_g4_what_langgraph_says_is_recorded_only_where_no_webhook_was() -> None:
     update = run_states.reconciled(RUN, SEEN, INLINE, NOW)
-    assert (update.condition, update.given) == (STILL_OURS, OURS)
+    assert update.when == STILL_OURS
     assert changes(update) == {
         "source": "reconcile",
         "status": "success",
@@ -369,7 +365,7 @@ def test_g4_only_what_is_settling_is_settled_and_that_is_told(
     name: Outcome, status: str, error: dict[str, str] | None
 ) -> None:
     update = run_states.settled(RUN, Seen(status, name, None, error, None, began=True), NOW)
-    assert (update.condition, update.given) == ("#outcome = :settling", {"settling": "settling"})
+    assert update.when == (Equals("outcome", "settling"),)
     told_of = {"status": status, **({"error": error, "error_brief": error} if error else {})}
     assert changes(update) == {"updated_at": NOW_TEXT, **told_of, **outcome(name), **due_in(FIRST_CHECK_SECONDS)}
     assert set(update.remove) == LOOKED
@@ -392,10 +388,8 @@ def test_g1_a_success_that_turns_out_to_wait_has_its_questions_and_stays_due() -
 def test_g8_g11_a_run_that_is_over_is_due_no_more_once_it_was_told_as_it_was_read(name: str) -> None:
     item = {"run_id": RUN, "outcome": name, "unpublished": {name}, "due_at": SECOND}
     update = run_states.published(item)
-    assert update.condition == ("#unpublished = :seen AND attribute_not_exists(#disputed) AND #due_at = :was_due"), (
-        "what is disputed since stays due"
-    )
-    assert update.given == {"seen": frozenset({name}), "was_due": SECOND}
+    as_read = Equals("unpublished", frozenset({name})), Absent("disputed"), Equals("due_at", SECOND)
+    assert update.when == as_read, "what is disputed since stays due"
     assert changes(update) == {}
     assert set(update.remove) == {"unpublished", "event_state"} | DUE
 
@@ -403,23 +397,21 @@ def test_g8_g11_a_run_that_is_over_is_due_no_more_once_it_was_told_as_it_was_rea
 @pytest.mark.parametrize("more", [{"outcome": "awaiting_input"}, {"outcome": "failed", "webhook_awaited": True}])
 def test_g8_a_run_that_waits_or_is_waited_for_stays_due_when_it_was_told(more: dict[str, object]) -> None:
     update = run_states.published({"run_id": RUN, "unpublished": {"awaiting_input"}, "due_at": SECOND, **more})
-    assert update.condition == "#unpublished = :seen AND attribute_not_exists(#disputed)"
-    assert update.given == {"seen": frozenset({"awaiting_input"})}
+    assert update.when == (Equals("unpublished", frozenset({"awaiting_input"})), Absent("disputed"))
     assert update.remove == ("unpublished", "event_state")
 
 
 @pytest.mark.parametrize("name", ["succeeded", "failed", "settling", "awaiting_input"])
 def test_g1_a_webhook_is_given_up_once_and_only_if_it_has_not_come(name: Outcome) -> None:
     update = run_states.unheard(RUN, name)
-    assert update.condition == "#source = :reconcile AND #outcome = :outcome AND attribute_exists(#webhook_awaited)"
-    assert update.given == {"reconcile": "reconcile", "outcome": name}
+    assert update.when == (Equals("source", "reconcile"), Equals("outcome", name), Present("webhook_awaited"))
     assert changes(update) == {}
     assert update.remove == ("webhook_awaited",)
 
 
 def test_g1_a_miss_is_counted_once_for_each_check_and_dated_by_the_first() -> None:
     update = run_states.missed(RUN, SECOND, NOW + 900, NOW)
-    assert (update.condition, update.given) == ("#due_at = :was_due", {"was_due": SECOND})
+    assert update.when == (Equals("due_at", SECOND),)
     assert changes(update) == due_in(900)
     assert update.once == {"missed_since": SECOND}
     assert update.add == {"misses": 1}
@@ -445,10 +437,12 @@ def test_g1_the_third_miss_is_for_good_after_half_an_hour(item: dict[str, int], 
 
 def test_g4_only_a_run_of_which_nothing_is_known_is_lost_and_only_after_its_misses() -> None:
     update = run_states.lost(RUN, NOW)
-    assert update.condition == (
-        "#source = :launch AND #outcome = :pending AND #misses >= :misses AND #missed_since <= :since"
+    assert update.when == (
+        Equals("source", "launch"),
+        Equals("outcome", "pending"),
+        AtLeast("misses", 2),
+        AtMost("missed_since", SECOND - MISSED_SECONDS),
     )
-    assert update.given == {"launch": "launch", "pending": "pending", "misses": 2, "since": SECOND - MISSED_SECONDS}
     assert changes(update) == {"updated_at": NOW_TEXT, **outcome("lost"), **due_in(FIRST_CHECK_SECONDS)}
     assert not update.remove
     assert told(update) == {"lost"}
@@ -456,7 +450,7 @@ def test_g4_only_a_run_of_which_nothing_is_known_is_lost_and_only_after_its_miss
 
 def test_g4_only_a_run_of_which_nothing_is_known_is_rolled_back() -> None:
     update = run_states.rolled_back(RUN, NOW)
-    assert (update.condition, update.given) == (STILL_OURS, OURS)
+    assert update.when == STILL_OURS
     assert changes(update) == {
         "source": "reconcile",
         "updated_at": NOW_TEXT,
@@ -469,15 +463,14 @@ def test_g4_only_a_run_of_which_nothing_is_known_is_rolled_back() -> None:
 
 def test_g2_a_second_run_is_marked_once_and_only_as_its_launchs() -> None:
     update = run_states.doubled(RUN, LAUNCH, NOW)
-    assert update.condition == "#launch_id = :launch_id AND attribute_not_exists(#doubled)"
-    assert update.given == {"launch_id": LAUNCH}
+    assert update.when == (Equals("launch_id", LAUNCH), Absent("doubled"))
     assert changes(update) == {"doubled": True, "updated_at": NOW_TEXT}
 
 
 @pytest.mark.parametrize("known", [False, True])
 def test_g1_a_run_is_pushed_back_as_it_was_read_and_its_misses_forgotten_once_it_is_known(*, known: bool) -> None:
     update = run_states.postponed(RUN, SECOND, NOW + 240, known=known)
-    assert (update.condition, update.given) == ("#due_at = :was_due", {"was_due": SECOND})
+    assert update.when == (Equals("due_at", SECOND),)
     assert changes(update) == due_in(240)
     assert update.add == ({"checks": 1} if known else {"checks": 1, "failures": 1})
     assert set(update.remove) == (LOOKED - {"checks"} if known else set())
@@ -490,12 +483,10 @@ def test_g14_since_when_a_run_could_not_be_settled_is_kept(*, known: bool) -> No
     assert not {"unreadable", "unread_since"} & set(update.remove)
 
 
-@pytest.mark.parametrize(
-    ("looks", "condition"), [(0, "attribute_not_exists(#unreadable)"), (3, "#unreadable = :looks")]
-)
-def test_g14_an_unreadable_look_counts_once(looks: int, condition: str) -> None:
+@pytest.mark.parametrize(("looks", "as_read"), [(0, Absent("unreadable")), (3, Equals("unreadable", 3))])
+def test_g14_an_unreadable_look_counts_once(looks: int, as_read: Condition) -> None:
     update = run_states.unreadable(RUN, looks)
-    assert update.condition == f"(#outcome IN (:pending, :settling) OR attribute_exists(#disputed)) AND {condition}"
+    assert update.when == (Either(OneOf("outcome", ("pending", "settling")), Present("disputed")), as_read)
     assert update.add == {"unreadable": 1}
     assert changes(update) == {}
 
@@ -519,17 +510,15 @@ def test_questions_that_stand_in_the_bucket_are_pointed_at() -> None:
 
 def test_g1_g8_a_run_of_which_nothing_can_be_learnt_is_due_no_more_once_it_was_told() -> None:
     update = run_states.closed(RUN, SECOND)
-    awaited = " AND ".join(f"attribute_not_exists(#{name})" for name in ("unpublished", "webhook_awaited", "disputed"))
-    assert update.condition == f"#due_at = :was_due AND {awaited}"
-    assert update.given == {"was_due": SECOND}
+    awaited = Absent("unpublished"), Absent("webhook_awaited"), Absent("disputed")
+    assert update.when == (Equals("due_at", SECOND), *awaited)
     assert changes(update) == {}
     assert set(update.remove) == DUE
 
 
 def test_g6_a_run_that_was_heard_of_is_due_now_unless_it_is_over_or_waits() -> None:
     update = run_states.due_now(RUN, NOW)
-    assert update.condition == "#outcome IN (:pending, :settling, :lost) OR attribute_exists(#webhook_awaited)"
-    assert set(update.given.values()) == {"pending", "settling", "lost"}
+    assert update.when == (Either(OneOf("outcome", ("pending", "settling", "lost")), Present("webhook_awaited")),)
     assert changes(update) == {"heard": True, **due_in(0)}
     assert update.remove == ("webhook_awaited",)
 

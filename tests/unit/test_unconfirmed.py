@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from runledger.domain import unconfirmed
+from runledger.domain.conditions import Absent, Below, Differs, Equals, Present
 from runledger.domain.deliveries import Delivery
 from runledger.domain.json_text import MAX_METADATA_BYTES
 from runledger.domain.ledger import FIRST_CHECK_SECONDS, shard
@@ -47,13 +48,13 @@ def test_g11_every_fact_of_a_delivery_is_kept() -> None:
 def test_g11_a_delivery_is_kept_once_for_each_run_that_is_not_the_launchs_and_makes_the_launch_due_now() -> None:
     update = unconfirmed.kept(LAUNCH, DELIVERY, INLINE, NOW)
     assert update.key == {"launch_id": LAUNCH}
-    assert update.condition == (
-        f"attribute_exists(#launch_id) AND attribute_not_exists(#{NAME})"
-        " AND (attribute_not_exists(#kept_count) OR #kept_count < :most)"
-        " AND (attribute_not_exists(#run_id) OR #run_id <> :run_id)"
-        " AND (attribute_not_exists(#answer_run_id) OR #answer_run_id <> :run_id)"
+    assert update.when == (
+        Present("launch_id"),
+        Absent(NAME),
+        Below("kept_count", MAX_OF_LAUNCH),
+        Differs("run_id", RUN),
+        Differs("answer_run_id", RUN),
     )
-    assert update.given == {"most": MAX_OF_LAUNCH, "run_id": RUN}
     assert update.set == {NAME: ONE.write(), "due_at": SECOND, "due_shard": str(shard(LAUNCH))}
     assert update.add == {"kept_count": 1}
     assert not update.remove
@@ -62,7 +63,7 @@ def test_g11_a_delivery_is_kept_once_for_each_run_that_is_not_the_launchs_and_ma
 def test_g11_a_kept_delivery_is_disputed_and_taken_away_only_as_it_was_read() -> None:
     for update in (unconfirmed.disputed(LAUNCH, ONE), unconfirmed.taken(LAUNCH, ONE)):
         assert update.key == {"launch_id": LAUNCH}
-        assert (update.condition, update.given) == (f"#{NAME} = :as_read", {"as_read": ONE.write()})
+        assert update.when == (Equals(NAME, ONE.write()),)
     assert unconfirmed.disputed(LAUNCH, ONE).set == {NAME: replace(ONE, disputed=True).write()}
     assert not unconfirmed.disputed(LAUNCH, ONE).add, "it counts once"
     assert not unconfirmed.taken(LAUNCH, ONE).set
@@ -93,7 +94,7 @@ def test_g11_what_is_kept_of_a_launch_fits_into_its_item(worst: str) -> None:
 def test_g11_a_claim_is_in_no_list_and_its_age_counts_by_our_own_clock(by: str | None) -> None:
     update = unconfirmed.claimed(DELIVERY, INLINE, by, "https://x.org", NOW)
     assert update.key == {"run_id": RUN}
-    assert (update.condition, update.given) == ("attribute_not_exists(#run_id)", {})
+    assert update.when == (Absent("run_id"),)
     assert update.set == {
         "outcome": "unconfirmed",
         "status": "error",
@@ -114,8 +115,7 @@ def test_g11_a_claim_is_in_no_list_and_its_age_counts_by_our_own_clock(by: str |
 def test_g11_a_claim_is_contested_as_it_was_read_and_found_again() -> None:
     update = unconfirmed.contested(ONE, NOW)
     assert update.key == {"run_id": RUN}
-    assert update.condition == "#outcome = :unconfirmed AND #claim = :as_read"
-    assert update.given == {"unconfirmed": "unconfirmed", "as_read": ONE.write()}
+    assert update.when == (Equals("outcome", "unconfirmed"), Equals("claim", ONE.write()))
     contested = replace(ONE, disputed=True)
     assert update.set == {"claim": contested.write(), "updated_at": NOW_TEXT}
     assert claim_of({"run_id": RUN, "claim": contested.write()}) == contested
@@ -128,8 +128,7 @@ def test_g11_a_claim_is_contested_as_it_was_read_and_found_again() -> None:
 def test_g11_claims_are_counted_for_each_hour_and_forgotten_a_day_later(now: float, hour: str, expires_at: int) -> None:
     update = unconfirmed.counted(now)
     assert update.key == {"launch_id": f"claims-{hour}"}
-    assert update.condition == "attribute_not_exists(#claims) OR #claims < :most"
-    assert update.given == {"most": unconfirmed.MAX_CLAIMS_AN_HOUR}
+    assert update.when == (Below("claims", unconfirmed.MAX_CLAIMS_AN_HOUR),)
     assert (update.set, update.add) == ({"expires_at": expires_at}, {"claims": 1})
 
 

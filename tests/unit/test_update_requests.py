@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runledger.adapters.tables import request
+from runledger.adapters.expressions import request
 from runledger.domain import answer_states, launch_states, run_states, unconfirmed, verification
+from runledger.domain.conditions import Absent, AtLeast, AtMost, Below, Differs, Either, Equals, OneOf, Present
 from runledger.domain.deliveries import Delivery, Payload
 from runledger.domain.launch_states import Launch
 from runledger.domain.ledger import Placed, Update
@@ -19,6 +20,7 @@ from runledger.domain.settling import Facts, Seen
 from runledger.domain.unconfirmed import Kept
 
 if TYPE_CHECKING:
+    from runledger.domain.conditions import Condition
     from runledger.domain.outcomes import Outcome
 
 LAUNCH, RUN, NOW = "6f1c7c0e-3c4b-4a53-9a57-0d3f8f1f6a10", "01a201d6-a0dc-7321-8df4-30b90bcfb9f8", 1_795_327_172.75
@@ -175,6 +177,15 @@ TRANSITIONS = {
 }
 _NAMES = st.sampled_from(["a", "aa", "a_b", "set", "by", "status", "size"])
 _VALUES = st.one_of(st.text(min_size=1), st.integers(-9, 9), st.booleans(), st.just({"type": "E"}))
+_COUNTS = st.integers(-9, 9)
+_SIMPLE: st.SearchStrategy[Condition] = st.one_of(
+    st.builds(Present, _NAMES),
+    st.builds(Absent, _NAMES),
+    *(st.builds(kind, _NAMES, _VALUES | st.just(frozenset({"E"}))) for kind in (Equals, Differs)),
+    st.builds(OneOf, _NAMES, st.lists(st.text(min_size=1), min_size=1, max_size=3).map(tuple)),
+    *(st.builds(kind, _NAMES, _COUNTS) for kind in (AtLeast, AtMost, Below)),
+)
+_CONDITIONS = st.recursive(_SIMPLE, lambda inner: st.builds(Either, inner, inner), max_leaves=4)
 
 
 @st.composite
@@ -182,11 +193,9 @@ def updates(draw: st.DrawFn) -> Update:
     """Any update that sets something; a name is set once and used in one clause."""
     names = draw(st.permutations(["a", "aa", "a_b", "set", "by", "status", "size"]))
     cuts = [draw(st.integers(1, 3)), draw(st.integers(3, 4)), draw(st.integers(4, 5))]
-    given = draw(st.dictionaries(_NAMES, _VALUES, max_size=2))
     return Update(
         key={"id": "x"},
-        condition=" AND ".join(["attribute_exists(#id)", *(f"#{name} <> :{name}" for name in given)]),
-        given=given,
+        when=(Present("id"), *draw(st.lists(_CONDITIONS, max_size=3))),
         set={names[0]: "always", **{name: draw(st.none() | _VALUES) for name in names[1 : cuts[0]]}},
         once={name: draw(st.none() | _VALUES) for name in names[cuts[0] : cuts[1]]},
         add={name: draw(st.integers(1, 9)) for name in names[cuts[1] : cuts[2]]},
@@ -231,9 +240,33 @@ def test_any_update_is_well_formed_and_says_what_it_means(update: Update) -> Non
     for name, count in update.add.items():
         assert re.search(rf"ADD .*#{name} :{name}\b", said)
         assert made["ExpressionAttributeValues"][f":{name}"] == {"N": str(count)}
-    for name, value in update.given.items():
-        assert f"#{name} <> :if_{name}" in made["ConditionExpression"]
-        assert made["ExpressionAttributeValues"][f":if_{name}"] == typed(value)
+    assert unnumbered(made) == " AND ".join(map(meant, update.when))
+    named = re.findall(r":\w+", made["ConditionExpression"])
+    assert len(named) == len(set(named)), "no value takes the place of another"
+    compared = [typed(value) for one in update.when for value in values_of(one)]
+    assert [made["ExpressionAttributeValues"][name] for name in named] == compared
+
+
+def unnumbered(made: dict[str, Any]) -> str:
+    return re.sub(r":if_\d+", ":if", made["ConditionExpression"])
+
+
+def meant(condition: Condition) -> str:
+    """Return the condition as it reads where it stands alone."""
+    if isinstance(condition, Either):
+        return f"({meant(condition.one)} OR {meant(condition.other)})"
+    return unnumbered(request(Update(key={"id": "x"}, when=(condition,))))
+
+
+def values_of(condition: Condition) -> list[object]:
+    match condition:
+        case Present() | Absent():
+            return []
+        case OneOf(_, values):
+            return list(values)
+        case Either(one, other):
+            return [*values_of(one), *values_of(other)]
+    return [condition.value]
 
 
 def typed(value: object) -> dict[str, object]:
@@ -244,14 +277,15 @@ def typed(value: object) -> dict[str, object]:
             return {"N": str(value)}
         case str():
             return {"S": value}
+        case frozenset():
+            return {"SS": list(value)}
     return {"M": {name: {"S": text} for name, text in cast("dict[str, str]", value).items()}}
 
 
 def test_a_request_reads_as_it_should() -> None:
     update = Update(
         key={"run_id": RUN},
-        condition="#state = :state",
-        given={"state": "starting"},
+        when=(Equals("state", "starting"), Below("tries", 3)),
         set={"state": "started", "count": 3, "nothing": None, "own": True, "error": {"type": "E"}},
         once={"created_at": TIME, "never": None},
         add={"tries": 1},
@@ -264,14 +298,15 @@ def test_a_request_reads_as_it_should() -> None:
             " #created_at = if_not_exists(#created_at, :created_at)"
             " REMOVE #due_at, #due_shard ADD #tries :tries"
         ),
-        "ConditionExpression": "#state = :if_state",
+        "ConditionExpression": "#state = :if_6 AND (attribute_not_exists(#tries) OR #tries < :if_7)",
         "ExpressionAttributeNames": {
             f"#{name}": name
             for name in ("state", "count", "own", "error", "created_at", "due_at", "due_shard", "tries")
         },
         "ExpressionAttributeValues": {
             ":state": {"S": "started"},
-            ":if_state": {"S": "starting"},
+            ":if_6": {"S": "starting"},
+            ":if_7": {"N": "3"},
             ":count": {"N": "3"},
             ":own": {"BOOL": True},
             ":error": {"M": {"type": {"S": "E"}}},
@@ -280,3 +315,30 @@ def test_a_request_reads_as_it_should() -> None:
         },
         "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
     }
+
+
+@pytest.mark.parametrize(
+    ("condition", "text", "values"),
+    [
+        (Present("a"), "attribute_exists(#a)", []),
+        (Absent("a"), "attribute_not_exists(#a)", []),
+        (Equals("a", "x"), "#a = :if_0", [{"S": "x"}]),
+        (Equals("a", frozenset({"x"})), "#a = :if_0", [{"SS": ["x"]}]),
+        (Differs("a", "x"), "(attribute_not_exists(#a) OR #a <> :if_0)", [{"S": "x"}]),
+        (OneOf("a", ("x", "y")), "#a IN (:if_0, :if_1)", [{"S": "x"}, {"S": "y"}]),
+        (AtLeast("a", 1), "#a >= :if_0", [{"N": "1"}]),
+        (AtMost("a", 1), "#a <= :if_0", [{"N": "1"}]),
+        (Below("a", 1), "(attribute_not_exists(#a) OR #a < :if_0)", [{"N": "1"}]),
+        (Either(Equals("a", 1), Equals("a", 2)), "(#a = :if_0 OR #a = :if_1)", [{"N": "1"}, {"N": "2"}]),
+        (
+            Either(Absent("a"), Either(AtMost("a", 1), OneOf("a", ("x",)))),
+            "(attribute_not_exists(#a) OR (#a <= :if_0 OR #a IN (:if_1)))",
+            [{"N": "1"}, {"S": "x"}],
+        ),
+    ],
+)
+def test_each_kind_of_condition_reads_as_it_should(condition: Condition, text: str, values: list[object]) -> None:
+    made = request(Update(key={"id": "x"}, when=(condition,), remove=("b",)))
+    assert made["ConditionExpression"] == text
+    assert made["ExpressionAttributeNames"] == {"#a": "a", "#b": "b"}
+    assert made["ExpressionAttributeValues"] == {f":if_{number}": value for number, value in enumerate(values)}

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from runledger.domain import verification
+from runledger.domain.conditions import Absent, Differs, Either, Equals, Present
 from runledger.domain.ledger import FIRST_CHECK_SECONDS
 from runledger.domain.settling import Facts, Seen
 from runledger.domain.unconfirmed import Kept
@@ -38,6 +39,7 @@ from tests.unit.test_run_states import (
 )
 
 if TYPE_CHECKING:
+    from runledger.domain.conditions import Condition
     from runledger.domain.outcomes import Outcome
 
 ONE = Kept(DELIVERY, INLINE, SECOND - 600, disputed=False)
@@ -63,7 +65,8 @@ OF_WEBHOOK = {
     "updated_at": NOW_TEXT,
     **IN_PAYLOAD,
 }
-AS_CLAIMED = "#outcome = :unconfirmed AND #claim = :as_read"
+DOUBTFUL = (Equals("status", "error"), Either(Present("unverified"), Present("disputed")))
+AS_CLAIMED = (Equals("outcome", "unconfirmed"), Equals("claim", ONE.write()))
 
 
 def recorded(name: str, status: str, **more: Any) -> dict[str, Any]:
@@ -71,15 +74,11 @@ def recorded(name: str, status: str, **more: Any) -> dict[str, Any]:
     return {"run_id": RUN, "outcome": name, "status": status, "payload_sha256": "7" * 64, **more}
 
 
-def as_read(item: dict[str, Any]) -> tuple[str, dict[str, object]]:
-    given = {"recorded": item["outcome"], "status": item["status"], "payload_sha256": "7" * 64}
-    unsent = "attribute_not_exists(#unpublished)"
-    if "unpublished" in item:
-        unsent, given["unpublished"] = "#unpublished = :unpublished", frozenset(item["unpublished"])
-    return (
-        f"#outcome = :recorded AND #status = :status AND {unsent} AND #payload_sha256 = :payload_sha256",
-        given,
-    )
+def as_read(item: dict[str, Any]) -> tuple[Condition, ...]:
+    has_events = "unpublished" in item
+    unsent = Equals("unpublished", frozenset(item["unpublished"])) if has_events else Absent("unpublished")
+    recorded_as = Equals("outcome", item["outcome"]), Equals("status", item["status"])
+    return *recorded_as, unsent, Equals("payload_sha256", "7" * 64)
 
 
 @pytest.mark.parametrize(
@@ -92,10 +91,7 @@ def test_g4_g11_a_delivery_that_differs_is_kept_beside_the_first_counted_once_an
     update = verification.contradicted(
         replace(DELIVERY, outcome=says), SPILLED, {**there(was), "thread_id": THREAD}, NOW
     )
-    assert update.condition == (
-        "attribute_exists(#source) AND (attribute_not_exists(#other_sha256) OR #other_sha256 <> :sha256)"
-    )
-    assert update.given == {"sha256": "5" * 64}
+    assert update.when == (Present("source"), Differs("other_sha256", "5" * 64))
     assert changes(update) == {
         "other_status": "error",
         "other_sha256": "5" * 64,
@@ -118,7 +114,7 @@ def test_g11_where_langgraph_has_decided_a_token_brings_no_other_decision() -> N
 
 def test_g11_a_claim_that_langgraph_confirms_becomes_a_run_with_what_langgraph_says_and_the_claims_payload() -> None:
     update = verification.confirmed(ONE, FACTS, FAILED, NOW)
-    assert (update.condition, update.given) == (AS_CLAIMED, {"unconfirmed": "unconfirmed", "as_read": ONE.write()})
+    assert update.when == AS_CLAIMED
     assert changes(update) == {
         **KNOWN,
         **OF_WEBHOOK,
@@ -151,7 +147,7 @@ def test_g11_a_claim_that_another_delivery_contradicts_is_disputed_though_langgr
 
 def test_g11_a_claim_about_a_run_that_goes_on_leaves_a_pending_run_and_nothing_of_the_claim() -> None:
     update = verification.found_going(ONE, FACTS, NOW)
-    assert (update.condition, update.given) == (AS_CLAIMED, {"unconfirmed": "unconfirmed", "as_read": ONE.write()})
+    assert update.when == AS_CLAIMED
     assert changes(update) == {
         **KNOWN,
         "status": "pending",
@@ -167,7 +163,7 @@ def test_g11_a_claim_about_a_run_that_goes_on_leaves_a_pending_run_and_nothing_o
 
 def test_g11_a_run_that_langgraph_never_knew_ends_its_launch_without_an_event_and_is_due_no_more() -> None:
     update = verification.unconfirmed(ONE, LAUNCH, NOW)
-    assert update.condition == "attribute_not_exists(#run_id) OR attribute_exists(#claim)"
+    assert update.when == (Either(Absent("run_id"), Present("claim")),)
     assert changes(update) == {
         "launch_id": LAUNCH,
         "created_at": SINCE,
@@ -193,26 +189,21 @@ def test_g11_a_run_is_doubtful_while_langgraph_is_to_confirm_or_to_decide(
 
 def test_g11_an_end_is_verified_as_it_was_read_unless_it_is_disputed_by_now() -> None:
     update = verification.verified(recorded("failed", "error", unverified=True))
-    assert update.condition == (
-        "#status = :status AND (attribute_exists(#unverified) OR attribute_exists(#disputed))"
-        " AND attribute_not_exists(#disputed)"
-    )
-    assert update.given == {"status": "error"}
+    assert update.when == (*DOUBTFUL, Absent("disputed"))
     assert changes(update) == {}
     assert set(update.remove) == {"unverified", "disputed"} | LOOKED
 
 
 def test_g11_an_end_of_a_run_that_langgraph_knows_no_more_stands_and_is_marked_as_not_confirmed() -> None:
     update = verification.verified(recorded("failed", "error", disputed=True), is_known=False)
-    assert update.condition == "#status = :status AND (attribute_exists(#unverified) OR attribute_exists(#disputed))"
+    assert update.when == DOUBTFUL
     assert changes(update) == {"confirmed": False}
     assert set(update.remove) == {"unverified", "disputed"} | LOOKED
 
 
 def test_g11_an_end_that_langgraph_denies_is_disputed_and_its_whole_answer_due_now() -> None:
     update = verification.doubted(recorded("failed", "error", unverified=True), NOW)
-    assert update.condition == "#status = :status AND attribute_exists(#unverified)"
-    assert update.given == {"status": "error"}
+    assert update.when == (Equals("status", "error"), Present("unverified"))
     assert changes(update) == {"disputed": True, **due_in(0)}
     assert not update.remove
 
@@ -220,7 +211,7 @@ def test_g11_an_end_that_langgraph_denies_is_disputed_and_its_whole_answer_due_n
 def test_g11_where_langgraph_says_the_same_the_outcome_stays_and_the_payload_is_langgraphs() -> None:
     item = recorded("failed", "error", error={"type": "ValueError"}, unpublished={"failed"})
     update = verification.corrected(item, FAILED, INLINE, NOW)
-    assert (update.condition, update.given) == as_read(item)
+    assert update.when == as_read(item)
     assert changes(update) == {
         "source": "reconcile",
         "status": "error",
@@ -247,7 +238,7 @@ def test_g11_what_came_of_a_success_since_stays_where_langgraph_still_says_succe
 def test_g11_an_outcome_that_was_told_is_corrected_by_an_event_of_its_own() -> None:
     item = recorded("failed", "error", error={"type": "ValueError"})
     update = verification.corrected(item, replace(WAITS, question_count=9), SPILLED, NOW, "questions/r/q.json.gz")
-    assert (update.condition, update.given) == as_read(item)
+    assert update.when == as_read(item)
     assert changes(update) == {
         "source": "reconcile",
         "status": "success",
@@ -283,7 +274,7 @@ def test_g8_g11_an_outcome_whose_event_has_not_left_gives_way_and_one_that_was_t
 ) -> None:
     item = recorded(was, status, **({"unpublished": unpublished} if unpublished else {}))
     update = verification.corrected(item, seen, INLINE, NOW)
-    assert (update.condition, update.given) == as_read(item)
+    assert update.when == as_read(item)
     assert changes(update)["unpublished"] == left
     assert changes(update)["outcome"] == seen.outcome
 
@@ -313,8 +304,7 @@ def test_g11_an_end_of_a_run_that_goes_on_is_taken_back_and_told_only_if_the_end
 ) -> None:
     item = recorded("failed", "error", **({"unpublished": unpublished} if unpublished else {}))
     update = verification.reopened(item, NOW)
-    condition, given = as_read(item)
-    assert (update.condition, update.given) == (f"#source = :webhook AND {condition}", {"webhook": "webhook", **given})
+    assert update.when == (Equals("source", "webhook"), *as_read(item))
     assert changes(update) == {
         "source": "launch",
         "status": "pending",

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Any
 
-from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
+from boto3.dynamodb.types import TypeDeserializer
 from botocore.exceptions import BotoCoreError, ClientError
 
 from runledger.adapters import deadline
+from runledger.adapters.expressions import request, serialize
 from runledger.domain.problems import unavailable
 
 if TYPE_CHECKING:
@@ -20,8 +20,6 @@ if TYPE_CHECKING:
     from runledger.domain.listings import Position
 
 _PAGE = 100
-_NAME = re.compile(r"#(\w+)")
-_serialize = TypeSerializer().serialize
 _deserialize = TypeDeserializer().deserialize
 
 
@@ -50,7 +48,7 @@ class Table:
     def item(self, key: str, value: str) -> dict[str, Any] | None:
         """Return the item with this key, as it is now; None where there is none."""
         try:
-            answer = self._client.get_item(TableName=self._name, Key={key: _serialize(value)}, ConsistentRead=True)
+            answer = self._client.get_item(TableName=self._name, Key={key: serialize(value)}, ConsistentRead=True)
         except (BotoCoreError, ClientError) as error:
             raise unavailable(f"The ledger can't be read ({_code(error)}).") from error
         return plain(answer["Item"]) if "Item" in answer else None
@@ -60,7 +58,7 @@ class Table:
         return self._query(
             IndexName="by-launch",
             KeyConditionExpression="launch_id = :launch_id",
-            ExpressionAttributeValues={":launch_id": _serialize(launch_id)},
+            ExpressionAttributeValues={":launch_id": serialize(launch_id)},
         )
 
     def newest_of_launch(self, launch_id: str, limit: int) -> list[dict[str, Any]]:
@@ -84,7 +82,7 @@ class Table:
         return self._query(
             IndexName="due",
             KeyConditionExpression="due_shard = :shard AND due_at <= :up_to",
-            ExpressionAttributeValues={":shard": _serialize(str(shard)), ":up_to": _serialize(up_to)},
+            ExpressionAttributeValues={":shard": serialize(str(shard)), ":up_to": serialize(up_to)},
         )
 
     def _newest(
@@ -97,15 +95,15 @@ class Table:
         **index: str,
     ) -> list[dict[str, Any]]:
         """Read one page of an index: `limit` summaries are far below the megabyte at which DynamoDB would cut it."""
-        values = {":value": _serialize(value)}
+        values = {":value": serialize(value)}
         parameters: dict[str, Any] = {"ScanIndexForward": False, "Limit": limit, **index}
         condition = f"{key} = :value"
         if newest:
             condition += " AND created_at <= :newest"
-            values[":newest"] = _serialize(newest)
+            values[":newest"] = serialize(newest)
         if after:
             start = {key: value, "created_at": after.created_at, "run_id": after.run_id}
-            parameters["ExclusiveStartKey"] = {name: _serialize(part) for name, part in start.items()}
+            parameters["ExclusiveStartKey"] = {name: serialize(part) for name, part in start.items()}
         items, _ = self._page(KeyConditionExpression=condition, ExpressionAttributeValues=values, **parameters)
         return items
 
@@ -130,37 +128,5 @@ def plain(item: Mapping[str, Any]) -> dict[str, Any]:
     return {name: _deserialize(value) for name, value in item.items()}
 
 
-def _typed(value: object) -> Any:  # noqa: ANN401 - DynamoDB's own form
-    """Return a value in DynamoDB's form; nearly all are texts, which the serializer tells from nine other types."""
-    return {"S": value} if type(value) is str else _serialize(value)
-
-
 def _code(error: BotoCoreError | ClientError) -> str:
     return error.response["Error"]["Code"] if isinstance(error, ClientError) else type(error).__name__
-
-
-def request(update: Update) -> dict[str, Any]:
-    """Build the UpdateItem parameters of `update`, without the table's name."""
-    sets = {name: value for name, value in update.set.items() if value is not None}
-    once = {name: value for name, value in update.once.items() if value is not None}
-    clauses = [
-        f"#{name} = if_not_exists(#{name}, :{name})" if name in once else f"#{name} = :{name}" for name in sets | once
-    ]
-    expression = [f"SET {', '.join(clauses)}"] if clauses else []
-    if update.remove:
-        expression.append("REMOVE " + ", ".join(f"#{name}" for name in update.remove))
-    if update.add:
-        expression.append("ADD " + ", ".join(f"#{name} :{name}" for name in update.add))
-    text = " ".join(expression)
-    values = {**sets, **once, **update.add, **{f"if_{name}": value for name, value in update.given.items()}}
-    condition = update.condition.replace(
-        ":", ":if_"
-    )  # a value of the condition may share its name with one that is set
-    return {
-        "Key": {name: _serialize(value) for name, value in update.key.items()},
-        "UpdateExpression": text,
-        "ConditionExpression": condition,
-        "ExpressionAttributeNames": {f"#{name}": name for name in _NAME.findall(f"{text} {condition}")},
-        "ExpressionAttributeValues": {f":{name}": _typed(value) for name, value in values.items()},
-        "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
-    }

@@ -18,15 +18,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from runledger.domain.ledger import LEASE_SECONDS, Update, Value, due
+from runledger.domain.conditions import Equals, as_read
+from runledger.domain.ledger import LEASE_SECONDS, Update, due
 from runledger.domain.run_states import COUNTS, event, reached
 from runledger.domain.times import iso
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from runledger.domain.conditions import Condition
     from runledger.domain.outcomes import Outcome
 
+WAITS = Equals("outcome", "awaiting_input")
 _ANSWER = ("answer_digest", "answer_holder", "answer_until")
 
 
@@ -36,13 +39,10 @@ def answering(item: Mapping[str, Any], digest: str, holder: str, now: float) -> 
     It is due when the time for it is over: if nobody has recorded by then what came of it, reconcile asks LangGraph.
     """
     until = int(now) + LEASE_SECONDS
-    condition, given = _held_as(item)
     nonce = nonce_of(item, holder)
-    is_known = "#answer_nonce = :nonce" if "answer_nonce" in item else "attribute_not_exists(#answer_nonce)"
     return Update(
         key={"run_id": item["run_id"]},
-        condition=f"#outcome = :awaiting_input AND {condition} AND {is_known}",
-        given={"awaiting_input": "awaiting_input", **given, **({"nonce": nonce} if "answer_nonce" in item else {})},
+        when=(WAITS, _held_as(item), as_read("answer_nonce", item.get("answer_nonce"))),
         set={
             "answer_digest": digest,
             "answer_nonce": nonce,
@@ -68,8 +68,7 @@ def unanswered(run_id: str, holder: str, now: float) -> Update:
     """Let go of a run: LangGraph has refused the answer."""
     return Update(
         key={"run_id": run_id},
-        condition="#outcome = :awaiting_input AND #answer_holder = :holder",
-        given={"awaiting_input": "awaiting_input", "holder": holder},
+        when=(WAITS, Equals("answer_holder", holder)),
         set={"updated_at": iso(now)},
         remove=_ANSWER,
     )
@@ -83,8 +82,7 @@ def moved_on(run_id: str, answered_by: str | None, now: float, *, digest: str | 
     outcome: Outcome = "answered" if answered_by else "abandoned"
     return Update(
         key={"run_id": run_id},
-        condition="#outcome = :awaiting_input",
-        given={"awaiting_input": "awaiting_input"},
+        when=(WAITS,),
         set={
             "answered_by": answered_by,
             "answer_digest": digest,
@@ -98,18 +96,14 @@ def moved_on(run_id: str, answered_by: str | None, now: float, *, digest: str | 
 
 def cancelled(item: Mapping[str, Any], now: float) -> Update:
     """End a run's waiting without an answer, in the ledger alone; `item` is the run as read, held by nobody now."""
-    condition, given = _held_as(item)
     return Update(
         key={"run_id": item["run_id"]},
-        condition=f"#outcome = :awaiting_input AND {condition}",
-        given={"awaiting_input": "awaiting_input", **given},
+        when=(WAITS, _held_as(item)),
         set={"updated_at": iso(now), **reached(item["run_id"], "cancelled", now)},
         add=event("cancelled"),
         remove=(*COUNTS, "answer_nonce", *_ANSWER),
     )
 
 
-def _held_as(item: Mapping[str, Any]) -> tuple[str, dict[str, Value]]:
-    if "answer_holder" not in item:
-        return "attribute_not_exists(#answer_holder)", {}
-    return "#answer_holder = :was_held_by", {"was_held_by": item["answer_holder"]}
+def _held_as(item: Mapping[str, Any]) -> Condition:
+    return as_read("answer_holder", item.get("answer_holder"))

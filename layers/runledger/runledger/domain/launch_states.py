@@ -27,13 +27,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from runledger.domain.ledger import FIRST_CHECK_SECONDS, LEASE_SECONDS, NOT_DUE, Update, Value, due
+from runledger.domain.conditions import Absent, AtMost, Either, Equals, OneOf, Present, as_read
+from runledger.domain.ledger import FIRST_CHECK_SECONDS, LEASE_SECONDS, NOT_DUE, Update, due
 from runledger.domain.times import iso
 from runledger.domain.unconfirmed import NONE_KEPT, kept_name, kept_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from runledger.domain.conditions import Condition, Value
     from runledger.domain.unconfirmed import Kept
 
 WATCHES = 3  # looks for a second run on a caller's thread, after a launch was started over there
@@ -128,7 +130,7 @@ def claimed(  # noqa: PLR0913 - the facts of a launch, each by name
     """
     return Update(
         key={"launch_id": launch_id},
-        condition="attribute_not_exists(#launch_id)",
+        when=(Absent("launch_id"),),
         set={
             "state": "starting",
             "attempt": 1,
@@ -155,7 +157,7 @@ def answering(  # noqa: PLR0913 - the facts of a launch, each by name
     """Put down the launch that begins with an answer, because the run that it answers has none."""
     return Update(
         key={"launch_id": launch_id},
-        condition="attribute_not_exists(#launch_id)",
+        when=(Absent("launch_id"),),
         set={
             "state": "started",
             "attempt": 1,
@@ -177,8 +179,11 @@ def taken_over(launch: Launch, holder: str, now: float) -> Update:
     """Go on with a launch that nobody works on: its lease has lapsed, or LangGraph refused it."""
     return Update(
         key={"launch_id": launch.launch_id},
-        condition="#state = :state AND #holder = :holder AND #lease_until = :lease_until",
-        given={"state": launch.state, "holder": launch.holder, "lease_until": launch.lease_until},
+        when=(
+            Equals("state", launch.state),
+            Equals("holder", launch.holder),
+            Equals("lease_until", launch.lease_until),
+        ),
         set={"state": "starting", **_leased(launch.launch_id, holder, now)},
         remove=("reason", "detail"),
     )
@@ -191,8 +196,7 @@ def attempted(launch: Launch, thread_id: str, now: float) -> Update:
     """
     return Update(
         key={"launch_id": launch.launch_id},
-        condition=f"#state = :starting AND #holder = :holder AND #attempt = :attempt AND {NONE_KEPT}",
-        given={"starting": "starting", "holder": launch.holder, "attempt": launch.attempt, "none": 0},
+        when=(*_held_by(launch.holder), Equals("attempt", launch.attempt), NONE_KEPT),
         set={"attempt": launch.attempt + 1, "thread_id": thread_id, **_leased(launch.launch_id, launch.holder, now)},
         remove=("heard_at", "watches"),
     )
@@ -207,18 +211,11 @@ def started(launch: Launch, run_id: str, now: float, *, heard: bool = False) -> 
     watch = due(launch.launch_id, now + FIRST_CHECK_SECONDS) if launch.may_be_doubled else {}
     return Update(
         key={"launch_id": launch.launch_id},
-        condition="#state IN (:starting, :refused) AND #attempt = :attempt"
-        + (
-            ""
-            if heard
-            else f" AND attribute_not_exists(#heard_at) AND attribute_not_exists(#task_token) AND {NONE_KEPT}"
+        when=(
+            OneOf("state", ("starting", "refused")),
+            Equals("attempt", launch.attempt),
+            *(() if heard else (Absent("heard_at"), Absent("task_token"), NONE_KEPT)),
         ),
-        given={
-            "starting": "starting",
-            "refused": "refused",
-            "attempt": launch.attempt,
-            **({} if heard else {"none": 0}),
-        },
         set={"state": "started", "run_id": run_id, "updated_at": iso(now), **({} if heard else watch)},
         remove=("request", "request_key", "reason", "detail", "checks", *(() if heard or watch else NOT_DUE)),
     )
@@ -228,7 +225,7 @@ def continued(launch_id: str, run_id: str, now: float) -> Update:
     """Note the run that goes on with a launch after an answer; fails where a delivery about it is kept already."""
     return Update(
         key={"launch_id": launch_id},
-        condition=f"attribute_exists(#launch_id) AND attribute_not_exists(#{kept_name(run_id)})",
+        when=(Present("launch_id"), Absent(kept_name(run_id))),
         set={"answer_run_id": run_id, "updated_at": iso(now)},
     )
 
@@ -244,9 +241,12 @@ def refused(launch: Launch, reason: str, detail: str, now: float) -> Update:
     watch = due(launch.launch_id, now + FIRST_CHECK_SECONDS) if launch.may_be_doubled else {}
     return Update(
         key={"launch_id": launch.launch_id},
-        condition=f"#state = :starting AND #holder = :holder AND attribute_not_exists(#heard_at) AND {NONE_KEPT}"
-        + ("" if launch.calls_back else " AND attribute_not_exists(#task_token)"),
-        given={"starting": "starting", "holder": launch.holder, "none": 0},
+        when=(
+            *_held_by(launch.holder),
+            Absent("heard_at"),
+            NONE_KEPT,
+            *(() if launch.calls_back else (Absent("task_token"),)),
+        ),
         set={"state": "refused", "reason": reason, "detail": detail, "updated_at": iso(now), **watch},
         remove=("checks", *(() if watch or launch.calls_back else NOT_DUE)),
     )
@@ -260,8 +260,7 @@ def called_for(launch_id: str, digest: str, task_token: str, called_at: int, now
     """
     return Update(
         key={"launch_id": launch_id},
-        condition="#digest = :digest AND (attribute_not_exists(#called_at) OR #called_at <= :called_at)",
-        given={"digest": digest, "called_at": called_at},
+        when=(Equals("digest", digest), Either(Absent("called_at"), AtMost("called_at", called_at))),
         set={"task_token": task_token, "called_at": called_at, **due(launch_id, now + LEASE_SECONDS)},
     )
 
@@ -270,7 +269,7 @@ def owing(launch_id: str, now: float) -> Update:
     """The launch is over and its task could not be told: reconcile tries that again."""
     return Update(
         key={"launch_id": launch_id},
-        condition="attribute_exists(#task_token)",
+        when=(Present("task_token"),),
         set=due(launch_id, now + LEASE_SECONDS),
     )
 
@@ -279,8 +278,7 @@ def called_back(launch_id: str, task_token: str) -> Update:
     """The task was told."""
     return Update(
         key={"launch_id": launch_id},
-        condition="#task_token = :task_token",
-        given={"task_token": task_token},
+        when=(Equals("task_token", task_token),),
         remove=("task_token",),
     )
 
@@ -289,7 +287,7 @@ def heard(launch_id: str, now: float) -> Update:
     """Something genuine was heard that can't be recorded: LangGraph must be asked about the launch's runs."""
     return Update(
         key={"launch_id": launch_id},
-        condition="attribute_exists(#launch_id)",
+        when=(Present("launch_id"),),
         set={"heard_at": iso(now), **due(launch_id, now)},
     )
 
@@ -298,8 +296,7 @@ def checked(launch_id: str, was_due: int) -> Update:
     """Nothing is left to do for a launch that was due."""
     return Update(
         key={"launch_id": launch_id},
-        condition=f"#due_at = :was_due AND {NONE_KEPT}",
-        given={"was_due": was_due, "none": 0},
+        when=(Equals("due_at", was_due), NONE_KEPT),
         remove=NOT_DUE,
     )
 
@@ -308,8 +305,7 @@ def watched(launch: Launch, next_check: float) -> Update:
     """Note that LangGraph was asked for further runs of a launch; ask again later."""
     return Update(
         key={"launch_id": launch.launch_id},
-        condition="attribute_exists(#due_at) AND (attribute_not_exists(#watches) OR #watches = :watches)",
-        given={"watches": launch.watches},
+        when=(Present("due_at"), as_read("watches", launch.watches or None)),
         set=due(launch.launch_id, next_check),
         add={"watches": 1},
     )
@@ -319,7 +315,7 @@ def postponed(launch_id: str, next_check: float) -> Update:
     """Look at a launch again later: this time it failed."""
     return Update(
         key={"launch_id": launch_id},
-        condition="attribute_exists(#due_at)",
+        when=(Present("due_at"),),
         set=due(launch_id, next_check),
         add={"checks": 1},
     )
@@ -327,7 +323,11 @@ def postponed(launch_id: str, next_check: float) -> Update:
 
 def put_off(launch_id: str, until: float) -> Update:
     """Leave a launch alone until somebody who is to try it again has done so."""
-    return Update(key={"launch_id": launch_id}, condition="attribute_exists(#due_at)", set=due(launch_id, until))
+    return Update(key={"launch_id": launch_id}, when=(Present("due_at"),), set=due(launch_id, until))
+
+
+def _held_by(holder: str) -> tuple[Condition, ...]:
+    return Equals("state", "starting"), Equals("holder", holder)
 
 
 def _leased(launch_id: str, holder: str, now: float) -> dict[str, Value | None]:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from runledger.domain.conditions import Condition, Value
     from runledger.domain.deliveries import Payload
 
 SHARDS = 8
@@ -24,21 +25,18 @@ _EVENTS = "unpublished"  # the set of a run's outcomes whose events have not lef
 # texts, and none on sets.
 EVENT_STATE, HAS_EVENTS = "event_state", "unpublished"
 
-type Value = str | int | bool | dict[str, str] | frozenset[str]
-
 
 @dataclass(frozen=True, slots=True)
 class Update:
-    """One conditional DynamoDB UpdateItem; it makes the item where there is none.
+    """One conditional change of an item; it makes the item where there is none.
 
     `set` overwrites, `once` keeps what is there, `add` counts up or adds to a set of texts, None values are left out.
-    `condition` writes attributes as `#name` and values as `:name`, the values being those of `given`.
+    It is done where all of `when` hold.
     What adds to, sets or removes the set `unpublished` does the same to `event_state`, whoever makes it.
     """
 
     key: Mapping[str, str]
-    condition: str
-    given: Mapping[str, Value] = field(default_factory=dict)
+    when: tuple[Condition, ...]
     set: Mapping[str, Value | None] = field(default_factory=dict)
     once: Mapping[str, Value | None] = field(default_factory=dict)
     add: Mapping[str, int | frozenset[str]] = field(default_factory=dict)

@@ -39,14 +39,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from runledger.domain.conditions import Absent, AtLeast, AtMost, Either, Equals, OneOf, Present, as_read
 from runledger.domain.events import is_told
-from runledger.domain.ledger import FIRST_CHECK_SECONDS, NOT_DUE, Placed, Update, Value, due, shard
+from runledger.domain.ledger import FIRST_CHECK_SECONDS, NOT_DUE, Placed, Update, due, shard
 from runledger.domain.outcomes import is_known
 from runledger.domain.times import iso
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from runledger.domain.conditions import Value
     from runledger.domain.deliveries import Delivery
     from runledger.domain.outcomes import Outcome
     from runledger.domain.settling import Seen
@@ -59,7 +61,7 @@ _BRIEF = 200  # characters of an error's type and message that lists show: the i
 _UNREAD = ("unreadable", "unread_since")
 COUNTS = ("checks", "failures", *_MISSED, *_UNREAD)  # of looks at a run, as long as it is as it is
 UNREADABLE_LOOKS = 5  # at a checkpoint that LangGraph itself would not show; its status has to do then (G14)
-NEW = "attribute_not_exists(#run_id) OR attribute_exists(#claim)"  # a claim gives way to who knows the run
+NEW = Either(Absent("run_id"), Present("claim"))  # a claim gives way to who knows the run
 CLAIM_ALONE = ("claim", "claimed_by")
 CLAIM = (*CLAIM_ALONE, *_MISSED, "delivered_at", "payload", "payload_key", "payload_bytes", "payload_sha256", "error")
 
@@ -78,7 +80,7 @@ def pending(  # noqa: PLR0913 - the facts of a run, each by name
     """Record a run that was just launched; where its webhook was faster, `launched` says the rest."""
     return Update(
         key={"run_id": run_id},
-        condition=NEW,
+        when=(NEW,),
         set={
             "launch_id": launch_id,
             "thread_id": thread_id,
@@ -102,8 +104,7 @@ def launched(made: Update) -> Update:
     known = ("launch_id", "thread_id", "assistant_id", "metadata", "langgraph_url", "created_at", "starts_at")
     return Update(
         key=made.key,
-        condition="attribute_not_exists(#launch_id) OR #launch_id = :launch_id",
-        given={"launch_id": str(made.set["launch_id"])},
+        when=(Either(Absent("launch_id"), Equals("launch_id", str(made.set["launch_id"]))),),
         once={name: made.set[name] for name in known},
     )
 
@@ -116,11 +117,9 @@ def delivered(
     `launch_id` is the token's; None for a shared token, which can't touch a run that has a launch. What the launcher
     knew of the run stays: its thread, its assistant, its time. `disputed` is a delivery that another one contradicts.
     """
-    mine = "#launch_id = :launch_id" if launch_id else "attribute_not_exists(#launch_id)"
     return Update(
         key={"run_id": delivery.run_id},
-        condition=f"#source = :launch AND {mine}",
-        given={"launch": "launch", **({"launch_id": launch_id} if launch_id else {})},
+        when=(Equals("source", "launch"), as_read("launch_id", launch_id)),
         set={
             **of_webhook(delivery, placed, now),
             **reached(delivery.run_id, delivery.outcome, now),
@@ -137,7 +136,7 @@ def believed(delivery: Delivery, placed: Placed, langgraph_url: str, now: float)
     """Record a run on the word of a shared key alone: its thread is deleted, so that nobody can be asked (G11)."""
     return Update(
         key={"run_id": delivery.run_id},
-        condition="attribute_not_exists(#run_id)",
+        when=(Absent("run_id"),),
         set={
             "confirmed": False,
             "langgraph_url": langgraph_url,
@@ -160,8 +159,7 @@ def superseding(delivery: Delivery, placed: Placed, item: Mapping[str, Any], now
     outcome = delivery.outcome if recorded == "settling" else recorded
     return Update(
         key={"run_id": delivery.run_id},
-        condition="#source = :reconcile AND #outcome = :recorded AND attribute_not_exists(#corrected)",
-        given={"reconcile": "reconcile", "recorded": recorded},
+        when=(Equals("source", "reconcile"), Equals("outcome", recorded), Absent("corrected")),
         set={
             **of_webhook(delivery, placed, now),
             **of_outcome(delivery.run_id, outcome),
@@ -203,8 +201,7 @@ def reconciled(  # noqa: PLR0913 - what was found, where its large parts are, an
     is_awaited = seen.began and not is_heard and is_deliverable
     return Update(
         key={"run_id": run_id},
-        condition="#source = :launch AND #outcome IN (:pending, :lost)",
-        given={"launch": "launch", "pending": "pending", "lost": "lost"},
+        when=(Equals("source", "launch"), OneOf("outcome", ("pending", "lost"))),
         set={
             "source": "reconcile",
             "status": seen.status,
@@ -234,8 +231,7 @@ def settled(run_id: str, seen: Seen, now: float, questions_key: str | None = Non
     """
     return Update(
         key={"run_id": run_id},
-        condition="#outcome = :settling",
-        given={"settling": "settling"},
+        when=(Equals("outcome", "settling"),),
         set={
             "status": seen.status,
             **found_as(seen, questions_key),
@@ -257,12 +253,11 @@ def published(item: Mapping[str, Any]) -> Update:
     is_done = item["outcome"] not in OPEN and not item.get("webhook_awaited")
     return Update(
         key={"run_id": item["run_id"]},
-        condition="#unpublished = :seen AND attribute_not_exists(#disputed)"
-        + (" AND #due_at = :was_due" if is_done else ""),
-        given={
-            "seen": frozenset(item["unpublished"]),
-            **({"was_due": int(item["due_at"])} if is_done else {}),
-        },
+        when=(
+            Equals("unpublished", frozenset(item["unpublished"])),
+            Absent("disputed"),
+            *([Equals("due_at", int(item["due_at"]))] if is_done else ()),
+        ),
         remove=("unpublished", *(NOT_DUE if is_done else ())),
     )
 
@@ -271,8 +266,7 @@ def unheard(run_id: str, outcome: Outcome) -> Update:
     """Note that the webhook of a run with this `outcome`, which should have been sent, never came."""
     return Update(
         key={"run_id": run_id},
-        condition="#source = :reconcile AND #outcome = :outcome AND attribute_exists(#webhook_awaited)",
-        given={"reconcile": "reconcile", "outcome": outcome},
+        when=(Equals("source", "reconcile"), Equals("outcome", outcome), Present("webhook_awaited")),
         remove=("webhook_awaited",),
     )
 
@@ -281,8 +275,7 @@ def missed(run_id: str, was_due: int, next_check: float, now: float) -> Update:
     """Note that LangGraph did not know the run at this check."""
     return Update(
         key={"run_id": run_id},
-        condition="#due_at = :was_due",
-        given={"was_due": was_due},
+        when=(Equals("due_at", was_due),),
         set=due(run_id, next_check),
         once={"missed_since": int(now)},
         add={"misses": 1},
@@ -299,13 +292,12 @@ def lost(run_id: str, now: float) -> Update:
     """Give a run up that LangGraph no longer knows, check after check."""
     return Update(
         key={"run_id": run_id},
-        condition="#source = :launch AND #outcome = :pending AND #misses >= :misses AND #missed_since <= :since",
-        given={
-            "launch": "launch",
-            "pending": "pending",
-            "misses": MISSES - 1,
-            "since": int(now) - MISSED_SECONDS,
-        },
+        when=(
+            Equals("source", "launch"),
+            Equals("outcome", "pending"),
+            AtLeast("misses", MISSES - 1),
+            AtMost("missed_since", int(now) - MISSED_SECONDS),
+        ),
         set={"updated_at": iso(now), **reached(run_id, "lost", now)},
         add=event("lost"),
     )
@@ -315,8 +307,7 @@ def rolled_back(run_id: str, now: float) -> Update:
     """End a run that LangGraph deleted because a later one superseded it (`multitask_strategy="rollback"`)."""
     return Update(
         key={"run_id": run_id},
-        condition="#source = :launch AND #outcome IN (:pending, :lost)",
-        given={"launch": "launch", "pending": "pending", "lost": "lost"},
+        when=(Equals("source", "launch"), OneOf("outcome", ("pending", "lost"))),
         set={"source": "reconcile", "updated_at": iso(now), **reached(run_id, "rolled_back", now)},
         add=event("rolled_back"),
         remove=COUNTS,
@@ -327,8 +318,7 @@ def doubled(run_id: str, launch_id: str, now: float) -> Update:
     """Mark a second run of a launch, which appeared on a thread that its caller brought."""
     return Update(
         key={"run_id": run_id},
-        condition="#launch_id = :launch_id AND attribute_not_exists(#doubled)",
-        given={"launch_id": launch_id},
+        when=(Equals("launch_id", launch_id), Absent("doubled")),
         set={"doubled": True, "updated_at": iso(now)},
     )
 
@@ -342,8 +332,7 @@ def postponed(
     """
     return Update(
         key={"run_id": run_id},
-        condition="#due_at = :was_due",
-        given={"was_due": was_due},
+        when=(Equals("due_at", was_due),),
         set=due(run_id, next_check),
         once={} if unsettled is None else {"unread_since": int(unsettled)},
         add={"checks": 1} if known else {"checks": 1, "failures": 1},
@@ -355,9 +344,10 @@ def unreadable(run_id: str, looks: int) -> Update:
     """Count a look at which LangGraph itself would not show the run's checkpoint, after `looks` others."""
     return Update(
         key={"run_id": run_id},
-        condition="(#outcome IN (:pending, :settling) OR attribute_exists(#disputed)) AND "
-        + ("#unreadable = :looks" if looks else "attribute_not_exists(#unreadable)"),
-        given={"pending": "pending", "settling": "settling", **({"looks": looks} if looks else {})},
+        when=(
+            Either(OneOf("outcome", ("pending", "settling")), Present("disputed")),
+            as_read("unreadable", looks or None),
+        ),
         add={"unreadable": 1},
     )
 
@@ -366,8 +356,7 @@ def deferred(run_id: str, was_due: int, until: float) -> Update:
     """Ask about a run later, because its deployment must not be asked now. It counts as no look at it."""
     return Update(
         key={"run_id": run_id},
-        condition="#due_at = :was_due",
-        given={"was_due": was_due},
+        when=(Equals("due_at", was_due),),
         set=due(run_id, until),
     )
 
@@ -376,9 +365,7 @@ def closed(run_id: str, was_due: int) -> Update:
     """Look at a run no more: it is over, or nothing can be learnt of it, and its events have left."""
     return Update(
         key={"run_id": run_id},
-        condition="#due_at = :was_due AND "
-        + " AND ".join(f"attribute_not_exists(#{name})" for name in ("unpublished", "webhook_awaited", "disputed")),
-        given={"was_due": was_due},
+        when=(Equals("due_at", was_due), *map(Absent, ("unpublished", "webhook_awaited", "disputed"))),
         remove=NOT_DUE,
     )
 
@@ -387,8 +374,7 @@ def due_now(run_id: str, now: float) -> Update:
     """Something was heard of the run's launch that could not be recorded: look at the run now."""
     return Update(
         key={"run_id": run_id},
-        condition="#outcome IN (:pending, :settling, :lost) OR attribute_exists(#webhook_awaited)",
-        given={"pending": "pending", "settling": "settling", "lost": "lost"},
+        when=(Either(OneOf("outcome", ("pending", "settling", "lost")), Present("webhook_awaited")),),
         set={"heard": True, **due(run_id, now)},
         remove=("webhook_awaited",),
     )

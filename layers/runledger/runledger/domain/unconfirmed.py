@@ -24,6 +24,7 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from runledger.domain.conditions import Absent, Below, Differs, Equals, Present
 from runledger.domain.deliveries import Delivery, Payload
 from runledger.domain.ledger import FIRST_CHECK_SECONDS, Placed, Update, due
 from runledger.domain.times import iso
@@ -37,7 +38,7 @@ INLINE_BYTES = 16_384  # of a kept payload; four of them fit into a launch's ite
 UNCONFIRMED = "unconfirmed"
 _FACTS = tuple(field.name for field in dataclasses.fields(Delivery) if field.name not in ("run_id", "payload"))
 _COUNT, _PREFIX = "kept_count", "kept_about_"
-NONE_KEPT = f"(attribute_not_exists(#{_COUNT}) OR #{_COUNT} <= :none)"  # the condition of a launch; `none` is 0
+NONE_KEPT = Below(_COUNT, 1)
 _HOUR, _DAY = 3600, 24 * 3600
 
 
@@ -99,11 +100,13 @@ def kept(launch_id: str, delivery: Delivery, placed: Placed, now: float) -> Upda
     name = kept_name(delivery.run_id)
     return Update(
         key={"launch_id": launch_id},
-        condition=f"attribute_exists(#launch_id) AND attribute_not_exists(#{name})"
-        f" AND (attribute_not_exists(#{_COUNT}) OR #{_COUNT} < :most)"
-        " AND (attribute_not_exists(#run_id) OR #run_id <> :run_id)"
-        " AND (attribute_not_exists(#answer_run_id) OR #answer_run_id <> :run_id)",
-        given={"most": MAX_OF_LAUNCH, "run_id": delivery.run_id},
+        when=(
+            Present("launch_id"),
+            Absent(name),
+            Below(_COUNT, MAX_OF_LAUNCH),
+            Differs("run_id", delivery.run_id),
+            Differs("answer_run_id", delivery.run_id),
+        ),
         set={name: Kept(delivery, placed, int(now), disputed=False).write(), **due(launch_id, now)},
         add={_COUNT: 1},
     )
@@ -114,8 +117,7 @@ def disputed(launch_id: str, one: Kept) -> Update:
     name = kept_name(one.delivery.run_id)
     return Update(
         key={"launch_id": launch_id},
-        condition=f"#{name} = :as_read",
-        given={"as_read": one.write()},
+        when=(Equals(name, one.write()),),
         set={name: dataclasses.replace(one, disputed=True).write()},
     )
 
@@ -125,8 +127,7 @@ def taken(launch_id: str, one: Kept) -> Update:
     name = kept_name(one.delivery.run_id)
     return Update(
         key={"launch_id": launch_id},
-        condition=f"#{name} = :as_read",
-        given={"as_read": one.write()},
+        when=(Equals(name, one.write()),),
         add={_COUNT: -1},
         remove=(name,),
     )
@@ -142,8 +143,7 @@ def counted(now: float) -> Update:
     hour = int(now) // _HOUR
     return Update(
         key={"launch_id": f"claims-{iso(hour * _HOUR)[:13]}"},
-        condition="attribute_not_exists(#claims) OR #claims < :most",
-        given={"most": MAX_CLAIMS_AN_HOUR},
+        when=(Below("claims", MAX_CLAIMS_AN_HOUR),),
         set={"expires_at": hour * _HOUR + _DAY},
         add={"claims": 1},
     )
@@ -157,7 +157,7 @@ def claimed(delivery: Delivery, placed: Placed, by: str | None, langgraph_url: s
     """
     return Update(
         key={"run_id": delivery.run_id},
-        condition="attribute_not_exists(#run_id)",
+        when=(Absent("run_id"),),
         set={
             "outcome": UNCONFIRMED,
             "status": delivery.status,
@@ -177,8 +177,7 @@ def contested(one: Kept, now: float) -> Update:
     """Note that a second delivery contradicts a claim: the payload is LangGraph's to tell once the run is confirmed."""
     return Update(
         key={"run_id": one.delivery.run_id},
-        condition="#outcome = :unconfirmed AND #claim = :as_read",
-        given={"unconfirmed": UNCONFIRMED, "as_read": one.write()},
+        when=(Equals("outcome", UNCONFIRMED), Equals("claim", one.write())),
         set={"claim": dataclasses.replace(one, disputed=True).write(), "updated_at": iso(now)},
     )
 

@@ -21,8 +21,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from runledger.domain.conditions import Absent, Differs, Either, Equals, Present, as_read
 from runledger.domain.events import CORRECTED, is_told
-from runledger.domain.ledger import NOT_DUE, Placed, Update, Value, due
+from runledger.domain.ledger import NOT_DUE, Placed, Update, due
 from runledger.domain.run_states import (
     CLAIM,
     CLAIM_ALONE,
@@ -42,6 +43,7 @@ from runledger.domain.unconfirmed import UNCONFIRMED
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from runledger.domain.conditions import Condition, Value
     from runledger.domain.deliveries import Delivery
     from runledger.domain.outcomes import Outcome
     from runledger.domain.settling import Facts, Seen
@@ -60,8 +62,7 @@ def contradicted(delivery: Delivery, placed: Placed, item: Mapping[str, Any], no
     decides: dict[str, Value | None] = {"disputed": True, "conflict": conflict, **due(delivery.run_id, now)}
     return Update(
         key={"run_id": delivery.run_id},
-        condition="attribute_exists(#source) AND (attribute_not_exists(#other_sha256) OR #other_sha256 <> :sha256)",
-        given={"sha256": delivery.payload.sha256},
+        when=(Present("source"), Differs("other_sha256", delivery.payload.sha256)),
         set={
             "other_status": delivery.status,
             "other_sha256": delivery.payload.sha256,
@@ -80,8 +81,7 @@ def confirmed(one: Kept, facts: Facts, seen: Seen, now: float, questions_key: st
     delivery = one.delivery
     return Update(
         key={"run_id": delivery.run_id},
-        condition="#outcome = :unconfirmed AND #claim = :as_read",
-        given={"unconfirmed": UNCONFIRMED, "as_read": one.write()},
+        when=(Equals("outcome", UNCONFIRMED), Equals("claim", one.write())),
         set={
             **_of(facts),
             **of_webhook(delivery, one.placed, now),
@@ -101,8 +101,7 @@ def found_going(one: Kept, facts: Facts, now: float) -> Update:
     run_id = one.delivery.run_id
     return Update(
         key={"run_id": run_id},
-        condition="#outcome = :unconfirmed AND #claim = :as_read",
-        given={"unconfirmed": UNCONFIRMED, "as_read": one.write()},
+        when=(Equals("outcome", UNCONFIRMED), Equals("claim", one.write())),
         set={
             **_of(facts),
             "status": "pending",
@@ -123,7 +122,7 @@ def unconfirmed(one: Kept, launch_id: str, now: float) -> Update:
     delivery = one.delivery
     return Update(
         key={"run_id": delivery.run_id},
-        condition=NEW,
+        when=(NEW,),
         set={
             "launch_id": launch_id,
             "created_at": iso(one.since),
@@ -146,9 +145,11 @@ def verified(run: Mapping[str, Any], *, is_known: bool = True) -> Update:
     """
     return Update(
         key={"run_id": run["run_id"]},
-        condition="#status = :status AND (attribute_exists(#unverified) OR attribute_exists(#disputed))"
-        + (" AND attribute_not_exists(#disputed)" if is_known else ""),
-        given={"status": run["status"]},
+        when=(
+            Equals("status", run["status"]),
+            Either(Present("unverified"), Present("disputed")),
+            *([Absent("disputed")] if is_known else ()),
+        ),
         set={} if is_known else {"confirmed": False},
         remove=("unverified", "disputed", *COUNTS),
     )
@@ -158,8 +159,7 @@ def doubted(run: Mapping[str, Any], now: float) -> Update:
     """Note that LangGraph says otherwise than the webhook of a run: its whole answer is to be read."""
     return Update(
         key={"run_id": run["run_id"]},
-        condition="#status = :status AND attribute_exists(#unverified)",
-        given={"status": run["status"]},
+        when=(Equals("status", run["status"]), Present("unverified")),
         set={"disputed": True, **due(run["run_id"], now)},
     )
 
@@ -176,7 +176,6 @@ def corrected(
     recorded = item["outcome"]
     is_same = seen.status == item["status"] and recorded != "settling"
     outcome = recorded if is_same else seen.outcome
-    as_read, given = _as_read(item)
     payload = placed.attributes() if placed else {} if is_same and seen.missing else dict.fromkeys(_OF_PAYLOAD)
     told: dict[str, Value | None] = {
         **({} if is_same else found_as(seen, questions_key)),
@@ -188,8 +187,7 @@ def corrected(
     gone = [name for name, value in told.items() if value is None and name != "doubled"]  # `watch` may have set that
     return Update(
         key={"run_id": item["run_id"]},
-        condition=as_read,
-        given=given,
+        when=_unchanged(item),
         set={
             **told,
             "source": "reconcile",
@@ -219,13 +217,11 @@ def reopened(item: Mapping[str, Any], now: float) -> Update:
 
     `item` is the run as it was read. The genuine delivery is recorded when it comes.
     """
-    as_read, given = _as_read(item)
     unsent = _unsent(item, "pending")
     taken_back = (*_OF_PAYLOAD, "error", "error_brief", "started_at", "ended_at", "delivered_at", "questions")
     return Update(
         key={"run_id": item["run_id"]},
-        condition=f"#source = :webhook AND {as_read}",
-        given={"webhook": "webhook", **given},
+        when=(Equals("source", "webhook"), *_unchanged(item)),
         set={
             "source": "launch",
             "status": "pending",
@@ -239,17 +235,15 @@ def reopened(item: Mapping[str, Any], now: float) -> Update:
     )
 
 
-def _as_read(item: Mapping[str, Any]) -> tuple[str, dict[str, Value]]:
-    """Return the condition that a run has the outcome, payload and unsent events that were read."""
-    given: dict[str, Value] = {"recorded": item["outcome"], "status": item["status"]}
-    terms = ["#outcome = :recorded", "#status = :status"]
-    for name in ("unpublished", "payload_sha256"):
-        if name in item:
-            terms.append(f"#{name} = :{name}")
-            given[name] = frozenset(item[name]) if name == "unpublished" else item[name]
-        else:
-            terms.append(f"attribute_not_exists(#{name})")
-    return " AND ".join(terms), given
+def _unchanged(item: Mapping[str, Any]) -> tuple[Condition, ...]:
+    """Return the conditions that a run has the outcome, payload and unsent events that were read."""
+    unsent = frozenset(item["unpublished"]) if "unpublished" in item else None
+    return (
+        Equals("outcome", item["outcome"]),
+        Equals("status", item["status"]),
+        as_read("unpublished", unsent),
+        as_read("payload_sha256", item.get("payload_sha256")),
+    )
 
 
 def _of(facts: Facts) -> dict[str, Value | None]:
