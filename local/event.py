@@ -13,7 +13,7 @@ from typing import Any
 
 from local import resources, running, secrets_manager
 from local.template import ROOT
-from runledger.adapters.tables import Table
+from runledger.adapters.dynamodb import RunsTable
 from runledger.domain import run_states
 from runledger.domain.tokens import KeyRing, sign
 
@@ -46,7 +46,7 @@ def record_launched(stack: dict[str, Any], run_id: str, launch_id: str, thread_i
         now=time.time(),
     )
     client = resources.session().client("dynamodb", endpoint_url=stack["aws_endpoint_url"])
-    Table(client, stack["resources"]["RunsTable"]).apply(made)
+    RunsTable(client, stack["resources"]["RunsTable"]).apply(made)
 
 
 def rotate(stack: dict[str, Any]) -> str:

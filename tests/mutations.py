@@ -19,9 +19,10 @@ from tests.contract.security import rows
 
 ROOT = Path(__file__).resolve().parent.parent
 DOMAIN, ADAPTERS = "layers/runledger/runledger/domain", "layers/runledger/runledger/adapters"
-LANGGRAPH = "layers/langgraph/runledger_langgraph"
+USE_CASES, LANGGRAPH = "layers/runledger/runledger/use_cases", "layers/langgraph/runledger_langgraph"
 WEBHOOK, NOTIFY = (f"functions/{name}/app.py" for name in ("webhook", "notify"))
-MESSAGES, LAUNCHING = "functions/launch/messages.py", f"{LANGGRAPH}/launching.py"
+RECEIVE = f"{USE_CASES}/receive_delivery.py"
+MESSAGES, LAUNCHING = f"{USE_CASES}/launch_messages.py", f"{USE_CASES}/launch_run.py"
 RECONCILE, ROTATE = "functions/reconcile", "functions/rotate"
 TESTS = ("tests/unit", "tests/integration", "tests/contract")
 COPIED = (
@@ -105,7 +106,7 @@ MUTATIONS = (
         "G1",
         "a refused key loses runs",
         f"{RECONCILE}/due_runs.py",
-        "self.is_refused = self.is_refused or refuses_the_key(error)",
+        'self.is_refused = self.is_refused or problem.slug == "api-key-refused"',
         "pass",
     ),
     Mutation(
@@ -197,7 +198,7 @@ MUTATIONS = (
         "G14",
         "a large question keeps its run open",
         f"{LANGGRAPH}/checkpoints.py",
-        "if is_cut and max_bytes < MAX_BYTES:",
+        "if is_cut and max_bytes < MAX_RESULT_BYTES:",
         "if is_cut and max_bytes < 0:",
     ),
     Mutation(
@@ -211,7 +212,7 @@ MUTATIONS = (
         "G1",
         "a result that is slow to read is never read",
         f"{RECONCILE}/due_runs.py",
-        "isinstance(found, TooLargeError | TimeoutError)",
+        "isinstance(found, TooLargeError | TimedOutError)",
         "isinstance(found, TooLargeError)",
     ),
     Mutation(
@@ -224,9 +225,9 @@ MUTATIONS = (
     Mutation(
         "G1",
         "an adopted run that can't be recorded is forgotten",
-        f"{LANGGRAPH}/launcher.py",
-        "if not self._record(launch, found[0], until):",
-        "if self._record(launch, found[0], until) is None:",
+        f"{USE_CASES}/recover_launch.py",
+        "if not launcher.record(launch, found[0], until):",
+        "if launcher.record(launch, found[0], until) is None:",
     ),
     # ---- G2: one launch, one run -----------------------------------------------------------------------------------
     Mutation(
@@ -248,23 +249,23 @@ MUTATIONS = (
     Mutation(
         "G2",
         "the last attempt's thread stays",
-        f"{LANGGRAPH}/launcher.py",
-        "self.ask(until, lambda client: client.threads.delete(launch.thread_id))",
+        f"{USE_CASES}/recover_launch.py",
+        "launcher.server.delete_thread(launch.thread_id, until)",
         "pass",
     ),
     Mutation(
         "G2",
         "the ledger is not looked at again after that",
-        f"{LANGGRAPH}/launcher.py",
-        "client.threads.delete(launch.thread_id))\n            found = self._in_ledger(launch)",
-        "client.threads.delete(launch.thread_id))",
+        f"{USE_CASES}/recover_launch.py",
+        "delete_thread(launch.thread_id, until)\n        found = _recorded(launcher, launch)",
+        "delete_thread(launch.thread_id, until)",
     ),
     Mutation(
         "G2",
         "LangGraph is not asked for the launch's run",
-        f"{LANGGRAPH}/launcher.py",
-        "found = self._in_ledger(launch) or self._in_langgraph(launch, until, must_know=launch.own_thread)",
-        "found = self._in_ledger(launch)",
+        f"{USE_CASES}/recover_launch.py",
+        "found = _recorded(launcher, launch) or _made(launcher, launch, until, must_know=launch.own_thread)",
+        "found = _recorded(launcher, launch)",
     ),
     Mutation(
         "G2",
@@ -283,7 +284,7 @@ MUTATIONS = (
     Mutation(
         "G2",
         "another attempt has the same thread",
-        f"{LANGGRAPH}/launcher.py",
+        f"{USE_CASES}/recover_launch.py",
         "str(uuid.uuid4()) if launch.own_thread",
         "launch.thread_id if launch.own_thread",
     ),
@@ -319,7 +320,11 @@ MUTATIONS = (
         "return False",
     ),
     Mutation(
-        "G2", "a second run is not cancelled", f"{LANGGRAPH}/launcher.py", 'if run["status"] in STILL:', "if False:"
+        "G2",
+        "a second run is not cancelled",
+        f"{USE_CASES}/recover_launch.py",
+        'if run["status"] in STILL:',
+        "if False:",
     ),
     Mutation(
         "G2",
@@ -366,9 +371,9 @@ MUTATIONS = (
     Mutation(
         "G2",
         "a launch of another deployment is started here",
-        f"{LANGGRAPH}/launching.py",
-        "self.launcher.at(claim.langgraph_url).go_on(",
-        "self.launcher.go_on(",
+        f"{USE_CASES}/launch_run.py",
+        "go_on(self.launcher.at(claim.langgraph_url), ",
+        "go_on(self.launcher, ",
     ),
     # ---- G13: a run belongs to a deployment ------------------------------------------------------------------------
     Mutation(
@@ -395,9 +400,9 @@ MUTATIONS = (
     Mutation(
         "G13",
         "every deployment gets the first one's key",
-        f"{LANGGRAPH}/launcher.py",
-        "langgraph=there.langgraph, api_key=there.api_key)",
-        "langgraph=there.langgraph)",
+        f"{LANGGRAPH}/deployments.py",
+        "ApiKey(self._secret, names, is_configured)",
+        'getattr(getattr(self, "configured", None), "api_key", ApiKey(self._secret, names, is_configured))',
     ),
     Mutation(
         "G13",
@@ -410,21 +415,21 @@ MUTATIONS = (
         "G13",
         "all deployments are judged together",
         f"{RECONCILE}/due_runs.py",
-        "        url = launcher.langgraph.url\n        if url not in self.there:",
+        "        url = launcher.server.url\n        if url not in self.there:",
         '        url = ""\n        if url not in self.there:',
     ),
     Mutation(
         "G13",
         "a run is of the deployment of now, wherever its launch is",
-        f"{LANGGRAPH}/deployments.py",
+        f"{USE_CASES}/launcher.py",
         "if url is None and launch_id is not None:",
         "if False:",
     ),
     Mutation(
         "G13",
         "what a launch makes is not noted where it is",
-        f"{LANGGRAPH}/launcher.py",
-        "            langgraph_url=self.langgraph.url,\n",
+        f"{USE_CASES}/launcher.py",
+        "            langgraph_url=self.server.url,\n",
         "",
     ),
     Mutation(
@@ -438,13 +443,13 @@ MUTATIONS = (
         "G13",
         "a success is settled at LangGraphUrl",
         NOTIFY,
-        "deployments.at(url_of(run, _launches))",
+        "deployments.at(url_of(run, launches))",
         "deployments.at(None)",
     ),
     Mutation(
         "G5",
         "a malformed object of keys is quoted",
-        f"{ADAPTERS}/secrets.py",
+        f"{ADAPTERS}/secrets_manager.py",
         'raise _no_keys("has a name that is no http or https URL of a deployment")',
         'raise _no_keys(f"has the name {url}")',
     ),
@@ -545,7 +550,7 @@ MUTATIONS = (
     Mutation(
         "G6",
         "the bucket's 5xx is swallowed",
-        f"{ADAPTERS}/bucket.py",
+        f"{ADAPTERS}/s3.py",
         'raise unavailable(f"The bucket can\'t be written ({type(error).__name__}).") from error',
         "return",
     ),
@@ -628,9 +633,15 @@ MUTATIONS = (
         'once={"metadata": delivery.metadata},\n        add=event(delivery.outcome),',
         'once={"metadata": delivery.metadata},',
     ),
-    Mutation("G8", "an event is noted as sent that was not", f"{ADAPTERS}/telling.py", "self.bus.send(events)", "pass"),
     Mutation(
-        "G8", "a refused entry counts as sent", f"{ADAPTERS}/bus.py", 'if answer["FailedEntryCount"]:', "if False:"
+        "G8", "an event is noted as sent that was not", f"{USE_CASES}/publish.py", "self.bus.send(events)", "pass"
+    ),
+    Mutation(
+        "G8",
+        "a refused entry counts as sent",
+        f"{ADAPTERS}/eventbridge.py",
+        'if answer["FailedEntryCount"]:',
+        "if False:",
     ),
     Mutation(
         "G8",
@@ -698,7 +709,7 @@ MUTATIONS = (
     Mutation(
         "G2",
         "an answer is sent again without looking for it",
-        f"{LANGGRAPH}/answering.py",
+        f"{USE_CASES}/answer_question.py",
         """        if isinstance(found, MovedOn):
             return self._adopt(run, found)
         request""",
@@ -709,21 +720,21 @@ MUTATIONS = (
     Mutation(
         "G2",
         "another answer gets the first one's reply",
-        f"{LANGGRAPH}/answering.py",
+        f"{USE_CASES}/answer_question.py",
         'if run.get("answer_digest") != self.given.digest:',
         "if False:",
     ),
     Mutation(
         "G2",
         "an answer may interrupt what runs",
-        f"{LANGGRAPH}/answering.py",
+        f"{USE_CASES}/answer_question.py",
         "is_first=False,",
         "is_first=True,",
     ),
     Mutation(
         "G2",
         "a refused answer holds the run",
-        f"{LANGGRAPH}/answering.py",
+        f"{USE_CASES}/answer_question.py",
         "            self._let_go(run, holder)\n",
         "",
     ),
@@ -751,22 +762,22 @@ MUTATIONS = (
     Mutation(
         "G1",
         "a cancelled run that had not begun waits for its webhook",
-        f"{LANGGRAPH}/cancelling.py",
-        "launcher.runs.apply(run_states.due_now(run_id, time.time()))",
+        f"{USE_CASES}/cancel_run.py",
+        'launcher.runs.apply(run_states.due_now(run["run_id"], time.time()))',
         "pass",
     ),
     Mutation(
         "G1",
         "reconcile forgets the run that answers",
-        f"{LANGGRAPH}/waiting.py",
-        "put_down(launcher, known, started_as(found.answer), digest, now)",
+        f"{USE_CASES}/human_input.py",
+        "record_answer(launcher, known, started_as(found.answer), digest, now)",
         "pass",
     ),
     # ---- G5, G8: tasks that wait for a launch ----------------------------------------------------------------------
     Mutation(
         "G8",
         "a task is not told with the events",
-        f"{ADAPTERS}/telling.py",
+        f"{USE_CASES}/publish.py",
         'self.callbacks.settle_or_owe(item["launch_id"])',
         "pass",
     ),
@@ -833,28 +844,28 @@ MUTATIONS = (
     Mutation(
         "G10",
         "a pass of reconcile reads what is due tomorrow too",
-        f"{ADAPTERS}/tables.py",
+        f"{ADAPTERS}/dynamodb.py",
         'KeyConditionExpression="due_shard = :shard AND due_at <= :up_to",',
         'KeyConditionExpression="due_shard = :shard", FilterExpression="due_at <= :up_to",',
     ),
     Mutation(
         "G10",
         "a page reads more than is shown",
-        f"{ADAPTERS}/tables.py",
+        f"{ADAPTERS}/dynamodb.py",
         '"Limit": limit, **index}',
         '"Limit": 100 + limit, **index}',
     ),
     Mutation(
         "G10",
         "a small payload takes a call more",
-        f"{ADAPTERS}/bucket.py",
+        f"{ADAPTERS}/s3.py",
         "if payload.size <= inline_bytes else",
         "if payload.size < 0 else",
     ),
     Mutation(
         "G10",
         "the key ring is read for each delivery",
-        f"{ADAPTERS}/secrets.py",
+        f"{ADAPTERS}/secrets_manager.py",
         "CACHE_SECONDS = 300",
         "CACHE_SECONDS = 0",
     ),
@@ -904,7 +915,7 @@ MUTATIONS = (
     Mutation(
         "G6",
         "a log line may be as long as a delivery",
-        WEBHOOK,
+        RECEIVE,
         "named_launch=shortened(named, 100)",
         "named_launch=named",
     ),
@@ -915,7 +926,7 @@ MUTATIONS = (
         "is_ours = is_ours and all(one is None or _is_place(one, newest) for one in after)",
         "pass",
     ),
-    Mutation("G5", "a link is good for a day", f"{ADAPTERS}/bucket.py", "LINK_SECONDS = 300", "LINK_SECONDS = 86400"),
+    Mutation("G5", "a link is good for a day", f"{ADAPTERS}/s3.py", "LINK_SECONDS = 300", "LINK_SECONDS = 86400"),
     Mutation(
         "G5",
         "the bucket may be made public",
@@ -958,7 +969,7 @@ MUTATIONS = (
         "Action: s3:GetObject # what a link",
         "Action: [s3:GetObject, s3:PutObject] # what a link",
     ),
-    Mutation("G5", "whoever sends is heard", WEBHOOK, "if not is_within(http.source, SOURCES):", "if False:"),
+    Mutation("G5", "whoever sends is heard", WEBHOOK, "if not is_within(http.source, its.networks):", "if False:"),
     # ---- the launch queue ------------------------------------------------------------------------------------------
     Mutation(
         "G1",
@@ -1014,21 +1025,21 @@ MUTATIONS = (
     Mutation(
         "G8",
         "a refusal of the moment fails the task",
-        f"{LANGGRAPH}/launcher.py",
+        f"{USE_CASES}/launcher.py",
         "if is_lasting or is_patient:",
         "if True:",
     ),
     Mutation(
         "G8",
         "a task that can't be told holds up events",
-        f"{ADAPTERS}/telling.py",
+        f"{USE_CASES}/publish.py",
         "self.callbacks.settle_or_owe(",
         "self.callbacks.settle(",
     ),
     Mutation(
         "G8",
         "a task that can't be told is forgotten",
-        f"{ADAPTERS}/callbacks.py",
+        f"{USE_CASES}/call_back.py",
         "self.launches.apply(launch_states.owing(launch_id, time.time()))",
         "pass",
     ),
@@ -1079,7 +1090,7 @@ MUTATIONS = (
     Mutation(
         "G5",
         "a token says nothing about another launch that the body names",
-        WEBHOOK,
+        RECEIVE,
         "if named is not None and named != grant.launch_id:",
         "if False:",
     ),
@@ -1107,14 +1118,14 @@ MUTATIONS = (
     Mutation(
         "G7",
         "a key that LangGraph refuses is sent again",
-        f"{LANGGRAPH}/launcher.py",
+        f"{LANGGRAPH}/deployment.py",
         "            self.api_key.forget()\n",
         "            pass\n",
     ),
     Mutation(
         "G7",
         "each unknown key has the ring read again",
-        f"{ADAPTERS}/secrets.py",
+        f"{ADAPTERS}/secrets_manager.py",
         "if self._age(self._tried_at) < REREAD_SECONDS:",
         "if False:",
     ),
@@ -1152,14 +1163,14 @@ MUTATIONS = (
     Mutation(
         "G8",
         "the task of a launch whose run was removed waits for ever",
-        f"{ADAPTERS}/callbacks.py",
+        f"{USE_CASES}/call_back.py",
         "return removal_of(launch)",
         "return None",
     ),
     Mutation(
         "G6",
         "a write is begun that outlives its function",
-        f"{ADAPTERS}/deadline.py",
+        "layers/runledger/runledger/deadline.py",
         "    if not has_time():",
         "    if False:",
     ),
@@ -1201,7 +1212,7 @@ MUTATIONS = (
     Mutation(
         "G1",
         "any text passes for a run's id",
-        f"{LANGGRAPH}/runs.py",
+        f"{DOMAIN}/inspection.py",
         "if not isinstance(given, str) or UUID.check(given):",
         "if not isinstance(given, str):",
     ),
@@ -1215,9 +1226,9 @@ MUTATIONS = (
     Mutation(
         "G9",
         "the webhook starts a program",
-        WEBHOOK,
-        "import time\nfrom typing",
-        "import subprocess\nimport time\nfrom typing",
+        RECEIVE,
+        "import time\nfrom dataclasses",
+        "import subprocess\nimport time\nfrom dataclasses",
     ),
     Mutation(
         "G9",
@@ -1257,70 +1268,70 @@ MUTATIONS = (
     Mutation(
         "G5",
         "the API key stands in reconcile's log",
-        f"{RECONCILE}/due_runs.py",
-        "secrets = (self.launcher.api_key.value(),)",
-        "secrets = ()",
+        f"{LANGGRAPH}/deployment.py",
+        "secrets=(key,)",
+        "secrets=()",
     ),
     Mutation(
         "G7",
         "unknown keys drive reads as long as they fail",
-        f"{ADAPTERS}/secrets.py",
+        f"{ADAPTERS}/secrets_manager.py",
         "if self._age(self._tried_at) < REREAD_SECONDS:",
         "if self._age(self._read_at) < REREAD_SECONDS:",
     ),
     Mutation(
         "G7",
         "an expired token's launch is not looked at",
-        WEBHOOK,
-        "launches.apply(launch_states.heard(refusal.launch_id, time.time()))",
+        RECEIVE,
+        "self.launches.apply(launch_states.heard(refusal.launch_id, time.time()))",
         "pass",
     ),
     Mutation(
         "G7",
         "an unknown key is refused before the ring is read again",
-        WEBHOOK,
-        "raise _key_not_known_yet() from None",
+        RECEIVE,
+        "raise _key_not_known_yet(self.ring.reread_seconds) from None",
         'raise _refused("unknown-key") from None',
     ),
     Mutation(
         "G7",
         "a copy of a secret outlasts any outage",
-        f"{ADAPTERS}/secrets.py",
+        f"{ADAPTERS}/secrets_manager.py",
         "may_serve = self._known and age < CACHE_SECONDS + STALE_SECONDS",
         "may_serve = self._known",
     ),
     Mutation(
         "G7",
         "a copy of a secret outlasts no outage",
-        f"{ADAPTERS}/secrets.py",
+        f"{ADAPTERS}/secrets_manager.py",
         "STALE_SECONDS = 3600",
         "STALE_SECONDS = 0",
     ),
     Mutation(
         "G7",
         "an unusable secret passes for an outage",
-        f"{ADAPTERS}/secrets.py",
+        f"{ADAPTERS}/secrets_manager.py",
         "if not (may_serve and self._is_down):",
         "if not may_serve:",
     ),
     Mutation(
         "G7",
         "a frozen environment keeps its copies",
-        f"{ADAPTERS}/secrets.py",
+        f"{ADAPTERS}/secrets_manager.py",
         "clocks or (time.time, time.monotonic)",
         "clocks or (time.monotonic,)",
     ),
     Mutation(
         "G7",
         "a clock that was set back keeps the copies",
-        f"{ADAPTERS}/secrets.py",
+        f"{ADAPTERS}/secrets_manager.py",
         "return max(now() - at for",
         "return min(now() - at for",
     ),
     Mutation(
         "G10",
         "each request of an outage waits for Secrets Manager",
-        f"{ADAPTERS}/secrets.py",
+        f"{ADAPTERS}/secrets_manager.py",
         "if not (may_serve and self._is_down and self._age(self._tried_at) < REREAD_SECONDS):",
         "if True:",
     ),
@@ -1426,57 +1437,65 @@ MUTATIONS = (
     Mutation(
         "G7",
         "who was too late says that it is done",
-        f"{ADAPTERS}/versions.py",
-        "if now not in (version_id, old.version_id):",
+        f"{ADAPTERS}/key_ring_store.py",
+        "if now not in (version_id, old_id):",
         "if False:",
     ),
     Mutation(
         "G7",
         "a lost answer makes a rotation fail that is done",
-        f"{ADAPTERS}/versions.py",
-        "if now not in (version_id, old.version_id):",
-        "if now != old.version_id:",
+        f"{ADAPTERS}/key_ring_store.py",
+        "if now not in (version_id, old_id):",
+        "if now != old_id:",
     ),
     Mutation(
         "G7",
         "a command that was too late is not done again",
-        f"{ROTATE}/commands.py",
+        f"{USE_CASES}/key_commands.py",
         "        except MovedOnError:\n            continue\n",
         "        except MovedOnError:\n            pass\n",
     ),
     Mutation(
         "G7",
         "a command leaves a rotation under way that it has made void",
-        f"{ROTATE}/commands.py",
+        f"{USE_CASES}/key_commands.py",
         "if PENDING in labels and CURRENT not in labels:",
         "if False:",
     ),
     Mutation(
         "G7",
         "a rotation that is given up stands in the way of the next",
-        f"{ROTATE}/steps.py",
+        f"{USE_CASES}/rotate_keys.py",
         "    versions.release(version_id)\n    return StepRefusedError",
         "    return StepRefusedError",
     ),
     Mutation(
         "G7",
         "createSecret makes another key when it is repeated",
-        f"{ROTATE}/steps.py",
+        f"{USE_CASES}/rotate_keys.py",
         "if versions.content(version_id) is None:",
         "if True:",
     ),
     Mutation(
         "G7",
         "a rotation that is done keeps its label",
-        f"{ROTATE}/steps.py",
+        f"{USE_CASES}/rotate_keys.py",
         "if is_done and PENDING in labels[version_id]:",
         "if False:",
     ),
     Mutation(
-        "G7", "testSecret tests nothing", f"{ROTATE}/steps.py", "if granted != tokens.Grant(launch_id):", "if False:"
+        "G7",
+        "testSecret tests nothing",
+        f"{USE_CASES}/rotate_keys.py",
+        "if granted != tokens.Grant(launch_id):",
+        "if False:",
     ),
     Mutation(
-        "G7", "any secret is rotated", f"{ROTATE}/steps.py", 'if event["SecretId"] != versions.secret_id:', "if False:"
+        "G7",
+        "any secret is rotated",
+        f"{USE_CASES}/rotate_keys.py",
+        'if event["SecretId"] != versions.secret_id:',
+        "if False:",
     ),
     Mutation(
         "G7",
@@ -1486,12 +1505,16 @@ MUTATIONS = (
         "    Condition: HasVpc\n",
     ),
     Mutation(
-        "G5", "a command answers with the ring", f"{ROTATE}/commands.py", '"keys": names(ring)}', '"keys": ring.text()}'
+        "G5",
+        "a command answers with the ring",
+        f"{USE_CASES}/key_commands.py",
+        '"keys": names(ring)}',
+        '"keys": ring.text()}',
     ),
     Mutation(
         "G5",
         "a command quotes what may be a key",
-        f"{ROTATE}/commands.py",
+        f"{USE_CASES}/key_commands.py",
         'f"must be {rule}"',
         'f"{name} must be {rule}"',
     ),
@@ -1513,22 +1536,22 @@ MUTATIONS = (
     Mutation(
         "G11",
         "a launch that keeps a delivery is started over",
-        f"{LANGGRAPH}/launcher.py",
+        f"{USE_CASES}/recover_launch.py",
         "if not found and launch.kept:",
         "if False:",
     ),
     Mutation(
         "G7",
         "a secret that was taken away serves on",
-        f"{ADAPTERS}/secrets.py",
+        f"{ADAPTERS}/secrets_manager.py",
         "self._is_down = _is_outage(error)",
         "self._is_down = True",
     ),
     Mutation(
         "G11",
         "each invented run of a launch becomes one",
-        f"{LANGGRAPH}/confirming.py",
-        '(launcher.launches.item("launch_id", launch.launch_id) or {}).get("state") == "starting"',
+        f"{USE_CASES}/confirm_runs.py",
+        '(launcher.launches.item(launch.launch_id) or {}).get("state") == "starting"',
         'launch.state == "starting"',
     ),
     Mutation(
@@ -1555,14 +1578,14 @@ MUTATIONS = (
     Mutation(
         "G11",
         "a token claims the run of another launch",
-        f"{LANGGRAPH}/confirming.py",
+        f"{USE_CASES}/confirm_runs.py",
         "if not _is_of(launcher, launch, found):",
         "if False:",
     ),
     Mutation(
         "G11",
         "a shared key claims the run of a launch",
-        f"{LANGGRAPH}/confirming.py",
+        f"{LANGGRAPH}/claims.py",
         'if owner != run.get("claimed_by"):',
         "if False:",
     ),
@@ -1583,7 +1606,7 @@ MUTATIONS = (
     Mutation(
         "G11",
         "an outcome is published before LangGraph has confirmed it",
-        f"{ADAPTERS}/telling.py",
+        f"{USE_CASES}/publish.py",
         'if item is None or "unpublished" not in item or is_doubtful(item):',
         'if item is None or "unpublished" not in item:',
     ),
@@ -1633,15 +1656,15 @@ MUTATIONS = (
     Mutation(
         "G12",
         "the run of another ledger is taken for one of ours",
-        f"{LANGGRAPH}/confirming.py",
+        f"{DOMAIN}/launches.py",
         "if metadata.get(LEDGER, ledger_id) != ledger_id:",
         "if False:",
     ),
     Mutation(
         "G12",
         "the webhook takes a run of another ledger",
-        WEBHOOK,
-        "if delivery.ledger_id not in (None, LEDGER_ID):",
+        RECEIVE,
+        "if delivery.ledger_id not in (None, self.ledger_id):",
         "if False:",
     ),
 )

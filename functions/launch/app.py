@@ -11,60 +11,28 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any
 
-from launch.messages import Messages
-from runledger.adapters import aws, settings, telemetry
-from runledger.adapters.bucket import Bucket
-from runledger.adapters.callbacks import Callbacks
+from runledger import telemetry
+from runledger.adapters import sqs
 from runledger.adapters.gateway import Answer, Request, serve
-from runledger.adapters.queue import Queue
-from runledger.adapters.recorder import Recorder
-from runledger.adapters.secrets import Secret, api_keys, key_ring
-from runledger.adapters.step_functions import Tasks
-from runledger.adapters.tables import Table
+from runledger.bootstrap import Once
+from runledger.bootstrap.launch import build
+from runledger.deadline import CALL_SECONDS
 from runledger.domain.answers import not_waiting, parse_answer
 from runledger.domain.launches import launch_id_of, parse_launch
 from runledger.domain.problems import Problem, unknown
-from runledger_langgraph import cancelling
-from runledger_langgraph.answering import Answering
-from runledger_langgraph.deployments import Deployments
-from runledger_langgraph.launcher import Launcher
-from runledger_langgraph.launching import Launching
-from runledger_langgraph.waiting import launch_of
+from runledger.use_cases import cancel_run
+from runledger.use_cases.answer_question import Answering
+from runledger.use_cases.human_input import launch_of
+from runledger.use_cases.launch_run import Launching
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from aws_lambda_powertools.utilities.typing import LambdaContext
 
-_RECORD_SECONDS = aws.CALL_SECONDS + 0.5  # kept of the function's time to record a run that was started
+_RECORD_SECONDS = CALL_SECONDS + 0.5  # kept of the function's time to record a run that was started
 
-_MAY_BE_INSECURE = settings.flag("ALLOW_INSECURE_URLS")
-
-_dynamodb, _secretsmanager = aws.client("dynamodb"), aws.client("secretsmanager")
-_runs = Table(_dynamodb, settings.text("RUNS_TABLE"))
-_launches = Table(_dynamodb, settings.text("LAUNCHES_TABLE"))
-_bucket = Bucket(settings.text("PAYLOAD_BUCKET"))
-_deployments = Deployments(
-    settings.url("LANGGRAPH_URL", may_be_insecure=_MAY_BE_INSECURE),
-    settings.urls("LANGGRAPH_FORMER_URLS"),
-    Secret(_secretsmanager, settings.text("LANGGRAPH_API_KEY_SECRET"), api_keys),
-    may_be_insecure=_MAY_BE_INSECURE,
-)
-launcher = Launcher(
-    ledger_id=settings.text("LEDGER_ID"),
-    recorder=Recorder(_runs, _bucket),
-    langgraph=_deployments.configured.langgraph,
-    api_key=_deployments.configured.api_key,
-    deployments=_deployments,
-    runs=_runs,
-    launches=_launches,
-    bucket=_bucket,
-    callbacks=Callbacks(Tasks(), _runs, _launches, _bucket),
-    ring=Secret(_secretsmanager, settings.text("KEY_RING_SECRET"), key_ring),
-    webhook_url=settings.url("WEBHOOK_URL", may_be_insecure=_MAY_BE_INSECURE),
-    max_run_seconds=settings.whole_number("MAX_RUN_SECONDS"),
-)
-messages = Messages(launcher, Queue(settings.text("LAUNCH_QUEUE")), Queue(settings.text("DEAD_LETTER_QUEUE")))
+parts = Once(build)
 
 
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
@@ -73,20 +41,23 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
         return serve(event, context, lambda http: _ROUTES[http.route](http))
     telemetry.begin(context)
     try:
-        return messages.work(event["Records"], lambda: _until(context.get_remaining_time_in_millis() / 1000))
+        messages = map(sqs.read, event["Records"])
+        return sqs.to_repeat(
+            parts().messages.work(messages, lambda: _until(context.get_remaining_time_in_millis() / 1000))
+        )
     finally:
         telemetry.end()
 
 
 def launch(http: Request) -> Answer:
     """Start what the request asks for, or find what it has started: 202 with the ids, or a Problem."""
-    request = parse_launch(http.content())
+    launcher, request = parts().launcher, parse_launch(http.content())
     launch_id = launch_id_of(http.headers.get("idempotency-key"), launcher.ledger_id)
     telemetry.about(launch_id=launch_id)
     launching = Launching(launcher, launch_id, request, time.time(), _until(http.seconds_left()))
     claim, run_id, is_new = launching.launch()
     outcome = "pending" if is_new else _outcome_of(run_id, launch_id, is_recorded=claim.state == "started")
-    url = launcher.deployments.current(claim.langgraph_url)
+    url = launcher.servers.current(claim.langgraph_url)
     stream = f"{url}/threads/{claim.thread_id}/runs/{run_id}/stream"
     links = {"stream": stream} if request.stream else {}
     return _asked(http.prefix, run_id, launch_id, claim.thread_id, outcome, links)
@@ -94,7 +65,7 @@ def launch(http: Request) -> Answer:
 
 def resume(http: Request) -> Answer:
     """Answer the question of a run: 202 with the run that goes on from there, or a Problem."""
-    run = _run(http)
+    launcher, run = parts().launcher, _run(http)
     if run["outcome"] not in ("awaiting_input", "answered"):
         raise not_waiting(run["outcome"])
     given = parse_answer(http.content(), _questions(run))
@@ -107,12 +78,12 @@ def resume(http: Request) -> Answer:
 def cancel(http: Request) -> Answer:
     """Ask for the end of a run: 202 with what the ledger says of it, or a Problem."""
     run = _run(http)
-    outcome = cancelling.cancel(launcher, run, _until(http.seconds_left()))
+    outcome = cancel_run.cancel(parts().launcher, run, _until(http.seconds_left()))
     return _asked(http.prefix, run["run_id"], run.get("launch_id"), run.get("thread_id"), outcome)
 
 
 def _run(http: Request) -> dict[str, Any]:
-    run = launcher.runs.item("run_id", http.identifier("run_id"))
+    run = parts().launcher.runs.item(http.identifier("run_id"))
     if run is None:
         raise unknown("run with this id")
     telemetry.about(launch_id=run.get("launch_id"))
@@ -121,7 +92,7 @@ def _run(http: Request) -> dict[str, Any]:
 
 def _outcome_of(run_id: str, launch_id: str, *, is_recorded: bool) -> str:
     """Return what the run of a repeated request has come to; a 410 Problem where it was in the ledger, and is not."""
-    if run := launcher.runs.item("run_id", run_id):
+    if run := parts().launcher.runs.item(run_id):
         return str(run["outcome"])
     if not is_recorded:
         return "pending"
@@ -138,11 +109,11 @@ def _outcome_of(run_id: str, launch_id: str, *, is_recorded: bool) -> str:
 
 def _questions(run: dict[str, Any]) -> str:
     """Return all that a run asks, as JSON text."""
-    return launcher.bucket.fetch(run["questions_key"]) if "questions_key" in run else run.get("questions", "[]")
+    return parts().launcher.bucket.fetch(run["questions_key"]) if "questions_key" in run else run.get("questions", "[]")
 
 
 def _until(seconds_left: float) -> float:
-    return launcher.langgraph.until(seconds_left - _RECORD_SECONDS)
+    return parts().launcher.server.until(seconds_left - _RECORD_SECONDS)
 
 
 def _asked(  # noqa: PLR0913, PLR0917 - what an answer tells

@@ -11,10 +11,9 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
-from runledger.adapters import aws, settings
-from runledger.adapters.bucket import Bucket
 from runledger.adapters.gateway import Answer, Request, serve
-from runledger.adapters.tables import Table
+from runledger.bootstrap import Once
+from runledger.bootstrap.query import build
 from runledger.domain import listings, views
 from runledger.domain.headers import has_already, wait_seconds
 from runledger.domain.ledger import SHARDS
@@ -32,10 +31,7 @@ _LOOK_SECONDS = 1.0
 _LINK_WINDOW_SECONDS = 120  # how long an answer with a link counts as unchanged: its link is good for 300
 _MAX_LAUNCH_RUNS = 100
 
-_dynamodb = aws.client("dynamodb")
-runs = Table(_dynamodb, settings.text("RUNS_TABLE"))
-launches = Table(_dynamodb, settings.text("LAUNCHES_TABLE"))
-bucket = Bucket(settings.text("PAYLOAD_BUCKET"))
+parts = Once(build)
 _threads = ThreadPoolExecutor(SHARDS)
 
 
@@ -60,7 +56,7 @@ def _run(http: Request) -> Answer:
     # A link differs each time, so the ETag is made without it; but who has an old answer must get a new link in time.
     window = f"{views.run(item, prefix)} {int(time.time()) // _LINK_WINDOW_SECONDS}"
     payload, questions = (
-        bucket.link(item[name]) if name in item else None for name in ("payload_key", "questions_key")
+        parts().bucket.link(item[name]) if name in item else None for name in ("payload_key", "questions_key")
     )
     text = views.run(item, prefix, payload, questions_url=questions)
     return _answer(http, text, is_final=views.is_final(item), headers=applied, same=window)
@@ -69,7 +65,7 @@ def _run(http: Request) -> Answer:
 def _awaited(run_id: str, seconds: float) -> dict[str, Any]:
     """Return a run's item: as it is, or for up to `seconds` once it is neither pending nor settling."""
     ends = time.monotonic() + seconds
-    while (item := runs.item("run_id", run_id)) is not None:
+    while (item := parts().runs.item(run_id)) is not None:
         left = ends - time.monotonic()
         if item["outcome"] not in _AWAITED or left <= 0:
             return item
@@ -78,7 +74,7 @@ def _awaited(run_id: str, seconds: float) -> dict[str, Any]:
 
 
 def _runs(http: Request) -> Answer:
-    listing = listings.parse_listing(http.query)
+    listing, runs = listings.parse_listing(http.query), parts().runs
 
     def read(partition: str, after: Position | None) -> list[dict[str, Any]]:
         where = (partition, listing.limit + 1, listing.newest, after)
@@ -90,13 +86,13 @@ def _runs(http: Request) -> Answer:
 
 
 def _launch(http: Request) -> Answer:
-    launch_id = http.identifier("launch_id")
-    item = launches.item("launch_id", launch_id)
+    launch_id, runs = http.identifier("launch_id"), parts().runs
+    item = parts().launches.item(launch_id)
     if item is None:
         raise unknown("launch with this id")
     found = runs.newest_of_launch(launch_id, _MAX_LAUNCH_RUNS)
     if not found and item["state"] == "started":  # its run was removed, or the index is a moment behind
-        run = runs.item("run_id", item["run_id"])
+        run = runs.item(item["run_id"])
         found = [run] if run else []
     return _answer(http, views.launch(item, found, http.prefix))
 

@@ -6,13 +6,13 @@ import itertools
 import time
 from typing import TYPE_CHECKING, Any
 
-from runledger.adapters import telemetry
+from runledger import telemetry
 from runledger.domain.ledger import SHARDS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from runledger.adapters.tables import Table
+    from runledger.adapters.dynamodb import Table
 
 STUCK_AFTER = 4  # checks that failed, one after the other
 _DEFER_SECONDS = 900

@@ -8,17 +8,18 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from reconcile.due_index import STUCK_AFTER, deferred_until, longest_due
-from runledger.adapters import telemetry
+from runledger import telemetry
 from runledger.domain import launch_states, run_states
 from runledger.domain.deployments import NoKeyError
 from runledger.domain.launch_states import Launch
 from runledger.domain.ledger import next_check
 from runledger.domain.problems import Problem
-from runledger_langgraph.confirming import resolve
-from runledger_langgraph.launcher import TakenError
+from runledger.use_cases.confirm_runs import resolve
+from runledger.use_cases.recover_launch import TakenError, adopt, go_on, watch
 
 if TYPE_CHECKING:
-    from runledger_langgraph.launcher import Launcher
+    from runledger.adapters.dynamodb import LaunchesTable
+    from runledger.use_cases.launcher import Launcher
 
 _TOO_MANY = 3
 
@@ -28,6 +29,7 @@ class DueLaunches:
     """One pass over the due launches."""
 
     launcher: Launcher
+    launches: LaunchesTable
     max_check_seconds: int
 
     def work(self, ends: float) -> None:
@@ -37,8 +39,8 @@ class DueLaunches:
         """
         failed: Counter[str] = Counter()  # one after the other, by deployment
         silent: set[str] = set()
-        for keys in longest_due(self.launcher.launches):
-            url = self.launcher.deployments.current(keys.get("langgraph_url"))
+        for keys in longest_due(self.launches):
+            url = self.launcher.servers.current(keys.get("langgraph_url"))
             if time.monotonic() >= ends:
                 return
             if url in silent:
@@ -46,7 +48,7 @@ class DueLaunches:
             failed[url] = 0 if self._one(keys) else failed[url] + 1
             if failed[url] == _TOO_MANY:
                 silent.add(url)
-                if len(silent) >= self.launcher.deployments.count():
+                if len(silent) >= self.launcher.servers.count():
                     return
 
     def _one(self, keys: dict[str, Any]) -> bool:
@@ -54,7 +56,7 @@ class DueLaunches:
         launch_id = keys["launch_id"]
         telemetry.about_only(launch_id=launch_id)
         try:
-            if item := self.launcher.launches.item("launch_id", launch_id):
+            if item := self.launcher.launches.item(launch_id):
                 self._look_at(Launch.read(item), int(keys["due_at"]))
         except TakenError:
             pass
@@ -69,10 +71,10 @@ class DueLaunches:
         return True
 
     def _look_at(self, launch: Launch, was_due: int) -> None:
-        now, until = time.time(), self.launcher.langgraph.until(self.launcher.langgraph.deadline)
+        now, until = time.time(), self.launcher.server.until(self.launcher.server.deadline)
         if launch.state == "starting":
             if not launch.is_held(now):  # else somebody took it up since it was listed
-                self.launcher.at(launch.langgraph_url).go_on(launch, until, is_patient=True)
+                go_on(self.launcher.at(launch.langgraph_url), launch, until, is_patient=True)
             return
         if launch.kept and not resolve(self.launcher.at(launch.langgraph_url), launch, until):
             later = next_check(launch.checks, now, self.max_check_seconds)
@@ -80,9 +82,9 @@ class DueLaunches:
             return
         watches = launch.may_be_doubled and launch.watches < launch_states.WATCHES
         if launch.state == "refused":
-            self.launcher.at(launch.langgraph_url).adopt(launch, until)
+            adopt(self.launcher.at(launch.langgraph_url), launch, until)
         elif watches:
-            self.launcher.at(launch.langgraph_url).watch(launch, until)
+            watch(self.launcher.at(launch.langgraph_url), launch, until)
         self.launcher.callbacks.settle(launch.launch_id)
         if launch.is_heard or watches or launch.state == "refused":
             self._make_runs_due(launch, now)

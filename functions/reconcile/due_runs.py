@@ -9,51 +9,42 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from reconcile.due_index import STUCK_AFTER, deferred_until, longest_due
-from runledger.adapters import deadline, telemetry
+from runledger import deadline, telemetry
 from runledger.domain import run_states, verification
 from runledger.domain.deliveries import is_deliverable, payload_of
 from runledger.domain.deployments import NoKeyError
+from runledger.domain.inspection import (
+    MAX_RESULT_BYTES,
+    AgentServerError,
+    Confirmed,
+    Denied,
+    Ended,
+    Gone,
+    Inspection,
+    MovedOn,
+    NotOurs,
+    Running,
+    TimedOutError,
+    TooLargeError,
+    UnreadableError,
+    Verified,
+)
 from runledger.domain.ledger import next_check
 from runledger.domain.problems import Problem
 from runledger.domain.run_states import OPEN
 from runledger.domain.settling import unread
 from runledger.domain.unconfirmed import UNCONFIRMED
 from runledger.domain.verification import is_doubtful
-from runledger_langgraph.checkpoints import TooLargeError, UnreadableError
-from runledger_langgraph.confirming import (
-    Confirmed,
-    Denied,
-    NotOurs,
-    Verified,
-    look_at_claim,
-    note_claim,
-    note_verified,
-    verify,
-)
-from runledger_langgraph.inspection import (
-    MAX_RESULT_BYTES,
-    Ended,
-    Gone,
-    Look,
-    MovedOn,
-    Running,
-    at_once,
-    look,
-    look_at_status,
-    look_waiting,
-)
-from runledger_langgraph.refusals import ERRORS, TIMEOUTS, explain, refuses_the_key
-from runledger_langgraph.waiting import move_on
+from runledger.use_cases.confirm_runs import note_claim, note_verified
+from runledger.use_cases.human_input import move_on
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Sequence
-
-    from langgraph_sdk.client import LangGraphClient
-
-    from runledger.adapters.telling import Telling
+    from runledger.adapters.dynamodb import RunsTable
+    from runledger.domain.inspection import Found
     from runledger.domain.ledger import Placed, Update
     from runledger.domain.settling import Seen
-    from runledger_langgraph.launcher import Launcher
+    from runledger.use_cases.launcher import Launcher
+    from runledger.use_cases.publish import Publisher
 
 _BATCH = 8
 _BATCH_RESULT_BYTES = 2 * 1024 * 1024  # larger results are read one at a time
@@ -62,7 +53,6 @@ _TOO_MANY = 3  # events that the bus did not take: a bus that is out of order mu
 _MISS_SECONDS = 900  # three looks, fifteen minutes apart, are the thirty after which a run is lost
 
 type Item = dict[str, Any]
-type Found = Look | Verified | Denied | Confirmed | NotOurs
 
 
 @dataclass
@@ -74,13 +64,13 @@ class DueRuns:
     """
 
     launcher: Launcher
-    telling: Telling
+    publisher: Publisher
+    runs: RunsTable
     max_check_seconds: int
     inline_bytes: int
     asked: set[str] = field(default_factory=set)  # threads of runs that LangGraph told of
     gone: list[tuple[Item, Gone]] = field(default_factory=list)
     is_refused: bool = False
-    is_misconfigured: bool = False
     bus_failures: int = 0  # one after the other
     ends: float = 0.0
     there: dict[str, DueRuns] = field(default_factory=dict)
@@ -90,7 +80,7 @@ class DueRuns:
     def work(self, ends: float) -> None:
         """Take batch after batch until `ends` (monotonic seconds), or until no deployment answers any more."""
         self.ends = ends
-        due = itertools.takewhile(lambda _: time.monotonic() < ends, longest_due(self.launcher.runs))
+        due = itertools.takewhile(lambda _: time.monotonic() < ends, longest_due(self.runs))
         for item in filter(self._is_to_be_asked, due):
             here = self._at_deployment(item)
             if here is None or here.is_silent:  # the runs of one that is stay due
@@ -110,13 +100,15 @@ class DueRuns:
         except NoKeyError as problem:
             self._defer(item, problem)
             return None
-        url = launcher.langgraph.url
+        url = launcher.server.url
         if url not in self.there:
-            self.there[url] = DueRuns(launcher, self.telling, self.max_check_seconds, self.inline_bytes, ends=self.ends)
+            self.there[url] = DueRuns(
+                launcher, self.publisher, self.runs, self.max_check_seconds, self.inline_bytes, ends=self.ends
+            )
         return self.there[url]
 
     def _is_all_silent(self) -> bool:
-        return sum(here.is_silent for here in self.there.values()) >= self.launcher.deployments.count()
+        return sum(here.is_silent for here in self.there.values()) >= self.launcher.servers.count()
 
     def ask_batch(self) -> bool:
         """Ask about the runs that are gathered; return whether anything could be noted."""
@@ -166,7 +158,7 @@ class DueRuns:
 
     def _is_claim(self, item: Item) -> bool:
         """Read the claim of an unconfirmed run; return whether LangGraph is to be asked about it."""
-        item.update(self.launcher.runs.item("run_id", item["run_id"]) or {})
+        item.update(self.launcher.runs.item(item["run_id"]) or {})
         if "claim" in item:
             return True
         self._update(run_states.closed(item["run_id"], int(item["due_at"])))
@@ -186,7 +178,7 @@ class DueRuns:
 
     def _tell(self, run_id: str) -> None:
         self.bus_failures += 1
-        self.telling.tell(run_id)
+        self.publisher.publish(run_id)
         self.bus_failures = 0
 
     def _miss_webhook(self, item: Item) -> None:
@@ -196,21 +188,13 @@ class DueRuns:
 
     def _batch(self, items: tuple[Item, ...]) -> bool:
         """Ask about some runs at once and note what is found; return whether anything could be."""
-
-        async def look_at_all(client: LangGraphClient) -> list[Found | BaseException]:
-            looks = (_look(client, item, self.launcher.ledger_id) for item in items)
-            return await at_once(looks, _EACH_SECONDS)
-
-        until = self.launcher.langgraph.until(2 * _EACH_SECONDS)
-        found: Sequence[Found | BaseException]
-        try:
-            found = self.launcher.langgraph.ask(self.launcher.api_key.value(), until, look_at_all)
-        except TimeoutError as error:  # of them all together
-            found = [error] * len(items)
+        server = self.launcher.server
+        inspections = [_inspection(item) for item in items]
+        found = server.inspect_all(inspections, _EACH_SECONDS, server.until(2 * _EACH_SECONDS))
         worked = [self._one(item, one) for item, one in zip(items, found, strict=True) if deadline.has_time()]
         return any(worked)
 
-    def _one(self, item: Item, found: Found | BaseException) -> bool:
+    def _one(self, item: Item, found: Found | Exception) -> bool:
         """Note what was found of one run. What fails is pushed back and stops no other; return whether it did not."""
         telemetry.about_only(launch_id=item.get("launch_id"), run_id=item["run_id"])
         try:
@@ -219,22 +203,19 @@ class DueRuns:
             self._poisoned(item, error)
             return False
 
-    def _found(self, item: Item, found: Found | BaseException) -> bool:
+    def _found(self, item: Item, found: Found | Exception) -> bool:
         """Note what was found, or what LangGraph did instead; return whether it answered."""
         try:
-            if isinstance(found, TooLargeError | TimeoutError) and "claim" not in item:
+            if isinstance(found, TooLargeError | TimedOutError) and "claim" not in item:
                 self._look_alone(item)
-            elif isinstance(found, BaseException):
+            elif isinstance(found, Exception):
                 raise found
             else:
                 self._note(item, found)
         except UnreadableError as error:
-            self._unreadable(item, str(error).replace(self.launcher.api_key.value() or "\0", "…"))
-        except ERRORS as error:
-            self.is_refused = self.is_refused or refuses_the_key(error)
-            secrets = (self.launcher.api_key.value(),)
-            problem = explain(error, self.launcher.langgraph, secrets=secrets)
-            self.is_misconfigured = self.is_misconfigured or problem.about == "us"
+            self._unreadable(item, str(error))
+        except AgentServerError as problem:
+            self.is_refused = self.is_refused or problem.slug == "api-key-refused"
             if not self._is_overdue(item) or not self._take_status(item, problem.detail):
                 self._failed(item, problem.detail)
             return False
@@ -255,8 +236,8 @@ class DueRuns:
         if item["outcome"] not in ("pending", "settling") and not item.get("disputed"):
             return False
         try:
-            found = self._ask(lambda client: look_at_status(client, *_of(item), missing))
-        except ERRORS:
+            found = self._ask(Inspection("status", item, missing=missing))
+        except AgentServerError:
             if item["outcome"] == "pending" or not self._is_overdue(item):
                 return False
             found = Ended(unread(item, missing), None)
@@ -289,16 +270,16 @@ class DueRuns:
         if time.monotonic() >= self.ends:
             return
         try:
-            found = self._ask(lambda client: look(client, *_of(item), MAX_RESULT_BYTES))
-        except TIMEOUTS:
+            found = self._ask(Inspection("result", item, MAX_RESULT_BYTES))
+        except TimedOutError:
             if not _is_stuck(item) or self._is_overdue(item):
                 raise
-            found = self._ask(lambda client: look_at_status(client, *_of(item)))
+            found = self._ask(Inspection("status", item))
         self._note(item, found)
 
-    def _ask(self, question: Callable[[LangGraphClient], Awaitable[Look]]) -> Look:
-        langgraph = self.launcher.langgraph
-        return langgraph.ask(self.launcher.api_key.value(), langgraph.until(langgraph.deadline), question)
+    def _ask(self, inspection: Inspection) -> Found:
+        server = self.launcher.server
+        return server.inspect(inspection, server.until(server.deadline))
 
     def _note(self, item: Item, found: Found) -> None:
         now = time.time()
@@ -348,14 +329,14 @@ class DueRuns:
 
     def _reopen(self, item: Item, now: float) -> None:
         """Take back an end that LangGraph denies: the run goes on."""
-        run = self.launcher.runs.item("run_id", item["run_id"])
+        run = self.launcher.runs.item(item["run_id"])
         if run is not None and run["outcome"] == item["outcome"] and self._update(verification.reopened(run, now)):
             telemetry.count("forged")
             telemetry.logger.error("a delivery reported an end, but LangGraph says that the run goes on")
 
     def _correct(self, item: Item, found: Ended, now: float) -> None:
         """Record what LangGraph says of a run about which deliveries contradict each other, or it."""
-        run = self.launcher.runs.item("run_id", item["run_id"])
+        run = self.launcher.runs.item(item["run_id"])
         if run is None or not is_doubtful(run):
             self._postpone(item, known=True)
             return
@@ -423,17 +404,14 @@ class DueRuns:
 
     def judge(self) -> None:
         """Mark the runs that LangGraph did not know, unless it seems to know nothing, or lets nobody in."""
-        if self.is_misconfigured:
-            telemetry.count("misconfigured")
         if self.is_refused:
-            self.launcher.api_key.forget()
-            url = self.launcher.langgraph.url
+            url = self.launcher.server.url
             telemetry.logger.error("LangGraph refuses the API key; no run is marked as gone", langgraph_url=url)
         gone = {item["thread_id"] for item, _ in self.gone}
         forgets = len(gone) > max(1, len(self.asked) / 2)
         if forgets:
             telemetry.count("langgraph_forgets")
-            url, many = self.launcher.langgraph.url, len(gone)
+            url, many = self.launcher.server.url, len(gone)
             telemetry.logger.error(
                 "LangGraph does not know most runs; none is marked as gone", gone=many, langgraph_url=url
             )
@@ -513,17 +491,14 @@ def _waits(item: Item) -> bool:
     return item["outcome"] == "awaiting_input" and not item.get("disputed")
 
 
-async def _look(client: LangGraphClient, item: Item, ledger_id: str) -> Found:
+def _inspection(item: Item) -> Inspection:
+    """Return what LangGraph is to be asked about a run."""
     if "claim" in item:
-        return await look_at_claim(client, item, ledger_id)
+        return Inspection("claim", item)
     if item.get("unverified") and not item.get("disputed"):
-        return await verify(client, item)
+        return Inspection("end", item)
     if _waits(item):
-        return await look_waiting(client, item["thread_id"], item["run_id"], item.get("answer_nonce"))
+        return Inspection("waiting", item)
     if item["outcome"] == "settling" and not item.get("disputed"):  # its result is here
-        return await look(client, *_of(item), max_bytes=0)
-    return await look(client, *_of(item), _BATCH_RESULT_BYTES, reads_on=False)
-
-
-def _of(item: Item) -> tuple[str, str, str]:
-    return item["thread_id"], item["run_id"], item["created_at"]
+        return Inspection("result", item)
+    return Inspection("result", item, _BATCH_RESULT_BYTES, reads_on=False)

@@ -9,19 +9,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from rotate.commands import command
-from rotate.steps import StepRefusedError, step
-from runledger.adapters import aws, settings, telemetry
-from runledger.adapters.versions import MovedOnError, Versions
+from runledger import telemetry
+from runledger.bootstrap import Once
+from runledger.bootstrap.rotate import build
 from runledger.domain.problems import Problem
-from runledger.domain.rotation import KeyRingFullError
+from runledger.domain.rotation import KeyRingFullError, MovedOnError
+from runledger.use_cases.key_commands import command
+from runledger.use_cases.rotate_keys import StepRefusedError, step
 
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.typing import LambdaContext
 
-MAX_RUN_SECONDS = settings.whole_number("MAX_RUN_SECONDS")
-
-versions = Versions(aws.client("secretsmanager"), settings.text("KEY_RING_SECRET"))
+parts = Once(build)
 
 
 class FailedError(Exception):
@@ -36,9 +35,10 @@ def handler(event: object, context: LambdaContext) -> dict[str, Any] | None:
     """
     telemetry.begin(context)
     try:
+        its = parts()
         if not isinstance(event, dict) or "Step" not in event:
-            return command(event, versions)
-        step(event, versions, MAX_RUN_SECONDS)
+            return command(event, its.versions)
+        step(event, its.versions, its.max_run_seconds)
     except Problem as problem:
         if problem.status < 500:  # noqa: PLR2004 - the line between the caller's fault and ours
             telemetry.report(problem)

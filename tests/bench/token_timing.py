@@ -122,8 +122,9 @@ def launches() -> None:
         os.environ |= {**function.environment, "AWS_DEFAULT_REGION": "us-east-1", "POWERTOOLS_LOG_LEVEL": "CRITICAL"}
         from webhook import app  # noqa: PLC0415 - reads the environment
 
-        ring, there, absent = app.ring.value(), str(uuid.uuid4()), str(uuid.uuid4())
-        assert app.launches.apply(claim(there)) is None
+        receiver = app.parts().receiver
+        ring, there, absent = receiver.ring.value(), str(uuid.uuid4()), str(uuid.uuid4())
+        assert receiver.launches.apply(claim(there)) is None
         events = {"the launch exists": _event(there, ring), "it does not": _event(absent, ring)}
         report("webhook", {name: partial(_answered, app, event) for name, event in events.items()}, HANDLER_ROUNDS)
 

@@ -1,4 +1,4 @@
-"""Imports point inward: functions, adapters, domain; and each function loads no more than it needs."""
+"""Imports point down: functions, bootstrap, use cases, domain; and each function loads no more than it needs."""
 
 from __future__ import annotations
 
@@ -15,7 +15,9 @@ from langchain_core.language_models import chat_model_stream as stand_in
 from local.template import ROOT
 from tests.contract.source import FUNCTIONS, imports, modules, reached
 
-DOMAIN, ADAPTERS = "runledger.domain", "runledger.adapters"
+DOMAIN, USE_CASES, ADAPTERS = "runledger.domain", "runledger.use_cases", "runledger.adapters"
+BOOTSTRAP = "runledger.bootstrap"
+ANYWHERE = {"runledger", "runledger.telemetry", "runledger.deadline"}  # what every room may import
 FETCHING = {
     *("urllib.request", "http.client", "socket", "ftplib", "smtplib", "xmlrpc", "requests", "urllib3"),
     *("subprocess", "multiprocessing", "pty", "ctypes", "pip", "ensurepip", "venv", "zipimport"),
@@ -36,6 +38,10 @@ def outside_stdlib(module: str, *, typing: bool = True) -> set[str]:
     return {name for name in imports(module, typing=typing) if name.split(".")[0] not in sys.stdlib_module_names}
 
 
+def own_packages() -> set[str]:
+    return {function.handler.split(".")[0] for function in FUNCTIONS}
+
+
 def packages(names: set[str]) -> set[str]:
     return {name.split(".")[0] for name in names}
 
@@ -45,18 +51,28 @@ def test_the_domain_imports_the_standard_library_and_itself(module: str) -> None
     assert outside_stdlib(module) <= set(within(DOMAIN))
 
 
+@pytest.mark.parametrize("module", within(USE_CASES))
+def test_use_cases_import_the_domain_and_ask_the_world_outside_through_ports(module: str) -> None:
+    assert outside_stdlib(module) <= {*within(DOMAIN), *within(USE_CASES), *ANYWHERE}
+
+
 @pytest.mark.parametrize("module", within(ADAPTERS))
 def test_adapters_import_boto3_powertools_and_the_domain(module: str) -> None:
-    left = outside_stdlib(module, typing=False) - set(within(DOMAIN)) - set(within(ADAPTERS))
-    assert packages(left) <= {"boto3", "botocore", "aws_lambda_powertools"}
-    typed = outside_stdlib(module) - set(within(DOMAIN)) - set(within(ADAPTERS))
-    assert not packages(typed) & {*packages({f.handler for f in FUNCTIONS}), "runledger_langgraph"}
+    ours = {*within(DOMAIN), *within(ADAPTERS), *ANYWHERE}
+    assert packages(outside_stdlib(module, typing=False) - ours) <= {"boto3", "botocore", "aws_lambda_powertools"}
+    assert not packages(outside_stdlib(module) - ours) & {"runledger", "runledger_langgraph", *own_packages()}
 
 
 @pytest.mark.parametrize("module", within("runledger_langgraph"))
-def test_the_langgraph_layer_imports_the_sdk_and_inward(module: str) -> None:
-    left = outside_stdlib(module) - set(within("runledger")) - set(within("runledger_langgraph"))
+def test_the_langgraph_layer_imports_the_sdk_and_the_domain(module: str) -> None:
+    ours = {*within(DOMAIN), *within("runledger_langgraph"), *ANYWHERE}
+    left = outside_stdlib(module) - ours - {f"{USE_CASES}.ports"}
     assert packages(left) <= {"langgraph_sdk", "anyio", "httpx", "orjson"}
+
+
+def test_only_bootstrap_builds_and_only_functions_use_it() -> None:
+    importers = {name for name in modules() if any(one.startswith(BOOTSTRAP) for one in imports(name))}
+    assert importers - set(within(BOOTSTRAP)) == {function.handler.removesuffix(".handler") for function in FUNCTIONS}
 
 
 def test_only_the_langgraph_layer_imports_the_sdk() -> None:
@@ -68,7 +84,7 @@ def test_only_the_langgraph_layer_imports_the_sdk() -> None:
 
 
 def test_functions_never_import_each_other() -> None:
-    own = {function.handler.split(".")[0] for function in FUNCTIONS}
+    own = own_packages()
     assert own == {path.name for path in (ROOT / "functions").iterdir() if (path / "app.py").exists()}
     for name in own:
         assert not packages({other for module in within(name) for other in imports(module)}) & (own - {name})

@@ -287,7 +287,8 @@ def test_indexes_hold_a_summary_and_no_payload(name: str) -> None:
 DUE_RUNS = (
     read_of("reconcile.due_runs", "item")
     | read_of("runledger.domain.run_states", "item")
-    | read_of("runledger_langgraph.deployments", "run")
+    | read_of("runledger.use_cases.launcher", "run")
+    | read_of("runledger_langgraph.deployment", "run")
 )
 
 
@@ -316,7 +317,7 @@ def test_g1_the_due_index_has_all_that_reconcile_reads_of_an_item_and_no_more(na
 
 def test_g2_the_index_by_launch_has_what_adopting_a_run_takes() -> None:
     (index,) = [i for i in table("RunsTable")["GlobalSecondaryIndexes"] if i["IndexName"] == "by-launch"]
-    read = read_of("runledger_langgraph.launcher", "item")
+    read = read_of("runledger.domain.inspection", "item")
     own = {*keys(index["KeySchema"]), *keys(table("RunsTable")["KeySchema"])}
     assert "run_id" in read
     assert read - own <= set(index["Projection"]["NonKeyAttributes"])

@@ -93,11 +93,11 @@ def test_every_problem_that_the_code_makes_is_described_and_no_other() -> None:
         for node in ast.walk(tree):
             match node:
                 case ast.Call(
-                    func=ast.Name(id="Problem" | "NoKeyError"),
+                    func=ast.Name(id="Problem" | "NoKeyError" | "AgentServerError" | "TimedOutError"),
                     args=[ast.Constant(value=int(status)), ast.Constant(value=str(slug)), *_],
                 ):
                     made.add((status, slug))
-                case ast.Call(func=ast.Name(id="Problem")):
+                case ast.Call(func=ast.Name(id="Problem" | "AgentServerError")):
                     made |= WORKED_OUT[f"{name}: {ast.unparse(node.args[1])}"]
                 case ast.Assign(
                     targets=[ast.Tuple(elts=[ast.Attribute(attr="slug"), *_]), *_], value=ast.Tuple() as to
@@ -108,7 +108,7 @@ def test_every_problem_that_the_code_makes_is_described_and_no_other() -> None:
 
 WORKED_OUT: dict[str, set[tuple[int, str]]] = {  # problems whose names are no constants where they are made
     "runledger_langgraph.refusals: meaning.slug": set(),  # those of TABLE
-    "webhook.app: f'token-{reason}'": {
+    "runledger.use_cases.receive_delivery: f'token-{reason}'": {
         (401, f"token-{reason}") for reason in ("missing", "several", "malformed", "forged", "expired", "unknown-key")
     },
 }

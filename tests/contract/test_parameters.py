@@ -9,7 +9,7 @@ import boto3
 import pytest
 from moto import mock_aws
 
-from runledger.adapters.secrets import API_KEY_PLACEHOLDER
+from runledger.adapters.secrets_manager import API_KEY_PLACEHOLDER
 from runledger.domain.tokens import KeyRing
 from tests.contract.source import OPTIONS, TEMPLATE, template
 

@@ -69,13 +69,14 @@ class World:
         moto = dynamodb_backends["123456789012"]["us-east-1"].tables
         self._tables = {name: moto[template.names[name]] for name in ("RunsTable", "LaunchesTable")}
         self._apps: dict[str, Any] = {name: importlib.import_module(f"{name}.app") for name in FUNCTIONS}
+        self._parts: dict[str, Any] = {name: app.parts() for name, app in self._apps.items()}
         clock = SimpleNamespace(time=lambda: time.time() + self.ahead, monotonic=time.monotonic)
         for name, module in sys.modules.items():
             if name.startswith(_OURS) and vars(module).get("time") is time:
                 patch(module, "time", clock)
         for name in ("runledger.domain.ledger", "reconcile.due_index"):
             patch(importlib.import_module(name), "SHARDS", 2)  # each is one more call of the same kind, in each pass
-        telemetry = importlib.import_module("runledger.adapters.telemetry")
+        telemetry = importlib.import_module("runledger.telemetry")
         patch(telemetry, "count", self._count)
 
     def _count(self, name: str) -> None:
@@ -84,13 +85,14 @@ class World:
     @contextmanager
     def other_stack(self) -> Iterator[None]:
         """Be another stack on the same LangGraph server: its own identity, its own tables."""
-        app, kept = self._apps["launch"], self.take()
-        launcher, ours = app.launcher, self.ledger_id
-        self.ledger_id, app.launcher = "another-ledger", replace(launcher, ledger_id="another-ledger")
+        launch, kept, ours = self._parts["launch"], self.take(), self.ledger_id
+        self.ledger_id = "another-ledger"
+        theirs = replace(launch, launcher=replace(launch.launcher, ledger_id=self.ledger_id))
+        self._apps["launch"].parts._built = theirs  # noqa: SLF001 - what the function is made of
         try:
             yield
         finally:
-            self.ledger_id, app.launcher = ours, launcher
+            self.ledger_id, self._apps["launch"].parts._built = ours, launch  # noqa: SLF001 - as above
             self.take()
             self.put(kept)
 
@@ -170,18 +172,19 @@ class World:
 
     def go_cold(self) -> None:
         """Let the functions read their secrets anew, as new processes do."""
-        for app in (self._apps["launch"], self._apps["reconcile"]):
-            app.launcher.ring.forget()
-            app.launcher.api_key.forget()
-        self._apps["webhook"].ring.forget()
-        self._apps["notify"].secret.forget()
+        for launcher in (self._parts["launch"].launcher, self._parts["reconcile"].launcher):
+            launcher.ring.forget()
+            launcher.server.api_key.forget()
+        self._parts["webhook"].receiver.ring.forget()
+        self._parts["notify"].deployments.configured.api_key.forget()
 
     def close(self) -> None:
         """Close the connections to LangGraph, and the functions' loops, which in Lambda end with the process."""
         self.langgraph.close()
         self.faults.close()
         for name in ("launch", "reconcile", "notify"):
-            langgraph = getattr(self._apps[name], "launcher", self._apps[name]).deployments.configured.langgraph
+            parts = self._parts[name]
+            langgraph = (parts.deployments.configured if name == "notify" else parts.launcher.server).langgraph
             langgraph._runner.run(langgraph._sdk.aclose())  # noqa: SLF001 - nobody else has to close it
             langgraph._runner.close()  # noqa: SLF001
 

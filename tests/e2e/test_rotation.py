@@ -10,7 +10,7 @@ import pytest
 
 from local import logs
 from local.resources import scan
-from runledger.adapters.secrets import CACHE_SECONDS
+from runledger.adapters.secrets_manager import CACHE_SECONDS
 from runledger.domain.tokens import SIGNS_AFTER_SECONDS, KeyRing, created_at
 from tests.e2e.client import Ledger, eventually
 from tests.e2e.watched import WatchedStack

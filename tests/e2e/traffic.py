@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from runledger.adapters.secrets import CACHE_SECONDS
+from runledger.adapters.secrets_manager import CACHE_SECONDS
 from runledger.domain.tokens import KeyRing, sign
 from tests.e2e.client import Ledger, eventually, post
 from tests.integration.spellings import percent_encoded

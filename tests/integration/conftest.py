@@ -5,11 +5,12 @@ from __future__ import annotations
 import functools
 import importlib
 import io
-import logging
+import re
 import sys
-from contextlib import ExitStack, redirect_stdout, suppress
+import time
+from contextlib import ExitStack, suppress
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import pytest
 from aws_lambda_powertools import Metrics
@@ -18,6 +19,7 @@ from samtranslator.yaml_helper import yaml_parse
 
 from local import resources, secrets_manager, template
 from local.template import Template
+from runledger import telemetry
 from runledger.adapters import aws as clients
 from tests.integration.calls import Calls
 from tests.integration.faults import Faults
@@ -28,33 +30,8 @@ from tests.integration.support import LEDGER_ID, Aws, Door, Mailbox, Output, Sch
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-# Powertools writes to the standard output that it met first, and counts in one place for all.
-_STATEFUL = (
-    "launch.app",
-    "launch.messages",
-    "notify.app",
-    "query.app",
-    "webhook.app",
-    "webhook.keeping",
-    "rotate.app",
-    "rotate.commands",
-    "rotate.steps",
-    "reconcile.app",
-    "reconcile.due_launches",
-    "reconcile.due_runs",
-    "reconcile.due_index",
-    "runledger_langgraph.launcher",
-    "runledger_langgraph.launching",
-    "runledger_langgraph.waiting",
-    "runledger_langgraph.answering",
-    "runledger_langgraph.cancelling",
-    "runledger_langgraph.confirming",
-    "runledger.adapters.callbacks",
-    "runledger.adapters.queue",
-    "runledger.adapters.recorder",
-    "runledger.adapters.telling",
-    "runledger.adapters.gateway",
-    "runledger.adapters.telemetry",
+_CLOCKED = re.compile(
+    r"(launch|notify|query|webhook|rotate|reconcile|runledger\.use_cases|runledger_langgraph\.claims)\b"
 )
 secrets_manager.mend()
 _parse = functools.cache(yaml_parse)
@@ -131,18 +108,22 @@ def load(aws: Aws, output: Output, wall: WallClock, calls: Calls, monkeypatch: p
                 monkeypatch.delenv(variable, raising=False)
                 if value is not None:
                     monkeypatch.setenv(variable, value)
-            _forget()
-            with redirect_stdout(_Stdout()):
-                app = importlib.import_module(f"{name}.app")
-            for module in filter(None, map(sys.modules.get, _STATEFUL)):
-                if hasattr(module, "time"):
+            app = importlib.import_module(f"{name}.app")
+            app.parts.forget()
+            parts = app.parts()
+            exits.callback(_close, parts)
+            for module_name, module in list(sys.modules.items()):
+                if _CLOCKED.match(module_name) and vars(module).get("time") is time:
                     monkeypatch.setattr(module, "time", wall)
-            monkeypatch.setattr(app, "handler", calls.running(function.name, app.handler))
-            exits.callback(_close, app)
-            return Webhook(app, function, aws) if name == "webhook" else Door(app, function)
+            handler = calls.running(function.name, app.handler)
+            return (
+                Webhook(app, parts, function, handler, aws)
+                if name == "webhook"
+                else Door(app, parts, function, handler)
+            )
 
         yield load
-    _forget()
+    Metrics().clear_metrics()
 
 
 @pytest.fixture
@@ -205,21 +186,17 @@ class _Stdout(io.TextIOBase):
         return sys.stdout.write(text)
 
 
-def _forget() -> None:
-    for name in _STATEFUL:
-        package, _, module = name.rpartition(".")
-        if sys.modules.pop(name, None):
-            delattr(sys.modules[package], module)
-    for service in ("launch", "webhook", "reconcile", "notify", "query", "rotate"):
-        logging.Logger.manager.loggerDict.pop(service, None)
-    Metrics().clear_metrics()
+telemetry.logger.registered_handler.setStream(_Stdout())  # type: ignore[attr-defined]
 
 
-def _close(app: object) -> None:
+def _close(parts: Any) -> None:
     """Close LangGraph's connections and loop, which in Lambda end with the process; it may be another by now."""
-    owner = getattr(app, "launcher", app)
-    opened = {deployment.langgraph for deployment in getattr(owner, "deployments", ())}
-    for langgraph in opened | ({owner.langgraph} if hasattr(owner, "langgraph") else set()):
+    owner = getattr(parts, "launcher", parts)
+    servers: Any = getattr(owner, "servers", getattr(owner, "deployments", ()))
+    opened = {server.langgraph for server in servers} | (
+        {owner.server.langgraph} if hasattr(owner, "server") else set()
+    )
+    for langgraph in opened:
         with suppress(RuntimeError):  # a test has closed it
             langgraph._runner.run(langgraph._sdk.aclose())  # noqa: SLF001
         langgraph._runner.close()  # noqa: SLF001

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from moto.secretsmanager.models import secretsmanager_backends
 
-from local.worker import Context
 from runledger.domain.tokens import KeyRing
 
 if TYPE_CHECKING:
@@ -29,7 +28,7 @@ class Rotation:
     @property
     def client(self) -> Any:
         """The function's own client, to be made to fail."""
-        return self.door.app.versions._client  # noqa: SLF001
+        return self.door.parts.versions._client  # noqa: SLF001
 
     @property
     def secret_id(self) -> str:
@@ -46,9 +45,8 @@ class Rotation:
 
     def call(self, event: Any) -> Any:
         """Call the handler; note what it answers or raises."""
-        function = self.door.function
         try:
-            answer = self.door.app.handler(event, Context(function.timeout, function_name=function.name))
+            answer = self.door.handle(event)
         except Exception as error:
             self.told.append(f"{error} {error.__cause__} {error.__context__ if not error.__suppress_context__ else ''}")
             raise

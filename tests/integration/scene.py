@@ -12,7 +12,6 @@ from tests.integration.support import NOW, delivery, new_id
 
 if TYPE_CHECKING:
     from runledger.domain.ledger import Update
-    from runledger_langgraph.launcher import Launcher
     from tests.integration.langgraph_double import LangGraphDouble
     from tests.integration.support import Aws, Output, Schedule, WallClock
 
@@ -30,9 +29,8 @@ class Scene:
     output: Output
 
     @property
-    def launcher(self) -> Launcher:
-        launcher: Launcher = self.reconcile.app.launcher
-        return launcher
+    def launcher(self) -> Any:
+        return self.reconcile.parts.launcher
 
     def launched(self, status: str = "success", *, is_known: bool = True, **changes: Any) -> str:
         """Have a run launched now, which LangGraph has brought to `status`, or does not know."""

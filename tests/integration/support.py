@@ -11,8 +11,8 @@ import re
 import time
 import uuid
 from collections import Counter
-from contextlib import ExitStack
-from dataclasses import dataclass, field
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
@@ -27,13 +27,14 @@ from moto.sqs.models import sqs_backends
 from local import queue, resources
 from local.stream import batches
 from local.worker import Context
-from runledger.adapters.secrets import Secret, key_ring
-from runledger.adapters.tables import Table
+from runledger import deadline, telemetry
+from runledger.adapters.dynamodb import RunsTable
+from runledger.adapters.secrets_manager import Secret, key_ring
 from runledger.domain import launch_states, run_states, tokens
 from tests.contract.surface import complaints
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     import pytest
 
@@ -78,10 +79,19 @@ class Reply:
 
 @dataclass
 class Door:
-    """One handler behind its route."""
+    """One handler behind its route, and what it is made of."""
 
     app: Any  # the module
+    parts: Any
     function: Function
+    handler: Callable[..., Any]
+
+    def handle(self, event: dict[str, Any], seconds: float | None = None) -> Any:
+        """Call the handler as Lambda does; `seconds` is what it has left, all its time by default."""
+        context = Context(seconds or self.function.timeout, function_name=self.function.name)
+        with serving(self.function.environment):
+            self.app.parts._built = self.parts  # noqa: SLF001 - another load may have built others
+            return self.handler(event, context)
 
     def call(
         self,
@@ -99,13 +109,12 @@ class Door:
         """
         route = self.function.routes[0]
         event = http_event(route.method, route.path, body, query, headers or {}, is_base64=is_base64)
-        context: Any = Context(seconds or self.function.timeout, function_name=self.function.name)
         with ExitStack() as stack:
             if seconds_then:
                 clock = itertools.chain((0.0,), (self.function.timeout - left for left in seconds_then))
                 ticking = SimpleNamespace(monotonic=lambda: next(clock))
-                stack.enter_context(patch.object(self.app.recorder.runs.apply.__globals__["deadline"], "time", ticking))
-            answer = self.app.handler(event, context)
+                stack.enter_context(patch.object(deadline, "time", ticking))
+            answer = self.handle(event, seconds)
         assert answer["headers"]["Cache-Control"] == "no-store"
         return _described(event, Reply(answer["statusCode"], answer["headers"], answer["body"]))
 
@@ -124,8 +133,25 @@ class Door:
         ]
         event = http_event(method, route.path, body, query, headers, is_base64=False)
         event |= {"rawPath": prefix + path, **({"pathParameters": found.groupdict()} if found.groupdict() else {})}
-        answer = self.app.handler(event, Context(self.function.timeout, function_name=self.function.name))
+        answer = self.handle(event)
         return _described(event, Reply(answer["statusCode"], answer["headers"], answer.get("body", "")))
+
+
+@contextmanager
+def serving(environment: dict[str, str]) -> Iterator[None]:
+    """Log and count as the function with this environment; in Lambda each has a process of its own."""
+    kept = telemetry.logger.service
+    telemetry.metrics.namespace = environment["POWERTOOLS_METRICS_NAMESPACE"]
+    _serve(environment["POWERTOOLS_SERVICE_NAME"])
+    try:
+        yield
+    finally:
+        _serve(kept)
+
+
+def _serve(name: str) -> None:
+    telemetry.logger.service = telemetry.metrics.service = name
+    telemetry.logger._default_log_keys["service"] = name  # noqa: SLF001 - it is read at the start alone
 
 
 def _described(event: dict[str, Any], reply: Reply) -> Reply:
@@ -145,6 +171,11 @@ class Webhook(Door):
         if self.is_usual:
             self.record(body, query, is_base64=named.get("is_base64", False))
         return super().call(body, query, *args, **named)
+
+    def keep_inline(self, most: int) -> None:
+        """Leave payloads of so many bytes to their items."""
+        receiver = replace(self.parts.receiver, inline_payload_bytes=most)
+        self.parts = replace(self.parts, receiver=receiver)
 
     def record(self, body: str | None, query: str, *, is_base64: bool = False) -> None:
         """Record the run of a body for the launch of a good token, as the launcher does, unless it is there.
@@ -175,14 +206,12 @@ class Schedule:
     door: Door
 
     @property
-    def app(self) -> Any:
-        return self.door.app
+    def parts(self) -> Any:
+        return self.door.parts
 
     def run(self, seconds: float | None = None) -> None:
         """Call the handler as the scheduler does; `seconds` is what it has left, all its time by default."""
-        function = self.door.function
-        context = Context(seconds or function.timeout, function_name=function.name)
-        assert self.app.handler({"version": "0", "source": "aws.scheduler", "detail": {}}, context) is None
+        assert self.door.handle({"version": "0", "source": "aws.scheduler", "detail": {}}, seconds) is None
 
 
 @dataclass
@@ -195,8 +224,8 @@ class Stream:
     _read: int = 0
 
     @property
-    def app(self) -> Any:
-        return self.door.app
+    def parts(self) -> Any:
+        return self.door.parts
 
     def batches(self) -> list[list[dict[str, Any]]]:
         """Return what was written since this was last called, now, as far as the function is to see it."""
@@ -212,8 +241,7 @@ class Stream:
 
     def bring(self, batch: list[dict[str, Any]], seconds: float | None = None) -> list[str]:
         """Call the handler as Lambda does; return the runs whose records are to be repeated."""
-        function = self.door.function
-        answer = self.app.handler({"Records": batch}, Context(seconds or function.timeout, function_name=function.name))
+        answer = self.door.handle({"Records": batch}, seconds)
         keys = {r["dynamodb"]["SequenceNumber"]: r["dynamodb"]["Keys"]["run_id"]["S"] for r in batch}
         return [keys[failure["itemIdentifier"]] for failure in answer["batchItemFailures"]]
 
@@ -353,8 +381,9 @@ class Clock:
 def stand_still(webhook: Door, aws: Aws) -> Clock:
     """Give the webhook's key ring, just read, a clock that stands still."""
     clock = Clock()
-    webhook.app.ring = Secret(boto3.client("secretsmanager"), aws.template.names["KeyRingSecret"], key_ring, clock)
-    webhook.app.ring.value()
+    ring = Secret(boto3.client("secretsmanager"), aws.template.names["KeyRingSecret"], key_ring, clock)
+    webhook.parts = replace(webhook.parts, receiver=replace(webhook.parts.receiver, ring=ring))
+    ring.value()
     return clock
 
 
@@ -425,7 +454,7 @@ def record_launch(aws: Aws, run_id: str, launch_id: str, thread_id: str = "threa
     pending = run_states.pending(
         run_id=run_id, launch_id=launch_id, thread_id=thread_id, assistant_id="agent", after_seconds=0, now=NOW - 60
     )
-    runs = Table(aws.client("dynamodb"), aws.template.names["RunsTable"])
+    runs = RunsTable(aws.client("dynamodb"), aws.template.names["RunsTable"])
     if runs.apply(pending) is not None:
         runs.apply(run_states.launched(pending))
 
@@ -496,8 +525,8 @@ class Mailbox:
     wall: WallClock
 
     @property
-    def app(self) -> Any:
-        return self.door.app
+    def parts(self) -> Any:
+        return self.door.parts
 
     def send(self, body: object) -> dict[str, Any]:
         """Put a message into the queue and receive it; return it as Lambda would hand it over."""
@@ -516,9 +545,7 @@ class Mailbox:
                 told["ApproximateFirstReceiveTimestamp"] = str(int(self.wall.now * 1000))
             told["ApproximateReceiveCount"] = str(int(told["ApproximateReceiveCount"]) + record.pop("comes_again", 0))
             record["comes_again"] = 1
-        function = self.door.function
-        context = Context(seconds or function.timeout, function_name=function.name)
-        answer = self.app.handler({"Records": list(records)}, context)
+        answer = self.door.handle({"Records": list(records)}, seconds)
         failed = {failure["itemIdentifier"] for failure in answer["batchItemFailures"]}
         assert failed <= {record["messageId"] for record in records}
         return [record["messageId"] not in failed for record in records]

@@ -270,7 +270,7 @@ def test_g2_two_answers_at_once_make_one_run(
     """The second has read the run before the first held it, and holds it after the first has finished."""
     read = scene.run(waiting)
     first = answer(launch, waiting)
-    launcher = launch.app.launcher
+    launcher = launch.parts.launcher
     launcher.runs.item = lambda *_: read
     alone = Told(body=[langgraph.known[waiting]])
     langgraph.instead = lambda sent: alone if sent.step == "GET /threads/…/runs" else None
@@ -400,7 +400,7 @@ def test_g1_an_answer_that_could_not_be_recorded_is_202_all_the_same_and_found_b
 ) -> None:
     """Also where it has ended without a checkpoint: LangGraph makes none where the same node asks again, or fails."""
     asked = scene.run(waiting)
-    client = launch.app.launcher.runs._client  # noqa: SLF001 - to let it fail
+    client = launch.parts.launcher.runs._client  # noqa: SLF001 - to let it fail
     with faults.on(client, BROKEN, skip=2 + written):  # the run is read and held
         reply = answer(launch, waiting)
     assert (reply.status, reply.body["run_id"]) == (202, langgraph.run_id)

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from tests.integration.faults import Faults
     from tests.integration.langgraph_double import LangGraphDouble
     from tests.integration.scene import Scene
-    from tests.integration.support import Door, Output, Reply, Stream
+    from tests.integration.support import Door, Output, Reply, Stream, Webhook
 
 KEY = "order-4711"
 
@@ -52,9 +52,9 @@ def ended(scene: Scene, launched: Reply, status: str = "success", values: str = 
     return run_id
 
 
-def large(webhook: Door, scene: Scene, launched: Reply, size: int, inline: int = 1) -> None:
+def large(webhook: Webhook, scene: Scene, launched: Reply, size: int, inline: int = 1) -> None:
     """Have a run end with a result of so many bytes, which stands in the item up to `inline`."""
-    webhook.app.INLINE_PAYLOAD_BYTES = inline
+    webhook.keep_inline(inline)
     run_id, launch_id = launched.body["run_id"], launched.body["launch_id"]
     scene.langgraph.known[run_id]["status"] = "success"
     token = scene.aws.token(launch_id)
@@ -89,7 +89,7 @@ def test_a_success_is_the_run_as_it_is_shown(launch: Door, scene: Scene, notify:
 def test_a_failure_has_an_error_and_its_cause(
     launch: Door, scene: Scene, notify: Stream, task: Task, status: str, error: str
 ) -> None:
-    causes = causes_sent(notify.app.telling.callbacks.tasks)
+    causes = causes_sent(notify.parts.publisher.callbacks.tasks)
     launched = post(launch, task.token)
     run_id = ended(scene, launched, status)
     notify.flow()
@@ -133,7 +133,7 @@ def test_an_answer_that_came_from_elsewhere_is_a_failure(
     notify.flow()
     other = langgraph.add(scene.run(run_id)["thread_id"], kwargs={"command": {"resume": 1}})
     scene.look(run_id)
-    causes = causes_sent(notify.app.telling.callbacks.tasks)
+    causes = causes_sent(notify.parts.publisher.callbacks.tasks)
     notify.flow()
     assert task.ended()[0] == "RunAnswered"
     assert [cause["answered_by"] for cause in causes] == [other]
@@ -143,7 +143,7 @@ def test_an_answer_that_came_from_elsewhere_is_a_failure(
     ("size", "limit", "is_inline"), [(1_000, "1000000", True), (100_000, "1", True), (300_000, "1", False)]
 )
 def test_a_result_over_256_kb_is_told_by_where_it_stands(
-    launch: Door, webhook: Door, scene: Scene, notify: Stream, task: Task, size: int, limit: str, *, is_inline: bool
+    launch: Door, webhook: Webhook, scene: Scene, notify: Stream, task: Task, size: int, limit: str, *, is_inline: bool
 ) -> None:
     launched = post(launch, task.token)
     large(webhook, scene, launched, size, int(limit))
@@ -160,7 +160,7 @@ def test_a_result_over_256_kb_is_told_by_where_it_stands(
 
 def test_a_refused_launch_is_a_failure(launch: Door, scene: Scene, task: Task, langgraph: LangGraphDouble) -> None:
     langgraph.runs = Told(422, {"detail": "no such graph"})
-    causes = causes_sent(launch.app.launcher.callbacks.tasks)
+    causes = causes_sent(launch.parts.launcher.callbacks.tasks)
     assert post(launch, task.token).status == 422
     assert task.ended()[0] == "LaunchRefused"
     assert [cause["reason"] for cause in causes] == ["langgraph-refused"]
@@ -176,7 +176,7 @@ def test_a_refused_launch_is_a_failure(launch: Door, scene: Scene, task: Task, l
 def test_g8_the_end_of_a_launch_whose_run_was_removed_is_a_failure(launch: Door, scene: Scene, task: Task) -> None:
     launched = post(launch, task.token).body
     scene.aws.remove(launched["run_id"])
-    causes = causes_sent(launch.app.launcher.callbacks.tasks)
+    causes = causes_sent(launch.parts.launcher.callbacks.tasks)
     retried = wait_for_token(scene.aws.client)
     assert post(launch, retried.token).status == 410
     assert retried.ended()[0] == "RunRemoved"
@@ -187,7 +187,7 @@ def test_g8_a_refusal_that_could_not_be_told_is_told_by_reconcile(
     launch: Door, scene: Scene, task: Task, langgraph: LangGraphDouble, faults: Faults
 ) -> None:
     langgraph.runs = Told(422, {"detail": "no such graph"})
-    with faults.on(launch.app.launcher.callbacks.tasks._client, kinds.BROKEN):  # noqa: SLF001
+    with faults.on(launch.parts.launcher.callbacks.tasks._client, kinds.BROKEN):  # noqa: SLF001
         assert post(launch, task.token).status == 422
     assert task.waits
     scene.pass_at(LEASE_SECONDS)
@@ -250,7 +250,7 @@ def test_g8_a_task_that_could_not_be_told_is_told_by_reconcile_and_the_event_lea
 ) -> None:
     launched = post(launch, task.token)
     run_id = ended(scene, launched, "error")
-    with faults.on(notify.app.telling.callbacks.tasks._client, kinds.UNREACHABLE):  # noqa: SLF001
+    with faults.on(notify.parts.publisher.callbacks.tasks._client, kinds.UNREACHABLE):  # noqa: SLF001
         notify.flow()
     assert "unpublished" not in scene.run(run_id)
     assert task.waits
@@ -260,12 +260,12 @@ def test_g8_a_task_that_could_not_be_told_is_told_by_reconcile_and_the_event_lea
 
 
 def test_g8_whoever_tells_a_task_of_a_result_in_the_bucket_reads_it_there(
-    launch: Door, webhook: Door, scene: Scene, notify: Stream, task: Task, faults: Faults
+    launch: Door, webhook: Webhook, scene: Scene, notify: Stream, task: Task, faults: Faults
 ) -> None:
     """Notify, which does not get through; then reconcile; then launch, for a task that comes late."""
     launched = post(launch, task.token)
     large(webhook, scene, launched, 1_000)
-    with faults.on(notify.app.telling.callbacks.tasks._client, kinds.UNREACHABLE):  # noqa: SLF001
+    with faults.on(notify.parts.publisher.callbacks.tasks._client, kinds.UNREACHABLE):  # noqa: SLF001
         notify.flow()
     scene.pass_at(LEASE_SECONDS)
     retried = wait_for_token(scene.aws.client)
@@ -373,7 +373,7 @@ def test_g8_a_task_that_cannot_be_told_holds_no_event_up_and_is_tried_by_reconci
     assert "due_at" not in item(scene, launched)
     run_id = ended(scene, launched)
     with monkeypatch.context() as broken:
-        for tasks in (notify.app.telling.callbacks.tasks, scene.launcher.callbacks.tasks):
+        for tasks in (notify.parts.publisher.callbacks.tasks, scene.launcher.callbacks.tasks):
             refuse(tasks, code, broken)
         notify.flow()
         assert "unpublished" not in scene.run(run_id)
@@ -392,7 +392,7 @@ def test_g8_a_task_that_cannot_be_told_holds_no_event_up_and_is_tried_by_reconci
 def test_g5_a_token_by_which_nobody_can_ever_be_told_is_dropped(
     launch: Door, scene: Scene, notify: Stream, monkeypatch: pytest.MonkeyPatch, code: str
 ) -> None:
-    refuse(notify.app.telling.callbacks.tasks, code, monkeypatch)
+    refuse(notify.parts.publisher.callbacks.tasks, code, monkeypatch)
     launched = post(launch, "a token of nobody's")
     run_id = ended(scene, launched)
     notify.flow()

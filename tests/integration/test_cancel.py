@@ -150,7 +150,7 @@ def test_g4_of_an_answer_and_a_cancel_at_once_one_is_done(
     requests = [(f"/runs/{run_id}/resume", '{"resume": 1}'), (f"/runs/{run_id}/cancel", None)]
     one, other = requests if first == "answer" else requests[::-1]
     assert launch.post(*one).status == 202
-    launch.app.launcher.runs.item = lambda *_: read
+    launch.parts.launcher.runs.item = lambda *_: read
     alone = Told(body=[langgraph.known[run_id]])
     langgraph.instead = lambda sent: alone if sent.step == "GET /threads/…/runs" else None
     reply = launch.post(*other)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from runledger.adapters.secrets import Secret
+from runledger.adapters.secrets_manager import Secret
 from runledger.domain import run_states
 from runledger.domain.deliveries import Payload
 from runledger.domain.ledger import SHARDS, Placed, shard
@@ -159,7 +159,7 @@ class Story:
         seen = Seen("success", "awaiting_input", None, None, json.dumps(QUESTION[0]["interrupts"]), began=True)
         placed = Placed(Payload("{}", 2, "0" * 64), None)
         update = run_states.reconciled(run_id, seen, placed, self.wall.now, is_heard=True)
-        assert self.doors["launch"].app.launcher.runs.apply(update) is None
+        assert self.doors["launch"].parts.launcher.runs.apply(update) is None
         return run_id
 
     def langgraph_is_done(self) -> None:
@@ -188,11 +188,12 @@ def test_g10_calls_bytes_and_capacity_are_the_same_with_100_10_000_and_100_000_o
     story: Story, aws: Aws, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for door in story.doors.values():
-        owner = getattr(door.app, "launcher", door.app)
+        owner = getattr(door.parts, "launcher", getattr(door.parts, "receiver", door.parts))
         for secret in [kept for kept in vars(owner).values() if isinstance(kept, Secret)]:
             secret.value()  # good for minutes: see the test of a cold function below
-        if hasattr(owner, "deployments"):
-            owner.deployments.configured.api_key.value()
+        servers = getattr(owner, "servers", getattr(owner, "deployments", None))
+        if servers:
+            servers.configured.api_key.value()
     crowd, packed = Crowd(aws, monkeypatch, THREAD), []
     bills: dict[str, Bill] = {}
     for others in OTHERS:
@@ -226,7 +227,7 @@ def test_g10_a_cold_function_reads_its_secrets_once_in_five_minutes(
     doors: dict[str, Door], story: Story, aws: Aws
 ) -> None:
     clock = stand_still(doors["webhook"], aws)
-    doors["webhook"].app.ring.forget()
+    doors["webhook"].parts.receiver.ring.forget()
     for what in ("cold", "warm", "old"):
         launched = story.launch()
         told, token = delivery(launched["run_id"], launched["launch_id"]), aws.token(launched["launch_id"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from typing import TYPE_CHECKING, Any
+from unittest.mock import patch
 
 import pytest
 
@@ -70,7 +71,7 @@ def sent_keys(double: LangGraphDouble) -> set[str | None]:
 
 def forget(*doors: Door) -> None:
     for door in doors:
-        door.app.launcher.api_key.forget()
+        door.parts.launcher.server.api_key.forget()
 
 
 # ---- runs that are due ---------------------------------------------------------------------------------------------
@@ -251,9 +252,9 @@ def test_g13_a_run_whose_webhook_was_faster_than_its_launcher_is_where_its_launc
 def ask(door: Door, launch_id: str, scene: Scene) -> Reply:
     """Send a launch's request again, whatever its key is."""
     body = {"assistant_id": "agent", "input": {}}
-    door.app.launch.__globals__["launch_id_of"] = lambda *_: launch_id
     scene.wall.now = NOW + LEASE_SECONDS
-    return door.call(json.dumps(body))
+    with patch.object(door.app, "launch_id_of", lambda *_: launch_id):
+        return door.call(json.dumps(body))
 
 
 def digest_of(launch: Door) -> str:

@@ -20,7 +20,7 @@ BODY = json.dumps({"assistant_id": "agent", "input": {}})
 
 
 def client_of(launch: Door, name: str) -> Any:
-    return getattr(launch.app.launcher, name)._client  # noqa: SLF001
+    return getattr(launch.parts.launcher, name)._client  # noqa: SLF001
 
 
 @pytest.mark.parametrize("kind", kinds.ALL)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from moto.core.config import default_user_config
 
-from runledger.adapters.secrets import API_KEY_PLACEHOLDER
+from runledger.adapters.secrets_manager import API_KEY_PLACEHOLDER
 from runledger.domain.launches import launch_id_of
 from runledger.domain.ledger import LEASE_SECONDS
 from runledger.domain.messages import TRY_SECONDS, parse_message
@@ -178,7 +178,7 @@ def test_g1_a_dead_letter_that_was_sent_again_in_vain_is_a_dead_letter_again(
     (letter,) = mailbox.letters
     record = mailbox.send(letter["body"])
     aws.put_secret("LangGraphApiKeySecret", API_KEY_PLACEHOLDER)
-    mailbox.app.launcher.api_key.forget()
+    mailbox.parts.launcher.server.api_key.forget()
     assert mailbox.bring(record) == [False]
     wall.now += TRY_SECONDS
     assert mailbox.bring(record) == [True]
@@ -190,7 +190,7 @@ def test_g2_a_message_under_anothers_key_is_never_taken_for_that_ones_launch(
 ) -> None:
     mailbox.bring(mailbox.send({**BODY, "idempotency_key": "k"}))
     aws.put_secret("LangGraphApiKeySecret", API_KEY_PLACEHOLDER)
-    mailbox.app.launcher.api_key.forget()
+    mailbox.parts.launcher.server.api_key.forget()
     record = mailbox.send({**BODY, "input": 2, "idempotency_key": "k"})
     assert mailbox.bring(record) == [False]
     wall.now += TRY_SECONDS
@@ -308,7 +308,7 @@ def test_g2_while_somebody_is_at_work_on_its_launch_a_message_waits(
         parse_message(record["body"], record["messageId"])[1].digest,
     )
     url = langgraph.url
-    assert mailbox.app.launcher.launches.apply(claim(launch_id, digest=digest, langgraph_url=url)) is None
+    assert mailbox.parts.launcher.launches.apply(claim(launch_id, digest=digest, langgraph_url=url)) is None
     assert mailbox.bring(record) == [False]
     assert langgraph.requests == []
     wall.now += mailbox.hidden_for(record)
@@ -321,7 +321,7 @@ def test_g1_where_the_dead_letter_cannot_be_left_the_message_comes_again(
     mailbox: Mailbox, faults: Faults, kind: str
 ) -> None:
     record = mailbox.send("nonsense")
-    with faults.on(mailbox.app.messages.dead_letters._client, kind):  # noqa: SLF001
+    with faults.on(mailbox.parts.messages.dead_letters._client, kind):  # noqa: SLF001
         assert mailbox.bring(record) == [False]
     assert mailbox.bring(record) == [True]
     assert len(mailbox.letters) == 1
@@ -332,7 +332,7 @@ def test_g1_where_a_message_cannot_be_put_off_it_comes_when_its_time_is_over(
 ) -> None:
     langgraph.runs = Told(429, {})
     record = mailbox.send(BODY)
-    with faults.on(mailbox.app.messages.queue._client, kinds.UNREACHABLE):  # noqa: SLF001
+    with faults.on(mailbox.parts.messages.queue._client, kinds.UNREACHABLE):  # noqa: SLF001
         assert mailbox.bring(record) == [False]
     assert 60 < mailbox.hidden_for(record) <= 180
 
@@ -341,14 +341,14 @@ def test_g1_a_fault_that_nobody_foresaw_stops_no_other_message(
     mailbox: Mailbox, output: Output, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first, second = mailbox.send(BODY), mailbox.send({**BODY, "input": 2})
-    put_down, poisoned = mailbox.app.launcher.launches.apply, launch_id_of(first["messageId"], LEDGER_ID)
+    put_down, poisoned = mailbox.parts.launcher.launches.apply, launch_id_of(first["messageId"], LEDGER_ID)
 
     def apply(update: Any) -> Any:
         if update.key["launch_id"] == poisoned:
             raise RuntimeError("poison")
         return put_down(update)
 
-    monkeypatch.setattr(mailbox.app.launcher.launches, "apply", apply)
+    monkeypatch.setattr(mailbox.parts.launcher.launches, "apply", apply)
     assert mailbox.bring(first, second) == [False, True]
     assert output.counts["failed"] == 1
 
@@ -359,7 +359,7 @@ def test_g5_the_task_that_waits_for_a_message_which_is_no_launch_is_told_and_its
     mailbox: Mailbox, aws: Aws, output: Output, body: dict[str, Any]
 ) -> None:
     task = wait_for_token(aws.client)
-    causes = causes_sent(mailbox.app.launcher.callbacks.tasks)
+    causes = causes_sent(mailbox.parts.launcher.callbacks.tasks)
     record = mailbox.send({**body, "callback": {"task_token": task.token}})
     assert mailbox.bring(record) == [True]
     assert task.ended()[0] == "LaunchRefused"
@@ -406,7 +406,7 @@ def test_g5_however_deep_a_message_is_its_task_is_told_and_its_token_forgotten(
     mailbox: Mailbox, aws: Aws, monkeypatch: pytest.MonkeyPatch, depth: int
 ) -> None:
     told: list[str] = []
-    monkeypatch.setattr(mailbox.app.launcher.callbacks.tasks, "end", lambda token, _: told.append(token))
+    monkeypatch.setattr(mailbox.parts.launcher.callbacks.tasks, "end", lambda token, _: told.append(token))
     deep = "[" * depth + "]" * depth
     body = f'{{"assistant_id": "agent", "callback": {{"task_token": "secret"}}, "input": {deep}}}'
     assert mailbox.bring(mailbox.send(body)) == [True]
@@ -438,7 +438,7 @@ def test_g1_a_reason_has_no_character_that_sqs_refuses(mailbox: Mailbox) -> None
 def test_g1_a_token_that_is_none_keeps_no_message_from_becoming_a_letter(
     mailbox: Mailbox, monkeypatch: pytest.MonkeyPatch, code: str
 ) -> None:
-    refuse(mailbox.app.launcher.callbacks.tasks, code, monkeypatch)
+    refuse(mailbox.parts.launcher.callbacks.tasks, code, monkeypatch)
     assert mailbox.bring(mailbox.send({**BODY, "nonsense": 1, "callback": {"task_token": "x" * 2_048}})) == [True]
     assert mailbox.bring(mailbox.send({**BODY, "callback": {"task_token": "x" * 3_000}})) == [True]
     assert len(mailbox.letters) == 2
@@ -447,7 +447,7 @@ def test_g1_a_token_that_is_none_keeps_no_message_from_becoming_a_letter(
 def test_g1_a_task_that_cannot_be_told_is_tried_for_six_hours_and_then_its_message_is_a_letter(
     mailbox: Mailbox, wall: WallClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    refuse(mailbox.app.launcher.callbacks.tasks, "KmsAccessDeniedException", monkeypatch)
+    refuse(mailbox.parts.launcher.callbacks.tasks, "KmsAccessDeniedException", monkeypatch)
     record = mailbox.send({**BODY, "nonsense": 1, "callback": {"task_token": "x"}})
     assert (mailbox.bring(record), mailbox.letters) == ([False], [])
     wall.now += TRY_SECONDS

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import json
 import time
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from local.servers import free_port
-from runledger.adapters import deadline
-from runledger.adapters.aws import CALL_SECONDS
+from runledger import deadline
+from runledger.deadline import CALL_SECONDS
 from runledger.domain import launch_states
 from runledger_langgraph.client import LangGraph
 from tests.integration.langgraph_double import Told
@@ -178,8 +177,9 @@ def test_g1_an_answer_that_is_none_leaves_the_launch_unknown_and_due(
 
 
 def hurried(launch: Door, url: str) -> None:
-    launch.app.launcher.langgraph._runner.close()  # noqa: SLF001 - the one it had
-    launch.app.launcher = replace(launch.app.launcher, langgraph=LangGraph(url, deadline=0.3))
+    server = launch.parts.launcher.server
+    server.langgraph._runner.close()  # noqa: SLF001 - the one it had
+    object.__setattr__(server, "langgraph", LangGraph(url, deadline=0.3))
 
 
 @WAYS
@@ -227,7 +227,7 @@ def test_g6_a_launch_that_was_heard_of_while_it_started_stays_due(
     launch: Door, aws: Aws, langgraph: LangGraphDouble
 ) -> None:
     def heard(sent: Any) -> None:
-        launch.app.launcher.launches.apply(launch_states.heard(sent.body["metadata"]["launch_id"], NOW))
+        launch.parts.launcher.launches.apply(launch_states.heard(sent.body["metadata"]["launch_id"], NOW))
 
     langgraph.before_run = heard
     reply = launch.call(launch_body())

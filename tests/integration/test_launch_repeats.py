@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from runledger.domain import launch_states, run_states
+from runledger.domain.inspection import Started
 from runledger.domain.launches import launch_id_of, parse_launch
 from runledger.domain.ledger import LEASE_SECONDS
 from runledger.domain.settling import Seen
-from runledger_langgraph.runs import Started
 from tests.integration import faults as kinds
 from tests.integration.langgraph_double import Told
 from tests.integration.support import CHECK, LEASE_ENDS, LEDGER_ID, NOW, claim, marks, new_id
@@ -48,7 +48,7 @@ def held(launch: Door, langgraph: LangGraphDouble, body: str = BODY, now: float 
     facts["thread_id"] = FIRST
     if request.thread_id:
         facts |= {"thread_id": request.thread_id, "own_thread": False}
-    assert launch.app.launcher.launches.apply(claim(LAUNCH_ID, now, **{**facts, **changes})) is None
+    assert launch.parts.launcher.launches.apply(claim(LAUNCH_ID, now, **{**facts, **changes})) is None
 
 
 def made(langgraph: LangGraphDouble) -> list[str]:
@@ -90,7 +90,7 @@ def test_g2_the_same_key_and_body_have_the_same_answer_and_one_creation(
 def test_g2_a_repeat_says_what_the_run_has_come_to_by_then(launch: Door, langgraph: LangGraphDouble) -> None:
     first = ask(launch)
     calls: list[str] = []
-    launch.app._dynamodb.meta.events.register(  # noqa: SLF001
+    launch.parts.launcher.runs._client.meta.events.register(  # noqa: SLF001
         "before-send", lambda event_name, **_: calls.append(event_name.rpartition(".")[2])
     )
     ask(launch)
@@ -108,7 +108,7 @@ def test_g2_a_run_that_is_adopted_may_be_over_by_then(
     langgraph.runs = Told(cut=True)
     langgraph.before_run = langgraph.make
     ask(launch)
-    launch.app.launcher.put_down(LAUNCH_ID, made(langgraph)[0], Started(langgraph.run_id, "agent"), NOW)
+    launch.parts.launcher.record_run(LAUNCH_ID, made(langgraph)[0], Started(langgraph.run_id, "agent"), NOW)
     end(launch, langgraph.run_id)
     wall.now += LEASE_SECONDS
     assert ask(launch).body["outcome"] == "failed"
@@ -117,7 +117,7 @@ def test_g2_a_run_that_is_adopted_may_be_over_by_then(
 def end(launch: Door, run_id: str) -> None:
     """Have reconcile find out that a run failed."""
     seen = Seen("error", "failed", None, {"message": "no"}, None, began=True)
-    assert launch.app.launcher.runs.apply(run_states.reconciled(run_id, seen, None, NOW)) is None
+    assert launch.parts.launcher.runs.apply(run_states.reconciled(run_id, seen, None, NOW)) is None
 
 
 def test_g2_a_repeat_of_a_launch_whose_run_was_removed_starts_nothing_and_leads_nowhere(
@@ -216,7 +216,7 @@ def test_g2_a_run_whose_webhook_was_recorded_is_adopted_without_asking_langgraph
 ) -> None:
     held(launch, langgraph)
     run_id = new_id()
-    launch.app.launcher.runs.apply(
+    launch.parts.launcher.runs.apply(
         run_states.pending(
             run_id=run_id, launch_id=LAUNCH_ID, thread_id=FIRST, assistant_id=None, after_seconds=0, now=NOW
         )
@@ -293,7 +293,7 @@ def test_g2_a_run_that_ended_before_its_thread_was_deleted_is_still_adopted(
 
     def deliver(sent: Sent) -> None:
         if sent.method == "DELETE":
-            launch.app.launcher.runs.apply(pending)
+            launch.parts.launcher.runs.apply(pending)
 
     langgraph.instead = deliver
     wall.now = NOW + LEASE_SECONDS
@@ -332,7 +332,7 @@ def test_g2_of_two_who_take_a_launch_up_one_goes_on(
     """The other reads the same item, and is faster: in taking over, or after this one stood still for too long."""
     held(launch, langgraph)
     wall.now = NOW + LEASE_SECONDS
-    launches, states = launch.app.launcher.launches, launch_states
+    launches, states = launch.parts.launcher.launches, launch_states
     make = getattr(states, name)
 
     def slower(*args: Any) -> Any:
@@ -399,7 +399,7 @@ def test_g2_a_write_whose_answer_was_lost_is_ours_all_the_same(
     if repeated:
         held(launch, langgraph)
         wall.now = NOW + LEASE_SECONDS
-    with faults.on(launch.app.launcher.launches._client, kinds.ANSWER_LOST, times=1, skip=skip):  # noqa: SLF001
+    with faults.on(launch.parts.launcher.launches._client, kinds.ANSWER_LOST, times=1, skip=skip):  # noqa: SLF001
         reply = ask(launch)
     (request,) = faults.requests
     assert request.headers["X-Amz-Target"].endswith(b".UpdateItem")
@@ -412,7 +412,7 @@ def test_g2_a_write_whose_answer_was_lost_is_ours_all_the_same(
 def test_g2_a_run_that_could_not_be_recorded_is_found_by_its_callers_next_request(
     launch: Door, aws: Aws, langgraph: LangGraphDouble, faults: Faults, wall: WallClock, skip: int
 ) -> None:
-    with faults.on(launch.app.launcher.launches._client, kinds.BROKEN, skip=skip):  # noqa: SLF001
+    with faults.on(launch.parts.launcher.launches._client, kinds.BROKEN, skip=skip):  # noqa: SLF001
         first = ask(launch)
     assert first.status == 202
     wall.now = NOW + LEASE_SECONDS
@@ -444,7 +444,7 @@ def test_g2_a_large_request_that_cannot_be_kept_starts_nothing(
     launch: Door, aws: Aws, langgraph: LangGraphDouble, faults: Faults
 ) -> None:
     body = json.dumps({"assistant_id": "agent", "input": "x" * 10_000})
-    with faults.on(launch.app.launcher.bucket._client, kinds.BROKEN):  # noqa: SLF001
+    with faults.on(launch.parts.launcher.bucket._client, kinds.BROKEN):  # noqa: SLF001
         assert ask(launch, body).problem == "unavailable"
     assert aws.is_empty()
     assert langgraph.requests == []

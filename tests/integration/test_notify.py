@@ -179,7 +179,7 @@ def test_g10_an_event_costs_four_calls_and_what_a_run_came_to_a_question_or_two(
     scene: Scene, notify: Stream, status: str, asked: list[str]
 ) -> None:
     made: list[str] = []
-    for client in (client_of(notify.app.runs), client_of(notify.app.telling.bus)):
+    for client in (client_of(notify.parts.runs), client_of(notify.parts.publisher.bus)):
         client.meta.events.register("before-send", lambda event_name, **_: made.append(event_name.split(".")[-1]))
     run_id = scene.launched(status)
     scene.delivered(run_id, status)
@@ -223,7 +223,7 @@ def test_g8_what_the_bus_does_not_take_is_repeated_until_it_does(
 ) -> None:
     run_id, batch = failed(scene, notify)
     scene.wall.now += 59
-    with faults.on(client_of(notify.app.telling.bus), kind):
+    with faults.on(client_of(notify.parts.publisher.bus), kind):
         assert notify.bring(batch) == [run_id]
     assert (letters(scene), scene.output.counts) == ([], {})
     assert notify.bring(batch) == []
@@ -261,7 +261,7 @@ def test_g8_a_dead_letter_that_cannot_be_put_down_is_tried_again(scene: Scene, n
     bad = poisoned(scene)
     batch = notify.batches()[-1][-1:]
     scene.wall.now += 60
-    with faults.on(client_of(notify.app.dead_letters), kinds.UNREACHABLE):
+    with faults.on(client_of(notify.parts.dead_letters), kinds.UNREACHABLE):
         assert notify.bring(batch) == [bad]
     assert "failed" not in scene.output.counts
     assert notify.bring(batch) == []
@@ -318,7 +318,7 @@ def test_g8_what_cannot_be_settled_is_left_to_reconcile_and_holds_nobody_up(
 def test_g8_langgraph_silent_holds_no_event_up(
     scene: Scene, notify: Stream, listener: Listener, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(notify.app, "_LOOK_SECONDS", 0.2)
+    monkeypatch.setattr(notify.door.app, "_LOOK_SECONDS", 0.2)
     known, told = failed(scene, notify)
     silent, doubtful = scene.launched("success"), scene.launched("error")
     scene.delivered(silent, "success")
@@ -340,8 +340,8 @@ def test_g8_langgraphs_secret_unreadable_holds_no_event_up(
     scene.delivered(settling, "success")
     scene.delivered(doubtful, "error")
     (asked,) = notify.batches()
-    notify.app.secret.forget()
-    with faults.on(client_of(notify.app.secret), kinds.BROKEN):
+    notify.parts.deployments._secret.forget()  # noqa: SLF001
+    with faults.on(client_of(notify.parts.deployments._secret), kinds.BROKEN):  # noqa: SLF001
         assert notify.bring([*asked, *told]) == []
         notify.flow()
     assert listener.heard() == [("Run Failed", f"{known}/failed")]
@@ -370,7 +370,7 @@ def test_g8_a_ledger_out_of_order_is_no_dead_letter_within_the_minute(
     scene.delivered(doubtful, "error")
     (asked,) = notify.batches()
     batch = [*asked, *told]
-    with faults.on(client_of(notify.app.runs), kinds.THROTTLED):
+    with faults.on(client_of(notify.parts.runs), kinds.THROTTLED):
         assert notify.bring(batch) == [known]
     assert notify.bring(batch) == []
     notify.flow()

@@ -12,8 +12,8 @@ from urllib.parse import parse_qs, quote, urlsplit
 
 import pytest
 
-from runledger.adapters.bucket import Bucket
-from runledger.adapters.tables import Table
+from runledger.adapters.dynamodb import LaunchesTable, RunsTable
+from runledger.adapters.s3 import Bucket
 from runledger.domain import answer_states, launch_states, run_states, verification
 from runledger.domain.deliveries import Delivery, parse_delivery
 from runledger.domain.ledger import Placed
@@ -36,7 +36,10 @@ class Book:
 
     def __init__(self, aws: Aws) -> None:
         dynamodb, names = aws.client("dynamodb"), aws.template.names
-        self.runs, self.launches = Table(dynamodb, names["RunsTable"]), Table(dynamodb, names["LaunchesTable"])
+        self.runs, self.launches = (
+            RunsTable(dynamodb, names["RunsTable"]),
+            LaunchesTable(dynamodb, names["LaunchesTable"]),
+        )
         self.bucket = Bucket(names["PayloadBucket"])
 
     def launched(self, launch_id: str | None = None, thread_id: str = THREAD, now: float = NOW) -> str:
@@ -74,7 +77,7 @@ def book(aws: Aws) -> Book:
 
 def calls_of(query: Door) -> Counter[str]:
     calls: Counter[str] = Counter()
-    for client in (query.app._dynamodb, query.app.bucket._client):  # noqa: SLF001
+    for client in (query.parts.runs._client, query.parts.bucket._client):  # noqa: SLF001
         client.meta.events.register(
             "before-send", lambda event_name, **_: calls.update([event_name.rpartition(".")[2]])
         )
@@ -116,7 +119,7 @@ def test_g3_a_finished_run_is_shown_with_its_payload_as_received(query: Door, bo
     assert f'"payload": {told.payload.text}' in reply.text
     assert (reply.body["outcome"], reply.body["payload_sha256"]) == ("failed", told.payload.sha256)
     assert (reply.headers["Cache-Control"], reply.body["unverified"]) == ("private, no-cache", True)
-    book.apply(verification.verified(book.runs.item("run_id", run_id) or {}))
+    book.apply(verification.verified(book.runs.item(run_id) or {}))
     confirmed = get_run(query, run_id)
     assert confirmed.headers["Cache-Control"] == "private, max-age=60"
     assert confirmed.headers["ETag"] != reply.headers["ETag"]
@@ -237,14 +240,14 @@ def test_a_caller_who_waits_is_answered_in_time_whatever_the_run_does(
 def test_a_caller_waits_the_whole_time_though_each_look_takes_some(
     query: Door, book: Book, wall: WallClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    run_id, item = book.launched(), query.app.runs.item
+    run_id, item = book.launched(), query.parts.runs.item
     waiting(query, wall)
 
     def slow(*key: str) -> Any:
         wall.now += 0.01
         return item(*key)
 
-    monkeypatch.setattr(query.app.runs, "item", slow)
+    monkeypatch.setattr(query.parts.runs, "item", slow)
     assert get_run(query, run_id, prefer="wait=1").body["outcome"] == "pending"
     assert 1 <= wall.now - NOW < 1.1
 
@@ -385,7 +388,7 @@ def test_a_launch_is_shown_with_its_runs(query: Door, book: Book) -> None:
     reply = query.get(f"/launches/{launch_id.upper()}")
     assert (reply.status, reply.body["state"], reply.body["outcome"]) == (200, "starting", "pending")
     first = book.launched(launch_id)
-    launch = launch_states.Launch.read(book.launches.item("launch_id", launch_id) or {})
+    launch = launch_states.Launch.read(book.launches.item(launch_id) or {})
     assert book.launches.apply(launch_states.started(launch, first, NOW)) is None
     book.delivered(first, launch_id, "success")
     book.settled(first, "awaiting_input", "[]")
@@ -403,10 +406,10 @@ def test_a_launch_whose_run_was_removed_says_so_and_one_that_the_index_has_not_y
     launch_id = new_id()
     book.launches.apply(claim(launch_id))
     run_id = book.launched(launch_id)
-    launch = launch_states.Launch.read(book.launches.item("launch_id", launch_id) or {})
+    launch = launch_states.Launch.read(book.launches.item(launch_id) or {})
     assert book.launches.apply(launch_states.started(launch, run_id, NOW)) is None
     with monkeypatch.context() as patch:
-        patch.setattr(query.app.runs, "newest_of_launch", lambda *_: [])
+        patch.setattr(query.parts.runs, "newest_of_launch", lambda *_: [])
         shown = query.get(f"/launches/{launch_id}").body
     assert (shown["outcome"], [run["run_id"] for run in shown["runs"]]) == ("pending", [run_id])
     aws.remove(run_id)
@@ -417,7 +420,7 @@ def test_a_launch_whose_run_was_removed_says_so_and_one_that_the_index_has_not_y
 def test_a_refused_launch_is_shown_with_langgraphs_words(query: Door, book: Book) -> None:
     launch_id = new_id()
     book.launches.apply(claim(launch_id))
-    launch = launch_states.Launch.read(book.launches.item("launch_id", launch_id) or {})
+    launch = launch_states.Launch.read(book.launches.item(launch_id) or {})
     update = launch_states.refused(launch, "langgraph-refused", "LangGraph answered 422: no such graph.", NOW)
     assert book.launches.apply(update) is None
     shown = query.get(f"/launches/{launch_id}").body
@@ -460,7 +463,7 @@ def test_an_unknown_launch_is_404(query: Door, launch_id: str) -> None:
     "url", [f"/runs/{new_id()}", "/runs?outcome=failed", "/runs?thread_id=a", f"/launches/{new_id()}"]
 )
 def test_g6_a_ledger_that_cant_be_read_is_503(query: Door, faults: Faults, output: Output, kind: str, url: str) -> None:
-    with faults.on(query.app._dynamodb, kind):  # noqa: SLF001
+    with faults.on(query.parts.runs._client, kind):  # noqa: SLF001
         reply = query.get(url)
     assert (reply.status, reply.problem) == (503, "unavailable")
     assert reply.headers["Retry-After"]

@@ -22,7 +22,7 @@ def listener(scene: Scene) -> Listener:
 
 
 def bus_client(scene: Scene) -> Any:
-    return scene.reconcile.app.telling.bus._client  # noqa: SLF001 - to make its calls fail
+    return scene.reconcile.parts.publisher.bus._client  # noqa: SLF001 - to make its calls fail
 
 
 @pytest.mark.parametrize(
@@ -150,12 +150,12 @@ def test_g8_one_run_that_cannot_be_told_stops_no_other(
     runs = [scene.launched("error") for _ in range(4)]
     for run_id in runs:
         scene.delivered(run_id, "error")
-    events_of = scene.reconcile.app.telling.tell.__func__.__globals__["events_of"]
+    events_of = scene.reconcile.parts.publisher.publish.__func__.__globals__["events_of"]
 
     def poisoned(run: dict[str, Any]) -> Any:
         return 1 // 0 if run["run_id"] == runs[0] else events_of(run)
 
-    monkeypatch.setitem(scene.reconcile.app.telling.tell.__func__.__globals__, "events_of", poisoned)
+    monkeypatch.setitem(scene.reconcile.parts.publisher.publish.__func__.__globals__, "events_of", poisoned)
     scene.wall.now = NOW + 120
     scene.reconcile.run()
     assert sorted(run_id for _, run_id in listener.heard()) == sorted(f"{run_id}/failed" for run_id in runs[1:])

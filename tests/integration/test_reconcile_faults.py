@@ -117,7 +117,8 @@ def test_g1_a_run_that_cannot_be_written_stops_no_other(
     def failing(update: Update) -> dict[str, Any] | None:
         if update.key["run_id"] in (poisoned, gone) and ("outcome" in update.set or not can_be_pushed_back):
             raise unavailable("The ledger can't be written (ValidationException).")
-        return apply(update)
+        found: dict[str, Any] | None = apply(update)
+        return found
 
     monkeypatch.setattr(scene.launcher.runs, "apply", failing)
     scene.pass_at(120)
@@ -155,11 +156,13 @@ def test_g1_while_langgraph_is_down_a_pass_ends_early_and_nothing_is_lost(scene:
 def test_g1_a_langgraph_that_does_not_answer_costs_a_look_its_time_and_no_more(
     scene: Scene, monkeypatch: pytest.MonkeyPatch, *, is_silent: bool
 ) -> None:
-    monkeypatch.setitem(scene.reconcile.app.DueRuns.work.__globals__, "_EACH_SECONDS", 0.2)
-    scene.launcher.langgraph.deadline = 0.6
+    monkeypatch.setitem(scene.reconcile.door.app.DueRuns.work.__globals__, "_EACH_SECONDS", 0.2)
+    scene.launcher.server.langgraph.deadline = 0.6
     scene.langgraph.instead = lambda _: Told(silent=True)
     if not is_silent:
-        object.__setattr__(scene.launcher, "langgraph", LangGraph(f"http://127.0.0.1:{free_port('127.0.0.1')}"))
+        unreached = LangGraph(f"http://127.0.0.1:{free_port('127.0.0.1')}")
+        unreached.url = scene.langgraph.url
+        object.__setattr__(scene.launcher.server, "langgraph", unreached)
     run_id = scene.launched()
     item = scene.look(run_id)
     assert (item["outcome"], item["due_at"]) == ("pending", CHECK + 240)
@@ -257,7 +260,8 @@ def test_g4_of_two_passes_at_once_one_counts(scene: Scene, monkeypatch: pytest.M
 
     def slower(update: Update) -> dict[str, Any] | None:
         apply(update)
-        return apply(update)
+        found: dict[str, Any] | None = apply(update)
+        return found
 
     monkeypatch.setattr(scene.launcher.runs, "apply", slower)
     scene.pass_at(120)
@@ -283,7 +287,7 @@ def test_g1_no_shard_is_starved_by_passes_that_run_out_of_time(scene: Scene) -> 
     for _ in range(30):
         scene.launched("running")
         scene.wall.now -= 1
-    table, longest_due = scene.launcher.runs, scene.reconcile.app.DueRuns.work.__globals__["longest_due"]
+    table, longest_due = scene.launcher.runs, scene.reconcile.door.app.DueRuns.work.__globals__["longest_due"]
     listed = []
     for minute in range(8):
         scene.wall.now = NOW + 120 + 60 * minute
@@ -300,7 +304,7 @@ def test_g1_no_shard_is_starved_by_passes_that_run_out_of_time(scene: Scene) -> 
 def test_g10_due_runs_are_read_a_page_at_a_time_and_asked_about_once(
     scene: Scene, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("runledger.adapters.tables._PAGE", 2)
+    monkeypatch.setattr("runledger.adapters.dynamodb._PAGE", 2)
     runs = [scene.launched("running") for _ in range(40)]
     scene.pass_at(120)
     assert scene.steps == [GET] * 40

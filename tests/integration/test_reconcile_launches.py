@@ -12,6 +12,7 @@ from runledger.domain.deliveries import Delivery, parse_delivery
 from runledger.domain.launch_states import WATCHES
 from runledger.domain.ledger import LEASE_SECONDS, Placed
 from runledger.domain.problems import Problem, unavailable
+from runledger.use_cases.recover_launch import go_on
 from tests.integration.langgraph_double import Told
 from tests.integration.support import CHECK, LEASE_ENDS, NOW, claim, delivery, marks, new_id
 
@@ -396,8 +397,9 @@ def test_g2_each_attempt_on_a_callers_thread_is_watched_anew(scene: Scene) -> No
         look(scene, launch_id)
     assert launch(scene, launch_id)["watches"] == WATCHES
     scene.langgraph.runs = Told(cut=True)
+    found = launch_states.Launch.read(launch(scene, launch_id))
     with pytest.raises(Problem):  # its caller asks once more, and the answer is lost
-        scene.launcher.go_on(launch_states.Launch.read(launch(scene, launch_id)), scene.launcher.langgraph.until(20))
+        go_on(scene.launcher, found, scene.launcher.server.until(20))
     scene.langgraph.runs = None
     assert look(scene, launch_id)["attempt"] == 4
     late = scene.langgraph.add(CALLERS, status="running", values="", metadata=marks(launch_id))

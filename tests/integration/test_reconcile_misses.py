@@ -10,8 +10,8 @@ from uuid import UUID
 
 import pytest
 
-from runledger.adapters import deadline
-from runledger.adapters.aws import CALL_SECONDS
+from runledger import deadline
+from runledger.deadline import CALL_SECONDS
 from runledger.domain import run_states
 from runledger_langgraph.client import LangGraph
 from tests.integration.langgraph_double import CREATED_AT, Told

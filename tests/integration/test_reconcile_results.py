@@ -98,7 +98,7 @@ def test_g3_g5_values_are_langgraphs_own_text_and_the_token_is_cut_out(
 
 
 def test_g1_a_result_too_large_for_a_batch_is_read_alone(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(scene.reconcile.app.DueRuns.work.__globals__, "_BATCH_RESULT_BYTES", 1000)
+    monkeypatch.setitem(scene.reconcile.door.app.DueRuns.work.__globals__, "_BATCH_RESULT_BYTES", 1000)
     small, large = scene.launched(values=RESULT), scene.launched(values='{"x":"' + "x" * 2000 + '"}')
     scene.pass_at(120)
     assert "x" * 2000 in scene.run(large)["payload"]
@@ -109,7 +109,7 @@ def test_g1_a_result_too_large_for_a_batch_is_read_alone(scene: Scene, monkeypat
 def test_g1_a_large_result_for_which_there_is_no_time_is_read_next_time(
     scene: Scene, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(scene.reconcile.app.DueRuns.work.__globals__, "_BATCH_RESULT_BYTES", 10)
+    monkeypatch.setitem(scene.reconcile.door.app.DueRuns.work.__globals__, "_BATCH_RESULT_BYTES", 10)
     run_id = scene.launched(values=RESULT)
 
     def late(_: Any) -> None:
@@ -129,7 +129,7 @@ def test_g5_an_adopted_runs_metadata_are_langgraphs_without_the_token(scene: Sce
     run_id = scene.launched("success", metadata=metadata)
     if slow:
         scene.langgraph.instead = lambda sent: Told(silent=True) if sent.path.endswith("/history") else None
-        scene.launcher.langgraph.deadline = 0.2
+        scene.launcher.server.langgraph.deadline = 0.2
         for _ in range(6):
             scene.look(run_id)
     item = scene.look(run_id)
@@ -139,8 +139,8 @@ def test_g5_an_adopted_runs_metadata_are_langgraphs_without_the_token(scene: Sce
 
 def silent_histories(scene: Scene, monkeypatch: pytest.MonkeyPatch, times: int) -> None:
     """Have LangGraph leave so many questions about checkpoints without an answer, and let nobody wait for it long."""
-    monkeypatch.setitem(scene.reconcile.app.DueRuns.work.__globals__, "_EACH_SECONDS", 0.2)
-    scene.launcher.langgraph.deadline = 1.5
+    monkeypatch.setitem(scene.reconcile.door.app.DueRuns.work.__globals__, "_EACH_SECONDS", 0.2)
+    scene.launcher.server.langgraph.deadline = 1.5
     left = iter(range(times))
 
     def silent(sent: Sent) -> Told | None:
@@ -151,14 +151,14 @@ def silent_histories(scene: Scene, monkeypatch: pytest.MonkeyPatch, times: int) 
 
 def test_g1_a_batch_that_is_slow_as_a_whole_is_read_run_by_run(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
     runs = [scene.launched(values=RESULT) for _ in range(2)]
-    ask, first = scene.launcher.langgraph.ask, iter([TimeoutError()])
+    ask, first = scene.launcher.server.langgraph.ask, iter([TimeoutError()])
 
     def slow(*args: Any) -> Any:
         if error := next(first, None):
             raise error
         return ask(*args)
 
-    monkeypatch.setattr(scene.launcher.langgraph, "ask", slow)
+    monkeypatch.setattr(scene.launcher.server.langgraph, "ask", slow)
     scene.pass_at(120)
     assert {scene.run(run_id)["outcome"] for run_id in runs} == {"succeeded"}
 
@@ -191,8 +191,8 @@ def test_g1_a_result_that_can_never_be_read_leaves_an_outcome_and_says_so(
 def test_g1_a_result_over_the_limit_leaves_an_outcome_and_says_so(
     scene: Scene, monkeypatch: pytest.MonkeyPatch, size: int
 ) -> None:
-    monkeypatch.setitem(scene.reconcile.app.DueRuns.work.__globals__, "_BATCH_RESULT_BYTES", 10)
-    monkeypatch.setitem(scene.reconcile.app.DueRuns.work.__globals__, "MAX_RESULT_BYTES", 1000)
+    monkeypatch.setitem(scene.reconcile.door.app.DueRuns.work.__globals__, "_BATCH_RESULT_BYTES", 10)
+    monkeypatch.setitem(scene.reconcile.door.app.DueRuns.work.__globals__, "MAX_RESULT_BYTES", 1000)
     monkeypatch.setattr(checkpoints, "_TAIL_BYTES", 5_000)
     values = json.dumps({"x": "x" * size, "next": [{"next": []}]})
     run_id = scene.launched(values=values, next=["ask"], tasks=QUESTION)

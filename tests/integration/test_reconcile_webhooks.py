@@ -41,7 +41,7 @@ def recorded(webhook: Door, outcome: Outcome, *, key: str | None = None, too_lar
     )
     placed = None if too_large else Placed(payload_of('{"from":"reconcile"}'), key)
     for update in (made, run_states.reconciled(run_id, seen, placed, NOW - 60)):
-        assert webhook.app.recorder.runs.apply(update) is None
+        assert webhook.parts.receiver.recorder.runs.apply(update) is None
     return launch_id, run_id
 
 
@@ -164,7 +164,7 @@ def test_g4_a_late_webhook_whose_first_answer_was_lost_is_not_counted_as_contrad
     webhook: Door, aws: Aws, faults: Faults
 ) -> None:
     ids = recorded(webhook, "failed")
-    with faults.on(webhook.app.recorder.runs._client, kinds.ANSWER_LOST, times=1, skip=1):  # noqa: SLF001
+    with faults.on(webhook.parts.receiver.recorder.runs._client, kinds.ANSWER_LOST, times=1, skip=1):  # noqa: SLF001
         reply, stored = deliver(webhook, aws, ids, "error")
     assert (reply.status, reply.body["outcome"]) == (200, "failed")
     item = aws.run(ids[1]) or {}
@@ -180,7 +180,7 @@ def test_g4_a_run_that_goes_on_while_its_webhook_is_recorded_keeps_where_it_got_
     made = run_states.superseding
 
     def slower(*args: Any) -> Any:
-        webhook.app.recorder.runs.apply(answer_states.moved_on(ids[1], "other", NOW))
+        webhook.parts.receiver.recorder.runs.apply(answer_states.moved_on(ids[1], "other", NOW))
         return made(*args)
 
     monkeypatch.setattr(run_states, "superseding", slower)

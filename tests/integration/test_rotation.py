@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from runledger.adapters.secrets import CACHE_SECONDS, REREAD_SECONDS
+from runledger.adapters.secrets_manager import CACHE_SECONDS, REREAD_SECONDS
 from runledger.domain.rotation import FINISH_SECONDS, names
 from runledger.domain.tokens import SIGNS_AFTER_SECONDS, KeyRing
 from tests.integration import faults as kinds
@@ -267,7 +267,7 @@ def test_g7_a_key_of_another_name_is_found_by_the_test(
 ) -> None:
     token = rotation.begin()
     rotation.step("createSecret", token)
-    monkeypatch.setattr("rotate.steps.is_rotation", lambda *_: True)
+    monkeypatch.setattr("runledger.use_cases.rotate_keys.is_rotation", lambda *_: True)
     wrong = KeyRing(OLD, {**two.signing, OLD: b"x" * 64}, two.shared)
     rotation.kept.versions[token]["secret_string"] = wrong.text()
     assert "not good by the new ring" in rotation.fails("testSecret", token)

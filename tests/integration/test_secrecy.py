@@ -67,7 +67,7 @@ def test_g5_a_token_that_langgraph_echoes_is_kept_nowhere(
     texts = []
     assert isinstance(webhook, Webhook)
     webhook.is_usual = False
-    assert webhook.app.launches.apply(claim(launch_id)) is None
+    assert webhook.parts.receiver.launches.apply(claim(launch_id)) is None
     for at, status in enumerate(("error", "error", "error", "timeout", "paused")):
         error = {"error": "E", "message": f"failed to reach https://webhook.example?token={spelt}"}
         body = delivery(run_id, None if shared else launch_id, spelt, status=status, values=echo, error=error)
@@ -78,7 +78,7 @@ def test_g5_a_token_that_langgraph_echoes_is_kept_nowhere(
             assert_no_secret(aws, output, token, *texts)
             if shared:
                 one, facts = claim_of(aws.run(run_id) or {}), Facts("thread", None, None, iso(NOW), None)
-                assert webhook.app.recorder.runs.apply(verification.found_going(one, facts, NOW)) is None
+                assert webhook.parts.receiver.recorder.runs.apply(verification.found_going(one, facts, NOW)) is None
             else:
                 assert kept_about(aws.launch(launch_id) or {}, run_id)
                 record_launch(aws, run_id, launch_id)
@@ -116,9 +116,9 @@ def test_g5_a_fault_tells_no_token(
     launch_id = new_id()
     token = aws.token(launch_id)
     body, query = delivery(new_id(), launch_id, token), f"token={token}"
-    with faults.on(webhook.app.recorder.runs._client, kinds.BROKEN):  # noqa: SLF001
+    with faults.on(webhook.parts.receiver.recorder.runs._client, kinds.BROKEN):  # noqa: SLF001
         texts = [webhook.call(body, query).text]
-    monkeypatch.setattr(webhook.app.recorder.runs, "apply", lambda *_: 1 // 0)
+    monkeypatch.setattr(webhook.parts.receiver.recorder.runs, "apply", lambda *_: 1 // 0)
     texts.append(webhook.call(body, query).text)
     assert output.counts == {"failed": 2}
     assert_no_secret(aws, output, token, *texts)

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from tests.integration.conftest import Load
     from tests.integration.langgraph_double import LangGraphDouble, Sent
     from tests.integration.scene import Scene
-    from tests.integration.support import Aws, Door, Output, Reply, Stream, WallClock
+    from tests.integration.support import Aws, Door, Output, Reply, Stream, WallClock, Webhook
 
 GET = "GET /threads/…/runs/…"
 SHARED = "shared-key-of-the-tests-0123456789-abcdef"
@@ -102,7 +102,7 @@ def test_g11_a_delivery_that_comes_between_the_launchers_two_writes_is_recorded_
     """It is looked for, and not there; then the launcher records run and launch; then it is to be kept."""
     tokens: list[str] = []
     langgraph.before_run = lambda sent: tokens.append(webhook_token(sent))
-    recorder = alone.app.recorder
+    recorder = alone.parts.receiver.recorder
     apply = recorder.runs.apply
     launched: dict[str, Any] = {}
 
@@ -130,7 +130,7 @@ def test_g11_the_launcher_keeps_both_where_a_later_delivery_was_recorded_before_
     launch: Door, alone: Door, langgraph: LangGraphDouble, aws: Aws, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """An invented delivery is kept; the genuine one comes when the launcher has recorded the run."""
-    kind = type(launch.app.launcher.recorder)
+    kind = type(launch.parts.launcher.recorder)
     record = kind.record
 
     def genuine_first(recorder: Any, kept: Any, *args: Any, **named: Any) -> Any:
@@ -699,10 +699,10 @@ def test_g11_runs_that_nobody_can_be_asked_about_count_as_claims_and_repeats_cou
     assert by_shared_key(shared, new_id(), **temporary).problem == "too-many-unconfirmed"
 
 
-def test_g11_a_kept_delivery_stands_where_its_run_will_have_it_and_nowhere_else(scene: Scene, alone: Door) -> None:
+def test_g11_a_kept_delivery_stands_where_its_run_will_have_it_and_nowhere_else(scene: Scene, alone: Webhook) -> None:
     launch_id = unfinished(scene)
     run_id = in_langgraph(scene, launch_id, status="error")
-    alone.app.INLINE_PAYLOAD_BYTES = 3_000
+    alone.keep_inline(3_000)
     post(alone, scene.aws, run_id, launch_id, status="error", values=f'"{"x" * 8_000}"')
     scene.pass_at(LEASE_SECONDS)
     item = scene.run(run_id)

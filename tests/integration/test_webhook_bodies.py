@@ -25,7 +25,7 @@ LAUNCH_ID = "5f0c7e9a-2f1f-4a53-9a57-0d3f8f1f6a10"
 @pytest.fixture
 def claimed(webhook: Webhook) -> None:
     """Put LAUNCH_ID down, its first check being far away."""
-    webhook.app.launches.apply(claim(LAUNCH_ID, LATER))
+    webhook.parts.receiver.launches.apply(claim(LAUNCH_ID, LATER))
 
 
 @pytest.mark.parametrize(

@@ -62,7 +62,7 @@ def known(alone: Webhook, aws: Aws, request: pytest.FixtureRequest) -> None:
     if request.param == "run":
         record_launch(aws, RUN_ID, LAUNCH_ID)
     if request.param == "launch":
-        assert alone.app.launches.apply(claim(LAUNCH_ID, LATER)) is None
+        assert alone.parts.receiver.launches.apply(claim(LAUNCH_ID, LATER)) is None
 
 
 @pytest.mark.parametrize("known", ["run", "launch", "neither"], indirect=True)

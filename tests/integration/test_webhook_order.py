@@ -9,21 +9,22 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from moto.dynamodb.models import DynamoDBBackend
 
+from runledger import telemetry
 from runledger.adapters.gateway import Request
 from runledger.domain.unconfirmed import MAX_OF_LAUNCH, kept_about, kept_of
-from tests.integration.support import CHECK, NOW, SOURCE, claim, delivery, new_id, record_launch
+from tests.integration.support import CHECK, NOW, SOURCE, claim, delivery, new_id, record_launch, serving
 
 if TYPE_CHECKING:
-    from tests.integration.support import Aws, Door, Output
+    from tests.integration.support import Aws, Door, Output, WallClock
 
 
-def test_g4_a_repeated_delivery_changes_nothing(webhook: Door, aws: Aws, output: Output) -> None:
+def test_g4_a_repeated_delivery_changes_nothing(webhook: Door, aws: Aws, output: Output, wall: WallClock) -> None:
     run_id, launch_id = new_id(), new_id()
     token = aws.token(launch_id)
     body = delivery(run_id, launch_id, token, status="error")
     assert webhook.call(body, f"token={token}").body["duplicate"] is False
     first = aws.run(run_id)
-    webhook.app.time.time = lambda: NOW + 2
+    wall.now = NOW + 2
     reply = webhook.call(body, f"token={token}")
     assert (reply.status, reply.body) == (200, {"run_id": run_id, "outcome": "failed", "duplicate": True})
     assert aws.run(run_id) == first
@@ -49,7 +50,7 @@ def test_g4_of_twenty_at_once_one_makes_the_transition(
     http = Request(
         *("POST /webhook", "/webhook", {}, text, {}, body), is_base64=False, source=SOURCE, seconds_left=lambda: 25.0
     )
-    webhook.app.ring.value()
+    webhook.parts.receiver.ring.value()
     all_there, one_at_a_time, update = threading.Barrier(20, timeout=30), threading.Lock(), DynamoDBBackend.update_item
 
     def update_item(*args: Any, **named: Any) -> Any:
@@ -58,9 +59,10 @@ def test_g4_of_twenty_at_once_one_makes_the_transition(
             return update(*args, **named)
 
     monkeypatch.setattr(DynamoDBBackend, "update_item", update_item)
-    with ThreadPoolExecutor(20) as pool:
-        answers = list(pool.map(lambda _: webhook.app.receive(http), range(20)))
-    webhook.app.telemetry.end()
+    with serving(webhook.function.environment):
+        with ThreadPoolExecutor(20) as pool:
+            answers = list(pool.map(lambda _: webhook.app.receive(http), range(20)))
+        telemetry.end()
     assert [answer.status for answer in answers] == [200] * 20
     assert sorted(answer.body["duplicate"] for answer in answers) == [False] + [True] * 19
     assert output.counts == {"delivered": 1, "duplicate": 19}
@@ -131,7 +133,7 @@ def test_g11_a_delivery_that_is_faster_than_the_launcher_makes_no_run_and_is_kep
     alone: Door, aws: Aws, output: Output
 ) -> None:
     run_id, launch_id = new_id(), new_id()
-    assert alone.app.launches.apply(claim(launch_id)) is None
+    assert alone.parts.receiver.launches.apply(claim(launch_id)) is None
     launch, token = aws.launch(launch_id) or {}, aws.token(launch_id)
     body = delivery(run_id, launch_id, token, status="error")
     reply = alone.call(body, f"token={token}")
@@ -150,7 +152,7 @@ def test_g4_g11_a_repeat_of_a_kept_delivery_changes_nothing_and_one_that_differs
     alone: Door, aws: Aws, output: Output
 ) -> None:
     run_id, launch_id = new_id(), new_id()
-    assert alone.app.launches.apply(claim(launch_id)) is None
+    assert alone.parts.receiver.launches.apply(claim(launch_id)) is None
     token, found = aws.token(launch_id), []
     for status in ("error", "error", "timeout", "rollback"):
         assert alone.call(delivery(run_id, launch_id, token, status=status), f"token={token}").status == 202
@@ -169,7 +171,7 @@ def test_g4_g11_a_repeat_of_a_kept_delivery_changes_nothing_and_one_that_differs
 
 def test_g11_a_delivery_that_was_kept_is_recorded_when_it_comes_again_after_the_launcher(alone: Door, aws: Aws) -> None:
     run_id, launch_id = new_id(), new_id()
-    assert alone.app.launches.apply(claim(launch_id)) is None
+    assert alone.parts.receiver.launches.apply(claim(launch_id)) is None
     token = aws.token(launch_id)
     body = delivery(run_id, launch_id, token, status="error")
     assert alone.call(body, f"token={token}").status == 202
@@ -182,7 +184,7 @@ def test_g6_g11_over_the_limit_of_a_launch_a_delivery_is_503_and_what_is_kept_st
     alone: Door, aws: Aws, output: Output
 ) -> None:
     launch_id = new_id()
-    assert alone.app.launches.apply(claim(launch_id)) is None
+    assert alone.parts.receiver.launches.apply(claim(launch_id)) is None
     token, runs = aws.token(launch_id), [new_id() for _ in range(MAX_OF_LAUNCH + 1)]
     replies = [alone.call(delivery(run_id, launch_id, token), f"token={token}") for run_id in runs]
     assert [reply.status for reply in replies] == [202] * MAX_OF_LAUNCH + [503]

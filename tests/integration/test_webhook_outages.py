@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from runledger.adapters.aws import CALL_SECONDS
-from runledger.adapters.secrets import CACHE_SECONDS, REREAD_SECONDS, STALE_SECONDS
+from runledger.adapters.secrets_manager import CACHE_SECONDS, REREAD_SECONDS, STALE_SECONDS
+from runledger.deadline import CALL_SECONDS
 from runledger.domain.unconfirmed import kept_about
 from tests.integration import faults as kinds
 from tests.integration.support import LATER, NOW, claim, delivery, new_id, record_launch, stand_still
@@ -26,7 +26,7 @@ def assert_unavailable(reply: Reply) -> None:
 
 
 def client_of(webhook: Door, service: str) -> Any:
-    return attrgetter(service)(webhook.app)._client  # noqa: SLF001
+    return attrgetter(service)(webhook.parts.receiver)._client  # noqa: SLF001
 
 
 @pytest.mark.parametrize("kind", kinds.ALL)
@@ -57,7 +57,7 @@ def test_g6_g11_a_delivery_that_could_not_be_kept_is_503_and_the_repeat_is_kept(
     alone: Door, aws: Aws, faults: Faults, output: Output, service: str, kind: str
 ) -> None:
     run_id, launch_id = new_id(), new_id()
-    assert alone.app.launches.apply(claim(launch_id)) is None
+    assert alone.parts.receiver.launches.apply(claim(launch_id)) is None
     token, before = aws.token(launch_id), aws.launch(launch_id)
     body = delivery(run_id, launch_id, token, values=BIG if service == "recorder.bucket" else "{}")
     with faults.on(client_of(alone, service), kind):
@@ -77,7 +77,7 @@ def test_g6_g11_a_delivery_that_could_not_be_kept_is_503_and_the_repeat_is_kept(
 def test_g6_a_short_outage_is_bridged(webhook: Door, aws: Aws, faults: Faults) -> None:
     run_id, launch_id = new_id(), new_id()
     token = aws.token(launch_id)
-    with faults.on(webhook.app.recorder.runs._client, kinds.THROTTLED, times=1):  # noqa: SLF001
+    with faults.on(webhook.parts.receiver.recorder.runs._client, kinds.THROTTLED, times=1):  # noqa: SLF001
         assert webhook.call(delivery(run_id, launch_id, token), f"token={token}").status == 200
     assert len(faults.pauses) == 1
 
@@ -106,7 +106,7 @@ def test_g6_no_second_write_is_begun_for_which_no_time_is_left(webhook: Door, aw
 
 def test_g6_g11_no_delivery_is_kept_for_which_no_time_is_left(alone: Door, aws: Aws) -> None:
     run_id, launch_id = new_id(), new_id()
-    assert alone.app.launches.apply(claim(launch_id)) is None
+    assert alone.parts.receiver.launches.apply(claim(launch_id)) is None
     token, before = aws.token(launch_id), aws.launch(launch_id)
     body = delivery(run_id, launch_id, token)
     assert_unavailable(alone.call(body, f"token={token}", seconds_then=(CALL_SECONDS + 0.5, CALL_SECONDS - 0.5)))
@@ -118,7 +118,7 @@ def test_the_bucket_is_written_before_the_item(webhook: Door, aws: Aws, faults: 
     run_id, launch_id = new_id(), new_id()
     token = aws.token(launch_id)
     body = delivery(run_id, launch_id, token, values=BIG)
-    with faults.on(webhook.app.recorder.runs._client, kinds.BROKEN):  # noqa: SLF001
+    with faults.on(webhook.parts.receiver.recorder.runs._client, kinds.BROKEN):  # noqa: SLF001
         assert_unavailable(webhook.call(body, f"token={token}"))
     assert (aws.run(run_id) or {})["outcome"] == "pending"
     (key,) = aws.objects()
@@ -131,7 +131,7 @@ def test_g4_a_write_whose_answer_was_lost_is_not_done_twice(webhook: Door, aws: 
     run_id, launch_id = new_id(), new_id()
     token = aws.token(launch_id)
     body = delivery(run_id, launch_id, token, status="error")
-    with faults.on(webhook.app.recorder.runs._client, kinds.ANSWER_LOST, times=1):  # noqa: SLF001
+    with faults.on(webhook.parts.receiver.recorder.runs._client, kinds.ANSWER_LOST, times=1):  # noqa: SLF001
         reply = webhook.call(body, f"token={token}")
     assert (reply.status, reply.body["outcome"]) == (200, "failed")
     assert (aws.run(run_id) or {})["source"] == "webhook"
@@ -143,9 +143,9 @@ def test_g4_a_differing_delivery_that_could_not_be_kept_is_repeated(webhook: Doo
     token = aws.token(launch_id)
     webhook.call(delivery(run_id, launch_id, token, status="error"), f"token={token}")
     first, other = aws.run(run_id), delivery(run_id, launch_id, token, status="timeout")
-    with faults.on(webhook.app.recorder.bucket._client, kinds.BROKEN):  # noqa: SLF001
+    with faults.on(webhook.parts.receiver.recorder.bucket._client, kinds.BROKEN):  # noqa: SLF001
         assert_unavailable(webhook.call(other, f"token={token}"))
-    with faults.on(webhook.app.recorder.runs._client, kinds.BROKEN, skip=1):  # noqa: SLF001
+    with faults.on(webhook.parts.receiver.recorder.runs._client, kinds.BROKEN, skip=1):  # noqa: SLF001
         assert_unavailable(webhook.call(other, f"token={token}"))
     assert aws.run(run_id) == first
     assert webhook.call(other, f"token={token}").status == 200
@@ -154,7 +154,7 @@ def test_g4_a_differing_delivery_that_could_not_be_kept_is_repeated(webhook: Doo
 
 @pytest.mark.parametrize("expiry", [int(NOW) - 1, LATER], ids=["expired", "trimmed"])
 def test_a_launch_that_could_not_be_made_due_is_503(webhook: Door, aws: Aws, faults: Faults, expiry: int) -> None:
-    with faults.on(webhook.app.launches._client, kinds.THROTTLED):  # noqa: SLF001
+    with faults.on(webhook.parts.receiver.launches._client, kinds.THROTTLED):  # noqa: SLF001
         assert_unavailable(webhook.call("{}", f"token={aws.token(new_id(), expiry)}"))
 
 
@@ -163,7 +163,7 @@ def test_g7_a_ring_that_cannot_be_read_again_is_503_never_401(webhook: Door, aws
     aws.add_key("k1795327100", "n" * 64)
     token = aws.token(launch_id, kid="k1795327100")
     clock.now = REREAD_SECONDS
-    with faults.on(webhook.app.ring._client, kinds.BROKEN):  # noqa: SLF001
+    with faults.on(webhook.parts.receiver.ring._client, kinds.BROKEN):  # noqa: SLF001
         assert_unavailable(webhook.call(delivery(new_id(), launch_id), f"token={token}"))
         calls = len(faults.requests)
         for _ in range(3):  # a stranger's tokens can't drive calls either
@@ -179,7 +179,7 @@ def test_g7_a_ring_that_cannot_be_renewed_takes_deliveries_for_an_hour_more(
     clock, launch_id = stand_still(webhook, aws), new_id()
     token = aws.token(launch_id)
     clock.now = CACHE_SECONDS
-    with faults.on(webhook.app.ring._client, kinds.THROTTLED):  # noqa: SLF001
+    with faults.on(webhook.parts.receiver.ring._client, kinds.THROTTLED):  # noqa: SLF001
         for _ in range(3):
             assert webhook.call(delivery(new_id(), launch_id), f"token={token}").status == 200
         assert output.counts == {"delivered": 3, "stale_secret": 3}
@@ -202,7 +202,7 @@ def test_g7_an_unusable_ring_is_503_and_mended_without_a_restart(webhook: Door, 
 def test_an_unforeseen_fault_is_500_logged_and_counted(
     webhook: Door, aws: Aws, output: Output, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(webhook.app.recorder.runs, "apply", lambda *_: 1 // 0)
+    monkeypatch.setattr(webhook.parts.receiver.recorder.runs, "apply", lambda *_: 1 // 0)
     run_id, launch_id = new_id(), new_id()
     token = aws.token(launch_id)
     reply = webhook.call(delivery(run_id, launch_id), f"token={token}")

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
 
-from runledger.adapters.secrets import CACHE_SECONDS, REREAD_SECONDS
+from runledger.adapters.secrets_manager import CACHE_SECONDS, REREAD_SECONDS
 from runledger.domain import run_states, tokens
 from runledger.domain.ledger import shard
 from runledger.domain.unconfirmed import claim_of
@@ -58,7 +59,7 @@ def test_g5_who_sends_from_elsewhere_is_refused_before_anything_else(load: Load,
     token = aws.token(launch_id)
     record_launch(aws, run_id, launch_id)
     before = aws.run(run_id)
-    webhook.app.ring = None
+    webhook.parts = replace(webhook.parts, receiver=None)
     refused = webhook.call(delivery(run_id, launch_id, token), f"token={token}")
     assert (refused.status, refused.problem) == (403, "source-refused")
     assert aws.items("RunsTable") == [before]
@@ -118,7 +119,7 @@ def test_a_percent_encoded_token_among_other_parameters_is_accepted(webhook: Doo
 
 def test_g7_a_genuine_but_expired_token_makes_its_launch_due_now(webhook: Door, aws: Aws, output: Output) -> None:
     launch_id, run_id = new_id(), new_id()
-    webhook.app.launches.apply(claim(launch_id, NOW + 5000))
+    webhook.parts.receiver.launches.apply(claim(launch_id, NOW + 5000))
     token = aws.token(launch_id, int(NOW) - 1)
     reply = webhook.call(delivery(run_id, launch_id, token), f"token={token}")
     assert (reply.status, reply.problem) == (401, "token-expired")
@@ -129,7 +130,7 @@ def test_g7_a_genuine_but_expired_token_makes_its_launch_due_now(webhook: Door, 
 
 def test_a_forged_token_does_not_make_a_launch_due(webhook: Door, aws: Aws) -> None:
     launch_id = new_id()
-    webhook.app.launches.apply(claim(launch_id, NOW + 5000))
+    webhook.parts.receiver.launches.apply(claim(launch_id, NOW + 5000))
     token = forged(aws.token(launch_id, int(NOW) - 1))
     assert webhook.call(delivery(new_id(), launch_id), f"token={token}").status == 401
     assert (aws.launch(launch_id) or {})["due_at"] > NOW + 5000
@@ -139,7 +140,7 @@ def test_g7_an_unknown_key_is_looked_up_once_then_refused(
     webhook: Door, aws: Aws, output: Output, clock: Clock
 ) -> None:
     reads = []
-    webhook.app.ring._client.meta.events.register(  # noqa: SLF001
+    webhook.parts.receiver.ring._client.meta.events.register(  # noqa: SLF001
         "before-send.secrets-manager.GetSecretValue", lambda **_: reads.append(clock.now)
     )
     launch_id = new_id()
@@ -173,7 +174,7 @@ def test_g7_a_key_added_since_the_last_read_is_found_by_reading_again(webhook: D
 def test_a_key_that_was_dropped_is_good_no_longer_than_the_cache(webhook: Door, aws: Aws, clock: Clock) -> None:
     aws.add_key("k1795327100", "n" * 64)
     clock.now = REREAD_SECONDS
-    webhook.app.ring.fresh()
+    webhook.parts.receiver.ring.fresh()
     launch_id, run_id = new_id(), new_id()
     token = aws.token(launch_id)
     record_launch(aws, run_id, launch_id)
@@ -261,7 +262,7 @@ def test_g4_g5_a_shared_token_speaks_for_no_launch(load: Load, aws: Aws, *, deli
         webhook.call(delivery(run_id, launch_id), f"token={aws.token(launch_id)}")
     else:
         names = {"run_id": run_id, "launch_id": launch_id, "thread_id": new_id(), "assistant_id": "agent"}
-        webhook.app.recorder.runs.apply(run_states.pending(**names, after_seconds=0, now=NOW))
+        webhook.parts.receiver.recorder.runs.apply(run_states.pending(**names, after_seconds=0, now=NOW))
     before = aws.run(run_id)
     assert before
     owned = webhook.call(delivery(run_id, None, SHARED, status="error"), f"token={SHARED}")

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from runledger.adapters import deadline
-from runledger.adapters.aws import CALL_SECONDS
+from runledger import deadline
+from runledger.deadline import CALL_SECONDS
 from runledger.domain.problems import Problem
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ from aws_lambda_powertools import Metrics
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runledger.adapters import telemetry
+from runledger import telemetry
 from runledger.adapters.gateway import Answer, Request, serve
 from runledger.domain.problems import FieldError, Problem, invalid_request, unavailable
 

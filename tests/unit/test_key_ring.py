@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from runledger.adapters.secrets import CACHE_SECONDS
+from runledger.adapters.secrets_manager import CACHE_SECONDS
 from runledger.domain.tokens import SIGNS_AFTER_SECONDS, KeyRing, KeyRingUnusableError
 
 KEY, OTHER = "A" * 64, "b-_9" * 8

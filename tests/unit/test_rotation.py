@@ -10,7 +10,7 @@ import pytest
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
-from runledger.adapters.secrets import CACHE_SECONDS, STALE_SECONDS
+from runledger.adapters.secrets_manager import CACHE_SECONDS, STALE_SECONDS
 from runledger.domain.launch_fields import MAX_AFTER_SECONDS
 from runledger.domain.rotation import (
     FINISH_SECONDS,

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from botocore.exceptions import ClientError, ConnectTimeoutError, EndpointConnectionError
 
-from runledger.adapters import telemetry
-from runledger.adapters.secrets import (
+from runledger import telemetry
+from runledger.adapters.secrets_manager import (
     API_KEY_PLACEHOLDER,
     CACHE_SECONDS,
     REREAD_SECONDS,

@@ -13,25 +13,17 @@ from urllib.parse import quote
 
 import orjson
 
+from runledger.domain.inspection import MAX_RESULT_BYTES, TooLargeError, UnreadableError
 from runledger_langgraph.origin import words
 
 if TYPE_CHECKING:
     import httpx
     from langgraph_sdk.client import LangGraphClient
 
-MAX_BYTES = 50 * 1024 * 1024
 _TAIL_BYTES = 8 * 1024 * 1024  # of a body that is too large: usually it ends with all but the values
 _TRIES = 1000
 _MAX_WORDS = 500  # characters of what LangGraph says in an error
 _ABOUT_THE_CHECKPOINT = (400, 404, 410, 413, 422)  # statuses that another look would get again
-
-
-class TooLargeError(Exception):
-    """The checkpoint is larger than is to be read now."""
-
-
-class UnreadableError(Exception):
-    """LangGraph itself has answered, and the checkpoint can't be had; the text says why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +41,8 @@ async def last_checkpoint(
 
     A body over `max_bytes` is read to its end without being kept, for what stands there; without `reads_on` it is left
     at once, with TooLargeError. So it is where its end does not tell: large are its tasks, not its values. It is then
-    to be read again with MAX_BYTES, beyond which it raises UnreadableError, as for whatever else LangGraph answers that
-    is no checkpoint. Any other error is httpx's.
+    to be read again with MAX_RESULT_BYTES, beyond which it raises UnreadableError, as for whatever else LangGraph
+    answers that is no checkpoint. Any other error is httpx's.
     """
     body = {"limit": 1, "metadata": {"run_id": run_id}}
     asked = client.http.client.build_request("POST", _history(thread_id), json=body)
@@ -104,10 +96,10 @@ async def _newest(
     try:
         found = _split(bytes(received), is_whole=not is_cut)
     except (TypeError, KeyError, ValueError) as error:
-        if is_cut and max_bytes < MAX_BYTES:
+        if is_cut and max_bytes < MAX_RESULT_BYTES:
             raise TooLargeError from None
         if is_cut:
-            raise UnreadableError(f"The checkpoint is larger than {MAX_BYTES >> 20} MB.") from None
+            raise UnreadableError(f"The checkpoint is larger than {MAX_RESULT_BYTES >> 20} MB.") from None
         if received.lstrip().startswith(b"[") and not isinstance(error, orjson.JSONDecodeError):
             raise UnreadableError("LangGraph's answer is no checkpoint.") from None
         raise

@@ -7,24 +7,24 @@ URLs that the configuration or the secret names.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from runledger.domain.deployments import NoKeyError, insecure, no_key, normalised
 from runledger_langgraph.client import LangGraph
+from runledger_langgraph.deployment import Deployment
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator
 
-    from runledger.adapters.secrets import Secret
-    from runledger.adapters.tables import Table
     from runledger.domain.deployments import ApiKeys
+    from runledger.use_cases.ports import ForgettableSecret
 
 
 @dataclass(frozen=True)
 class ApiKey:
     """The key of one deployment. `urls` are those by which the secret may name it, the first of them its own."""
 
-    secret: Secret[ApiKeys]
+    secret: ForgettableSecret[ApiKeys]
     urls: tuple[str, ...]
     is_configured: bool
 
@@ -43,33 +43,27 @@ class ApiKey:
         self.secret.forget()
 
 
-@dataclass(frozen=True)
-class Deployment:
-    """One LangGraph deployment, and its key."""
-
-    langgraph: LangGraph
-    api_key: ApiKey
-
-    @property
-    def url(self) -> str:
-        """Return its URL, normalised."""
-        return self.langgraph.url
-
-
 class Deployments:
     """The deployments that may be asked; their connections are kept."""
 
     def __init__(
-        self, url: str, former: Iterable[str], secret: Secret[ApiKeys], *, may_be_insecure: bool = False
+        self,
+        url: str,
+        former: Iterable[str],
+        secret: ForgettableSecret[ApiKeys],
+        ledger_id: str,
+        *,
+        may_be_insecure: bool = False,
     ) -> None:
         """`url` is `LangGraphUrl`; `former` are URLs that the same server had before.
 
-        Where a URL `may_be_insecure`, keys are sent over http too.
+        Where a URL `may_be_insecure`, keys are sent over http too. `ledger_id` is the ledger's that asks.
         """
+        self._ledger_id = ledger_id
         self._secret, self._may_be_insecure = secret, may_be_insecure
         self._former = tuple(map(normalised, former))
         own = normalised(url)
-        self.configured = Deployment(LangGraph(own), ApiKey(secret, (own, *self._former), is_configured=True))
+        self.configured = self._deployment(own, (own, *self._former), is_configured=True)
         self._others: dict[str, Deployment] = {}
 
     def __iter__(self) -> Iterator[Deployment]:
@@ -97,24 +91,16 @@ class Deployments:
         if there.startswith("http://") and not self._may_be_insecure:
             raise insecure(there)
         if there not in self._others:
-            self._others[there] = Deployment(LangGraph(there), ApiKey(self._secret, (there,), is_configured=False))
+            self._others[there] = self._deployment(there, (there,), is_configured=False)
         return self._others[there]
+
+    def _deployment(self, url: str, names: tuple[str, ...], *, is_configured: bool) -> Deployment:
+        return Deployment(LangGraph(url), ApiKey(self._secret, names, is_configured), self._ledger_id)
 
     def count(self) -> int:
         """Return how many there are, asked or not."""
         named = {self.current(url) for url in self._secret.value().by_url or {}}
         return len(named | {self.configured.url})
-
-
-def url_of(run: Mapping[str, Any], launches: Table) -> str | None:
-    """Return the URL of a run's deployment as the ledger has it.
-
-    A run whose webhook was faster than its launcher does not have it yet; its launch does.
-    """
-    url, launch_id = run.get("langgraph_url"), run.get("launch_id")
-    if url is None and launch_id is not None:
-        url = (launches.item("launch_id", launch_id) or {}).get("langgraph_url")
-    return url
 
 
 def _configured_without_key() -> NoKeyError:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import re
 import time
-from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote_plus
@@ -14,14 +13,9 @@ from uuid import UUID
 import orjson
 from langgraph_sdk.errors import NotFoundError, PermissionDeniedError, UnprocessableEntityError
 
+from runledger.domain.inspection import Ended, Gone, MovedOn, Running, TooLargeError, UnreadableError
 from runledger.domain.settling import ANSWERS, NONCE, STILL, Seen, seen, unread, unsettled
-from runledger_langgraph.checkpoints import (
-    MAX_BYTES,
-    TooLargeError,
-    UnreadableError,
-    checkpoint_at,
-    last_checkpoint,
-)
+from runledger_langgraph.checkpoints import checkpoint_at, last_checkpoint
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Iterable
@@ -29,9 +23,9 @@ if TYPE_CHECKING:
     from langgraph_sdk.client import LangGraphClient
     from langgraph_sdk.schema import RunSelectField
 
+    from runledger.domain.inspection import Look
     from runledger_langgraph.checkpoints import Checkpoint
 
-MAX_RESULT_BYTES = MAX_BYTES
 _PAGE = 100
 _LISTED: list[RunSelectField] = ["run_id", "assistant_id", "metadata", "status", "created_at"]
 _STRATEGY: list[RunSelectField] = ["run_id", "created_at", "multitask_strategy"]
@@ -39,40 +33,6 @@ _EMPTY_BYTES = 16  # of a history without a checkpoint, at most
 _CLOCKS_DIFFER = timedelta(hours=1)  # LangGraph's and ours, at most
 _V7 = 7
 _FIRST = datetime(2000, 1, 1, tzinfo=UTC)  # no run is as old
-
-
-@dataclass(frozen=True, slots=True)
-class Ended:
-    """A run that has ended. `result` is JSON text in the form of a webhook's body, None where it is too large."""
-
-    seen: Seen
-    result: str | None = field(repr=False)
-
-
-@dataclass(frozen=True, slots=True)
-class Running:
-    """A run that has not ended, or still waits for its answer."""
-
-
-@dataclass(frozen=True, slots=True)
-class Gone:
-    """LangGraph answers 404 for the run; `rolled_back` where a later run of its thread superseded it."""
-
-    rolled_back: bool
-
-
-@dataclass(frozen=True, slots=True)
-class MovedOn:
-    """The thread has gone on from a run that waited: with the answer, in the run `answered_by`, or without one.
-
-    `answer` is that run as LangGraph lists it, where Runledger has made it.
-    """
-
-    answered_by: str | None
-    answer: dict[str, Any] | None = field(default=None, repr=False)
-
-
-type Look = Ended | Running | Gone | MovedOn
 
 
 async def look(  # noqa: PLR0913, PLR0917 - a run, and how much of its result to read

@@ -18,7 +18,8 @@ from typing import TYPE_CHECKING
 
 import httpx
 
-from runledger.domain.problems import FieldError, Problem
+from runledger.domain.inspection import AgentServerError, TimedOutError
+from runledger.domain.problems import FieldError
 from runledger_langgraph.origin import NotFromLangGraphError, words
 
 if TYPE_CHECKING:
@@ -60,7 +61,8 @@ _URL_REFUSED = Meaning(
     "us",
     "That is the stack's own URL, not part of the request: see WebhookUrl, and webhooks.url in langgraph.json.",
 )
-_KEY_REFUSED = Meaning(502, "api-key-refused", "LangGraph refuses the API key", "us")
+KEY_REFUSED = "api-key-refused"
+_KEY_REFUSED = Meaning(502, KEY_REFUSED, "LangGraph refuses the API key", "us")
 # LangGraph's status, what its words begin with, what that means. The first that fits counts.
 TABLE: tuple[tuple[int, re.Pattern[str] | None, Meaning], ...] = (
     (400, _WEBHOOK, _URL_REFUSED),
@@ -79,7 +81,7 @@ TABLE: tuple[tuple[int, re.Pattern[str] | None, Meaning], ...] = (
 
 def explain(
     error: Exception, langgraph: LangGraph, *, secrets: tuple[str | None, ...], own_thread: bool = True
-) -> Problem:
+) -> AgentServerError:
     """Turn one of ERRORS into a problem; `secrets`, all that were sent, are kept out of LangGraph's own words (G5)."""
     if isinstance(error, NotFromLangGraphError):
         detail = f"{error.response.status_code} came from {langgraph.url}, and not as LangGraph says it"
@@ -91,7 +93,7 @@ def explain(
         problem = refusal(
             error.response.status_code, message, error.response.headers.get("retry-after"), own_thread=own_thread
         )
-        if problem.slug == _KEY_REFUSED.slug:
+        if problem.slug == KEY_REFUSED:
             problem.detail += f" {_about_key(error, message)}"
         return problem
     if isinstance(error, _UNREACHABLE):
@@ -110,12 +112,7 @@ def may_have_been_done(error: Exception) -> bool:
     return not isinstance(error, _UNREACHABLE)
 
 
-def refuses_the_key(error: BaseException) -> bool:
-    """Whether LangGraph, or what stands in front of it, does not let this API key in, or not to this."""
-    return isinstance(error, httpx.HTTPStatusError) and error.response.status_code in (401, 403)
-
-
-def refusal(status: int, message: str, retry_after: str | None, *, own_thread: bool) -> Problem:
+def refusal(status: int, message: str, retry_after: str | None, *, own_thread: bool) -> AgentServerError:
     """Turn an HTTP error of LangGraph into the problem that keeps its meaning.
 
     A 404 names no culprit (unknown assistant and unknown thread read the same), so both fields are named where the
@@ -125,7 +122,7 @@ def refusal(status: int, message: str, retry_after: str | None, *, own_thread: b
     if meaning is None:
         return fault(f"LangGraph answered {status}.")
     detail = f"LangGraph answered {status}: {message.rstrip('.')}. {meaning.advice}".rstrip()
-    problem = Problem(meaning.status, meaning.slug, meaning.title, detail, about=meaning.about)
+    problem = AgentServerError(meaning.status, meaning.slug, meaning.title, detail, about=meaning.about)
     if status == 404:  # noqa: PLR2004 - HTTP's own
         fields = ["/assistant_id"] if own_thread else ["/assistant_id", "/thread_id"]
         problem.errors = tuple(FieldError(pointer, "not known to LangGraph") for pointer in fields)
@@ -153,9 +150,9 @@ def _about_key(error: httpx.HTTPStatusError, message: str) -> str:
     return "The key in the secret LangGraphApiKeySecret is wrong or lacks rights."
 
 
-def fault(detail: str, about: About = "moment") -> Problem:
+def fault(detail: str, about: About = "moment") -> AgentServerError:
     """LangGraph can't be reached, or its answer is none."""
-    return Problem(
+    return AgentServerError(
         502,
         "langgraph-fault",
         "LangGraph does not answer as it should",
@@ -165,9 +162,9 @@ def fault(detail: str, about: About = "moment") -> Problem:
     )
 
 
-def timed_out(deadline: float) -> Problem:
+def timed_out(deadline: float) -> TimedOutError:
     """LangGraph has not answered within the deadline (seconds)."""
-    return Problem(
+    return TimedOutError(
         504,
         "langgraph-timeout",
         "LangGraph is too slow",

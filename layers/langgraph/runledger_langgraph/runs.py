@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from runledger.domain.fields import UUID
+from runledger.domain.inspection import NotStartedError, Started, UnknownError, run_id_of
 from runledger.domain.launches import LEDGER
 from runledger.domain.settling import ANSWER_DIGEST, ANSWERS, NONCE
 from runledger_langgraph.refusals import ERRORS, explain, may_have_been_done
@@ -17,59 +16,11 @@ if TYPE_CHECKING:
     from langgraph_sdk.client import LangGraphClient
     from langgraph_sdk.schema import StreamPart
 
-    from runledger.domain.launches import LaunchRequest
-    from runledger.domain.problems import Problem
+    from runledger.domain.inspection import Start
     from runledger_langgraph.client import LangGraph
 
 # Every run inherits its thread's metadata, those of other clients too: `launch_id` there would claim them all.
 THREAD_MARKS = ("thread_of_launch", "thread_of_ledger")
-
-
-class StartError(Exception):
-    """The run's start did not succeed. `problem` is the answer for the caller."""
-
-    def __init__(self, problem: Problem) -> None:
-        """Keep the answer."""
-        super().__init__(problem.detail)
-        self.problem = problem
-
-
-class NotStartedError(StartError):
-    """LangGraph has made no run."""
-
-
-class UnknownError(StartError):
-    """LangGraph may have made the run: the request went out and no answer to it came back."""
-
-
-@dataclass(frozen=True, slots=True)
-class Start:
-    """One run to start. `webhook` carries a token, which `token` repeats so that it can be kept out of messages.
-
-    `nonce` is in the ledger already: the run is known by it, should the answer to its creation be lost.
-    """
-
-    request: LaunchRequest
-    launch_id: str
-    ledger_id: str
-    nonce: str | None
-    thread_id: str
-    own_thread: bool
-    is_first: bool
-    webhook: str = field(repr=False)
-    token: str = field(repr=False)
-
-
-@dataclass(frozen=True, slots=True)
-class Started:
-    """The run that LangGraph made. `assistant_id` is the assistant's UUID where LangGraph told it.
-
-    `created_at` is LangGraph's, or the ledger's, where the run was found and not just made.
-    """
-
-    run_id: str
-    assistant_id: str
-    created_at: str | None = None
 
 
 def start_run(langgraph: LangGraph, start: Start, api_key: str | None, until: float) -> Started:
@@ -123,13 +74,6 @@ def _arguments(start: Start) -> dict[str, Any]:
 async def _create(client: LangGraphClient, start: Start) -> Started:
     run = await client.runs.create(**_arguments(start))
     return Started(run_id_of(run["run_id"]), str(run["assistant_id"]))
-
-
-def run_id_of(given: object) -> str:
-    """Return what is a run's id, and can stand in a header and in a path."""
-    if not isinstance(given, str) or UUID.check(given):
-        raise TypeError("run_id")  # not LangGraph's answer
-    return given
 
 
 async def _stream(client: LangGraphClient, start: Start) -> Started:

@@ -1,1 +1,1 @@
-"""One module for each system outside: API Gateway, DynamoDB, S3, Secrets Manager, CloudWatch, the environment."""
+"""How it is done: one module for each system outside, API Gateway, DynamoDB, S3 and so on."""

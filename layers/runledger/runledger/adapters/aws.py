@@ -7,11 +7,10 @@ from typing import Any
 import boto3
 from botocore.config import Config
 
-CALL_SECONDS = 7  # what one call can take: two tries of 1 + 2 s, and up to a second between them
 # Links that browsers can follow: signed with version 4, to the bucket's own region. By default boto3 signs them with
 # version 2 or sends them to us-east-1, which redirects to where the signature doesn't fit.
 LINKS = Config(signature_version="s3v4", s3={"addressing_style": "virtual"})
-_CONFIG = Config(
+_CONFIG = Config(  # a call takes CALL_SECONDS at most: two tries of 1 + 2 s, and up to a second between them
     connect_timeout=1,
     read_timeout=2,
     retries={"mode": "standard", "total_max_attempts": 2},

@@ -7,7 +7,7 @@ import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from runledger.adapters import telemetry
+from runledger import telemetry
 from runledger.domain.fields import UUID
 from runledger.domain.problems import FieldError, Problem, internal, invalid_request, unknown
 

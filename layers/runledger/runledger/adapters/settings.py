@@ -16,6 +16,11 @@ class SettingError(Exception):
     """A setting is missing or unusable."""
 
 
+def in_lambda() -> bool:
+    """Whether this is an execution environment of Lambda, or the local stack's, which sets the same variable."""
+    return "AWS_LAMBDA_FUNCTION_NAME" in os.environ
+
+
 def text(name: str) -> str:
     """Return the setting `name`, which must not be empty."""
     value = os.environ.get(name, "").strip()

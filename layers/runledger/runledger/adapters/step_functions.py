@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from runledger.adapters import aws, deadline
+from runledger import deadline
+from runledger.adapters import aws
 from runledger.domain.problems import unavailable
 
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from runledger.adapters.tables import plain
+from runledger.adapters.dynamodb import plain
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -1,1 +1,1 @@
-"""Pure decisions: the standard library alone, no I/O."""
+"""What is true: pure decisions, the standard library alone, no I/O."""

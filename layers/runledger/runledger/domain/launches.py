@@ -6,7 +6,7 @@ import hashlib
 import json
 import uuid
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from runledger.domain.fields import Field, Schema, whole
 from runledger.domain.json_text import metadata_of
@@ -16,6 +16,8 @@ from runledger.domain.requests import json_object, unknown_members
 from runledger.domain.settling import ANSWER_DIGEST, ANSWERS, NONCE
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from runledger.domain.strict_json import Json
 
 MEMBERS = "assistant_id and input"  # what a body must have at least
@@ -54,6 +56,15 @@ class LaunchRequest:
 def launch_id_after(run_id: str, ledger_id: str) -> str:
     """Name the launch of the answer to a run that Runledger did not launch: the same again in the same ledger."""
     return str(uuid.uuid5(uuid.uuid5(_ANSWERS, ledger_id), run_id))
+
+
+def launch_named_by(run: Mapping[str, Any], ledger_id: str) -> str | None:
+    """Return the launch of this ledger that a run of LangGraph's names; "" for one of another ledger."""
+    metadata = run.get("metadata") or {}
+    if metadata.get(LEDGER, ledger_id) != ledger_id:
+        return ""
+    launch_id = metadata.get("launch_id")
+    return None if launch_id is None else str(launch_id)
 
 
 def launch_id_of(idempotency_key: str | None, ledger_id: str) -> str:

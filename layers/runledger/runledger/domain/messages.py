@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import zlib
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from runledger.domain.launch_fields import FIELDS
@@ -26,6 +27,18 @@ _KEY = "idempotency_key"
 _decoder = json.JSONDecoder()
 _MOST_SECONDS = 900
 _SPREAD = 0.25  # of a wait: what was refused at once does not come back at once
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One message: when it was sent and first received, in epoch seconds; how often, this time counted."""
+
+    message_id: str
+    receipt: str = field(repr=False)
+    text: str = field(repr=False)
+    receives: int
+    sent_at: float
+    first_at: float
 
 
 def parse_message(text: str, message_id: str) -> tuple[str, LaunchRequest]:

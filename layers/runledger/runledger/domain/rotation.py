@@ -6,6 +6,7 @@ A token of it is good for at most so much longer as a run may be delayed and may
 
 from __future__ import annotations
 
+import secrets
 from typing import TYPE_CHECKING
 
 from runledger.domain.launch_fields import MAX_AFTER_SECONDS
@@ -22,12 +23,25 @@ _SPARE_BYTES = 1_024  # always left for the key that takes the place of a revoke
 _SHARED_BYTES = 8_192  # left by rotations for shared keys
 
 
+CURRENT, PENDING = "AWSCURRENT", "AWSPENDING"  # Secrets Manager's labels of a secret's versions
+_KEY_BYTES = 48  # 64 letters, digits, '_' and '-'
+
+
+class MovedOnError(Exception):
+    """Another version has become the current one meanwhile."""
+
+
 class KeyRingFullError(Exception):
     """The secret has no place for another key; the keys that are there go on to sign and to check."""
 
 
 class UnknownNameError(Exception):
     """The ring has no key of this name; the message lists the names that it has."""
+
+
+def make_key() -> str:
+    """Return a new key, from the operating system's randomness."""
+    return secrets.token_urlsafe(_KEY_BYTES)
 
 
 def rotated(ring: KeyRing, kid: str, key: str, max_run_seconds: int) -> KeyRing:

@@ -6,7 +6,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from runledger.adapters import telemetry
+from runledger import telemetry
 from runledger.domain import launch_states
 from runledger.domain.callbacks import MAX_OUTPUT_BYTES, Report, is_over, refusal_of, removal_of, report_of
 from runledger.domain.problems import Problem
@@ -14,9 +14,7 @@ from runledger.domain.problems import Problem
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from runledger.adapters.bucket import Bucket
-    from runledger.adapters.step_functions import Tasks
-    from runledger.adapters.tables import Table
+    from runledger.use_cases.ports import PayloadStore, Store, Tasks
 
 
 @dataclass(frozen=True)
@@ -24,9 +22,9 @@ class Callbacks:
     """What it takes to find out whether a launch is over, and to tell."""
 
     tasks: Tasks
-    runs: Table
-    launches: Table
-    bucket: Bucket
+    runs: Store
+    launches: Store
+    bucket: PayloadStore
 
     def settle(self, launch_id: str) -> None:
         """Tell the task of a launch, if there is one and the launch is over or refused.
@@ -34,7 +32,7 @@ class Callbacks:
         A task that was told by somebody who then died is told again, which Step Functions answers with "gone". Raises a
         503 Problem where it can't be told now.
         """
-        launch = self.launches.item("launch_id", launch_id)
+        launch = self.launches.item(launch_id)
         if launch is None or "task_token" not in launch:
             return
         report = self._report(launch)
@@ -75,7 +73,7 @@ class Callbacks:
         """Follow a launch's runs from the first to the one that nobody of ours has answered."""
         run = None
         while run_id:
-            run = self.runs.item("run_id", run_id)
+            run = self.runs.item(run_id)
             run_id = run.get("answered_by") if run and "answer_digest" in run else None
         return run
 

@@ -7,16 +7,16 @@ import uuid
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from runledger.adapters import telemetry
+from runledger import telemetry
 from runledger.domain import launch_states
 from runledger.domain.deployments import NoKeyError
 from runledger.domain.launch_states import Launch
 from runledger.domain.problems import Problem
-from runledger_langgraph.launcher import TakenError
+from runledger.use_cases.recover_launch import TakenError, go_on
 
 if TYPE_CHECKING:
     from runledger.domain.launches import LaunchRequest
-    from runledger_langgraph.launcher import Launcher
+    from runledger.use_cases.launcher import Launcher
 
 _INLINE_REQUEST_BYTES = 8_192  # larger requests go to the bucket: a launch is written twice, and billed by its size
 _RETRY_SECONDS = 5
@@ -37,8 +37,8 @@ class Launching:
 
         Returns the launch, its run's id, and whether this was the first request of it.
         """
-        for secret in (self.launcher.ring, self.launcher.api_key):
-            secret.value()  # what can't be read is found out before anything is claimed
+        self.launcher.ring.value()  # what can't be read is found out before anything is claimed
+        self.launcher.server.check_key()
         claim, is_new = self._claim()
         if is_new:
             return claim, self.launcher.start(claim, self.request, self.until), True
@@ -59,7 +59,7 @@ class Launching:
             thread_id=request.thread_id or str(uuid.uuid4()),
             own_thread=request.thread_id is None,
             stream=request.stream,
-            langgraph_url=self.launcher.langgraph.url,
+            langgraph_url=self.launcher.server.url,
             holder=holder,
             task_token=request.task_token,
             called_at=int(self.asked_at * 1000) if request.task_token else None,
@@ -89,7 +89,7 @@ class Launching:
         if claim.is_held(now):
             raise _in_progress(claim, now)
         try:
-            return self.launcher.at(claim.langgraph_url).go_on(claim, self.until, self.request)
+            return go_on(self.launcher.at(claim.langgraph_url), claim, self.until, self.request)
         except NoKeyError as problem:
             problem.extra = {"launch_id": claim.launch_id}
             raise

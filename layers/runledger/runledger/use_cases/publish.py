@@ -5,34 +5,33 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from runledger.adapters import telemetry
+from runledger import telemetry
 from runledger.domain import run_states
 from runledger.domain.callbacks import is_over
 from runledger.domain.events import events_of
 from runledger.domain.verification import is_doubtful
 
 if TYPE_CHECKING:
-    from runledger.adapters.bus import Bus
-    from runledger.adapters.callbacks import Callbacks
-    from runledger.adapters.tables import Table
+    from runledger.use_cases.call_back import Callbacks
+    from runledger.use_cases.ports import EventBus, Store
 
 
 @dataclass(frozen=True)
-class Telling:
-    """Who is to be told."""
+class Publisher:
+    """Where what runs came to is published."""
 
-    runs: Table
-    bus: Bus
+    runs: Store
+    bus: EventBus
     callbacks: Callbacks
 
-    def tell(self, run_id: str) -> None:
+    def publish(self, run_id: str) -> None:
         """Send the events of a run that have not left yet, and what its launch's task waits for; then note that.
 
         Nothing is sent before LangGraph has confirmed what the run came to (G11). Whoever fails in between does it
         again: events have the same ids, and a task is told once. A task that can't be told now holds no event up.
         Raises a 503 Problem where the bus can't be told.
         """
-        item = self.runs.item("run_id", run_id)
+        item = self.runs.item(run_id)
         if item is None or "unpublished" not in item or is_doubtful(item):
             return
         events = events_of(item)

@@ -7,23 +7,23 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from runledger.adapters import telemetry
-from runledger.adapters.queue import Message, to_repeat
+from runledger import telemetry
 from runledger.domain import launch_states
 from runledger.domain.callbacks import refusal_of
 from runledger.domain.launches import launch_id_of
 from runledger.domain.ledger import FIRST_CHECK_SECONDS
 from runledger.domain.messages import TRY_SECONDS, letter_of, parse_message, wait_seconds
 from runledger.domain.problems import Problem, internal
-from runledger_langgraph.launching import Launching
+from runledger.use_cases.launch_run import Launching
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from runledger.adapters.queue import Queue
-    from runledger_langgraph.launcher import Launcher
+    from runledger.domain.messages import Message
+    from runledger.use_cases.launcher import Launcher
+    from runledger.use_cases.ports import DeadLetters, LaunchQueue
 
 
 @dataclass(frozen=True)
@@ -31,15 +31,15 @@ class Messages:
     """What it takes to launch by messages."""
 
     launcher: Launcher
-    queue: Queue
-    dead_letters: Queue
+    queue: LaunchQueue
+    dead_letters: DeadLetters
 
-    def work(self, records: Iterable[dict[str, Any]], until: Callable[[], float]) -> dict[str, Any]:
-        """Launch what the messages of a batch ask for; answer which of them are to come again.
+    def work(self, messages: Iterable[Message], until: Callable[[], float]) -> list[Message]:
+        """Launch what the messages of a batch ask for; return those that are to come again.
 
         `until` tells when the calls to LangGraph for the next one must end, in monotonic seconds.
         """
-        return to_repeat([message for message in map(Message.read, records) if not self._is_done(message, until())])
+        return [message for message in messages if not self._is_done(message, until())]
 
     def _is_done(self, message: Message, until: float) -> bool:
         """Launch what one message asks for; return whether the message is done with."""
@@ -69,7 +69,7 @@ class Messages:
 
     def _is_ended(self, message: Message, launch_id: str | None, digest: str, problem: Problem) -> bool:
         """Make a dead letter of a message, leave its launch to reconcile, or put it off; return whether it is over."""
-        launch = self.launcher.launches.item("launch_id", launch_id) if launch_id else None
+        launch = self.launcher.launches.item(launch_id) if launch_id else None
         state = launch["state"] if launch and launch["digest"] == digest else None  # None: nothing of it is put down
         is_late = time.time() >= message.first_at + TRY_SECONDS
         if state in (None, "refused") and (is_late or problem.about == "request"):

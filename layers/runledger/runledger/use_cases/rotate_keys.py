@@ -10,15 +10,14 @@ import time
 import uuid
 from typing import TYPE_CHECKING, Any
 
-from runledger.adapters import telemetry
-from runledger.adapters.versions import CURRENT, PENDING, MovedOnError, make_key
+from runledger import telemetry
 from runledger.domain import tokens
 from runledger.domain.problems import Problem
-from runledger.domain.rotation import fresh_kid, is_rotation, names, rotated
+from runledger.domain.rotation import CURRENT, PENDING, MovedOnError, fresh_kid, is_rotation, make_key, names, rotated
 
 if TYPE_CHECKING:
-    from runledger.adapters.versions import Versions
     from runledger.domain.tokens import KeyRing
+    from runledger.use_cases.ports import KeyRings
 
 _GOOD_SECONDS = 60  # of a token that is made to be checked
 
@@ -27,7 +26,7 @@ class StepRefusedError(Exception):
     """The step can't be taken; the message says why."""
 
 
-def step(event: dict[str, Any], versions: Versions, max_run_seconds: int) -> None:
+def step(event: dict[str, Any], versions: KeyRings, max_run_seconds: int) -> None:
     """Take one step. Raises StepRefusedError, KeyRingFullError, or a Problem of Secrets Manager's."""
     if missing := sorted({"SecretId", "ClientRequestToken"} - event.keys()):
         raise StepRefusedError(f"the event has no {missing[0]}")
@@ -47,7 +46,7 @@ def step(event: dict[str, Any], versions: Versions, max_run_seconds: int) -> Non
     # setSecret: the keys are nowhere else
 
 
-def _is_done(versions: Versions, version_id: str) -> bool:
+def _is_done(versions: KeyRings, version_id: str) -> bool:
     """Return whether the version is current already; raise StepRefusedError where it isn't pending either."""
     labels = versions.labels()
     if labels is None:
@@ -62,7 +61,7 @@ def _is_done(versions: Versions, version_id: str) -> bool:
     return is_done
 
 
-def _create(versions: Versions, version_id: str, max_run_seconds: int) -> None:
+def _create(versions: KeyRings, version_id: str, max_run_seconds: int) -> None:
     """Fill the pending version, once: what a first try has put there stays."""
     ring = versions.current().ring
     if versions.content(version_id) is None:
@@ -72,7 +71,7 @@ def _create(versions: Versions, version_id: str, max_run_seconds: int) -> None:
         telemetry.logger.info("a key is made", kid=kid, dropped=[old for old in names(ring) if old not in names(new)])
 
 
-def _pending(versions: Versions, version_id: str, current: KeyRing, max_run_seconds: int) -> KeyRing:
+def _pending(versions: KeyRings, version_id: str, current: KeyRing, max_run_seconds: int) -> KeyRing:
     """Return the pending ring, which undoes nothing of the current one; else end the rotation.
 
     The same ring as the current one does no harm: Secrets Manager tries it when it is given a schedule
@@ -90,13 +89,13 @@ def _pending(versions: Versions, version_id: str, current: KeyRing, max_run_seco
     return ring
 
 
-def _end(versions: Versions, version_id: str) -> StepRefusedError:
+def _end(versions: KeyRings, version_id: str) -> StepRefusedError:
     """Give a rotation up whose ring is not to become the current one."""
     versions.release(version_id)
     return StepRefusedError("the ring was changed, or minutes have passed; the next rotation starts afresh")
 
 
-def _test(versions: Versions, version_id: str, max_run_seconds: int) -> None:
+def _test(versions: KeyRings, version_id: str, max_run_seconds: int) -> None:
     """Show that tokens of both rings, the current and the pending one, are good by the pending one."""
     current = versions.current().ring
     pending = _pending(versions, version_id, current, max_run_seconds)
@@ -112,12 +111,12 @@ def _test(versions: Versions, version_id: str, max_run_seconds: int) -> None:
             raise StepRefusedError("a token is not good by the new ring")
 
 
-def _finish(versions: Versions, version_id: str, max_run_seconds: int) -> None:
+def _finish(versions: KeyRings, version_id: str, max_run_seconds: int) -> None:
     """Make the pending version the current one, in place of the one that it was made of."""
     current = versions.current()
     ring = _pending(versions, version_id, current.ring, max_run_seconds)
     try:
-        versions.promote(version_id, current)
+        versions.promote(version_id, current.version_id)
     except MovedOnError:
         raise _end(versions, version_id) from None
     versions.release(version_id)

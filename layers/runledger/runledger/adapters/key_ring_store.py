@@ -7,16 +7,16 @@ older one can't undo what others did meanwhile.
 
 from __future__ import annotations
 
-import secrets
 import uuid
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from runledger.adapters import deadline
-from runledger.adapters.secrets import key_ring
+from runledger import deadline
+from runledger.adapters.secrets_manager import key_ring
 from runledger.domain.problems import Problem, unavailable
+from runledger.domain.rotation import CURRENT, PENDING, MovedOnError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,13 +25,7 @@ if TYPE_CHECKING:
 
     from runledger.domain.tokens import KeyRing
 
-CURRENT, PENDING = "AWSCURRENT", "AWSPENDING"
-_KEY_BYTES = 48  # 64 letters, digits, '_' and '-'
 _DRAFT = "RUNLEDGER_DRAFT"  # a version that is put without any label becomes the current one
-
-
-class MovedOnError(Exception):
-    """Another version has become the current one meanwhile."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,21 +72,21 @@ class Versions:
         """Give the pending version `version_id` its content."""
         self._put(version_id, ring, PENDING)
 
-    def replace(self, old: Version, ring: KeyRing) -> None:
-        """Make `ring` the current version in place of `old`, at once; raise MovedOnError where that isn't current."""
+    def replace(self, old_id: str, ring: KeyRing) -> None:
+        """Make `ring` the current version in place of another; raise MovedOnError where that isn't current."""
         version_id = str(uuid.uuid4())
         self._put(version_id, ring, _DRAFT)
-        self.promote(version_id, old)
+        self.promote(version_id, old_id)
 
-    def promote(self, version_id: str, old: Version) -> None:
-        """Move AWSCURRENT from `old` to a version; raise MovedOnError where `old` doesn't have it."""
+    def promote(self, version_id: str, old_id: str) -> None:
+        """Move AWSCURRENT from one version to another; raise MovedOnError where the first doesn't have it."""
         try:
-            self._move(CURRENT, old.version_id, MoveToVersionId=version_id)
+            self._move(CURRENT, old_id, MoveToVersionId=version_id)
         except Problem as problem:  # done where a first try's answer was lost; else somebody was faster, or AWS fails
             now = self.current().version_id
-            if now not in (version_id, old.version_id):
+            if now not in (version_id, old_id):
                 raise MovedOnError from None
-            if now == old.version_id:
+            if now == old_id:
                 raise problem from None
 
     def release(self, version_id: str) -> None:
@@ -118,11 +112,6 @@ class Versions:
                 SecretId=self.secret_id, ClientRequestToken=version_id, SecretString=ring.text(), VersionStages=[label]
             )
         )
-
-
-def make_key() -> str:
-    """Return a new key, from the operating system's randomness."""
-    return secrets.token_urlsafe(_KEY_BYTES)
 
 
 def _asked[T](ask: Callable[[], T]) -> T:

@@ -11,23 +11,23 @@ import uuid
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from runledger.adapters import telemetry
+from runledger import telemetry
 from runledger.domain import answer_states
 from runledger.domain.answers import answered_otherwise, not_waiting
+from runledger.domain.inspection import MovedOn, NotStartedError, Start, UnknownError
 from runledger.domain.launches import RESERVED, LaunchRequest
 from runledger.domain.problems import Problem
 from runledger.domain.settling import ANSWER_DIGEST, ANSWERS
-from runledger_langgraph.inspection import MovedOn
-from runledger_langgraph.launcher import SPARE_SECONDS
-from runledger_langgraph.runs import NotStartedError, Start, Started, UnknownError, start_run
-from runledger_langgraph.waiting import as_it_waits, launch_of, move_on, not_held, put_down
+from runledger.use_cases.human_input import as_it_waits, launch_of, move_on, not_held, record_answer
+from runledger.use_cases.launcher import SPARE_SECONDS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from runledger.domain.answers import Answer
+    from runledger.domain.inspection import Started
     from runledger.domain.strict_json import Json
-    from runledger_langgraph.launcher import Launcher
+    from runledger.use_cases.launcher import Launcher
 
 _SET_BY_LANGGRAPH = ("created_by", "graph_id", "assistant_id")  # in the metadata of every run
 _KEPT = ("context", "interrupt_before", "interrupt_after", "durability")  # `context` holds what was `configurable` too
@@ -82,7 +82,7 @@ class Answering:
             **self.launcher.webhook(launch_of(self.launcher, run)),
         )
         try:
-            started = start_run(self.launcher.langgraph, start, self.launcher.api_key.value(), self.until)
+            started = self.launcher.server.start(start, self.until)
         except UnknownError as unknown:
             unknown.problem.detail += " The answer may have arrived all the same; send it again in a minute."
             raise unknown.problem from None
@@ -94,7 +94,7 @@ class Answering:
                     return self._adopt(run, found)
             self._let_go(run, holder)
             refused.problem.errors = ()  # they would name fields of a launch
-            raise self.launcher.told(refused.problem) from None
+            raise refused.problem from None
         self._record(run, started)
         telemetry.count("answered")
         telemetry.logger.info("answered", by=started.run_id)
@@ -123,7 +123,7 @@ class Answering:
         now, digest = time.time(), self.given.digest
         detail = "no time is left"
         try:
-            put_down(self.launcher, run, started, digest, now)
+            record_answer(self.launcher, run, started, digest, now)
             if time.monotonic() <= self.until + SPARE_SECONDS:
                 moved_on = answer_states.moved_on(run["run_id"], started.run_id, now, digest=digest)
                 self.launcher.runs.apply(moved_on)

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from runledger.adapters import aws, deadline
+from runledger import deadline
+from runledger.adapters import aws
 from runledger.domain.deliveries import payload_of
 from runledger.domain.ledger import Placed, payload_key, questions_key, request_key
 from runledger.domain.problems import unavailable

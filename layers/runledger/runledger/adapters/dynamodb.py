@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from boto3.dynamodb.types import TypeDeserializer
 from botocore.exceptions import BotoCoreError, ClientError
 
-from runledger.adapters import deadline
+from runledger import deadline
 from runledger.adapters.expressions import request, serialize
 from runledger.domain.problems import unavailable
 
@@ -24,7 +24,9 @@ _deserialize = TypeDeserializer().deserialize
 
 
 class Table:
-    """One table, written by conditional updates alone."""
+    """One table, written by conditional updates alone. `key` is the name of its key."""
+
+    key: ClassVar[str]
 
     def __init__(self, client: DynamoDBClient, name: str) -> None:
         """`name` is the physical one."""
@@ -45,13 +47,44 @@ class Table:
             return plain(error.response.get("Item", {}))  # type: ignore[arg-type]
         return None
 
-    def item(self, key: str, value: str) -> dict[str, Any] | None:
-        """Return the item with this key, as it is now; None where there is none."""
+    def item(self, item_id: str) -> dict[str, Any] | None:
+        """Return the item with this id, as it is now; None where there is none."""
         try:
-            answer = self._client.get_item(TableName=self._name, Key={key: serialize(value)}, ConsistentRead=True)
+            answer = self._client.get_item(
+                TableName=self._name, Key={self.key: serialize(item_id)}, ConsistentRead=True
+            )
         except (BotoCoreError, ClientError) as error:
             raise unavailable(f"The ledger can't be read ({_code(error)}).") from error
         return plain(answer["Item"]) if "Item" in answer else None
+
+    def due(self, shard: int, up_to: int) -> Iterator[dict[str, Any]]:
+        """Yield summaries of what is due in one shard at epoch second `up_to`, the longest due first."""
+        return self._query(
+            IndexName="due",
+            KeyConditionExpression="due_shard = :shard AND due_at <= :up_to",
+            ExpressionAttributeValues={":shard": serialize(str(shard)), ":up_to": serialize(up_to)},
+        )
+
+    def _query(self, **parameters: Any) -> Iterator[dict[str, Any]]:  # noqa: ANN401 - boto3's own
+        while True:
+            items, next_key = self._page(Limit=_PAGE, **parameters)
+            yield from items
+            if next_key is None:
+                return
+            parameters["ExclusiveStartKey"] = next_key
+
+    def _page(self, **parameters: Any) -> tuple[list[dict[str, Any]], Any]:  # noqa: ANN401 - boto3's own
+        try:
+            page = self._client.query(TableName=self._name, **parameters)
+        except (BotoCoreError, ClientError) as error:
+            raise unavailable(f"The ledger can't be read ({_code(error)}).") from error
+        return [plain(item) for item in page["Items"]], page.get("LastEvaluatedKey")
+
+
+class RunsTable(Table):
+    """The Runs table, with the indexes that lists are read from."""
+
+    key = "run_id"
 
     def of_launch(self, launch_id: str) -> Iterator[dict[str, Any]]:
         """Yield summaries of a launch's runs, oldest first, as of a moment ago."""
@@ -77,14 +110,6 @@ class Table:
         """Return summaries of the runs in one shard of an outcome, as for a thread."""
         return self._newest("outcome_shard", outcome_shard, limit, newest, after, IndexName="by-outcome")
 
-    def due(self, shard: int, up_to: int) -> Iterator[dict[str, Any]]:
-        """Yield summaries of what is due in one shard at epoch second `up_to`, the longest due first."""
-        return self._query(
-            IndexName="due",
-            KeyConditionExpression="due_shard = :shard AND due_at <= :up_to",
-            ExpressionAttributeValues={":shard": serialize(str(shard)), ":up_to": serialize(up_to)},
-        )
-
     def _newest(
         self,
         key: str,
@@ -107,20 +132,11 @@ class Table:
         items, _ = self._page(KeyConditionExpression=condition, ExpressionAttributeValues=values, **parameters)
         return items
 
-    def _query(self, **parameters: Any) -> Iterator[dict[str, Any]]:  # noqa: ANN401 - boto3's own
-        while True:
-            items, next_key = self._page(Limit=_PAGE, **parameters)
-            yield from items
-            if next_key is None:
-                return
-            parameters["ExclusiveStartKey"] = next_key
 
-    def _page(self, **parameters: Any) -> tuple[list[dict[str, Any]], Any]:  # noqa: ANN401 - boto3's own
-        try:
-            page = self._client.query(TableName=self._name, **parameters)
-        except (BotoCoreError, ClientError) as error:
-            raise unavailable(f"The ledger can't be read ({_code(error)}).") from error
-        return [plain(item) for item in page["Items"]], page.get("LastEvaluatedKey")
+class LaunchesTable(Table):
+    """The Launches table."""
+
+    key = "launch_id"
 
 
 def plain(item: Mapping[str, Any]) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from runledger.adapters import deadline
+from runledger import deadline
 from runledger.domain.events import SOURCE
 from runledger.domain.problems import unavailable
 

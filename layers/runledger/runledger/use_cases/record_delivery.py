@@ -6,17 +6,17 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from runledger.adapters import telemetry
-from runledger.domain import run_states, verification
+from runledger import telemetry
+from runledger.domain import run_states, unconfirmed, verification
 from runledger.domain.problems import Problem
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from runledger.adapters.bucket import Bucket
-    from runledger.adapters.tables import Table
     from runledger.domain.deliveries import Delivery
     from runledger.domain.ledger import Placed
+    from runledger.domain.unconfirmed import Kept
+    from runledger.use_cases.ports import PayloadStore, Store
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,8 +31,8 @@ class Recorded:
 class Recorder:
     """Where deliveries are recorded."""
 
-    runs: Table
-    bucket: Bucket
+    runs: Store
+    bucket: PayloadStore
 
     def record(
         self,
@@ -99,6 +99,12 @@ class Recorder:
             recorded=item["outcome"],
             reported=delivery.outcome,
         )
+
+
+def record_kept(recorder: Recorder, launches: Store, launch_id: str, one: Kept) -> None:
+    """Record a delivery that was kept in a launch, whose run is recorded by now."""
+    recorder.record(one.delivery, one.placed, launch_id, disputed=one.disputed)
+    launches.apply(unconfirmed.taken(launch_id, one))
 
 
 def other_launch() -> Problem:

@@ -1,30 +1,25 @@
-"""Runs that wait for a person: whether they still do, and what the ledger is told when they no longer do."""
+"""Runs that wait for a person: whether they still do, and what is recorded when they no longer do."""
 
 from __future__ import annotations
 
 import time
 from typing import TYPE_CHECKING, Any
 
-from langgraph_sdk.errors import NotFoundError
-
 from runledger.domain import answer_states, launch_states
 from runledger.domain.answers import answer_in_progress
+from runledger.domain.inspection import Gone, MovedOn, started_as
 from runledger.domain.json_text import metadata_of
 from runledger.domain.launches import launch_id_after
 from runledger.domain.problems import Problem
 from runledger.domain.settling import ANSWER_DIGEST
 from runledger.domain.unconfirmed import kept_about
-from runledger_langgraph.confirming import record_kept
-from runledger_langgraph.inspection import Gone, MovedOn, Running, look_waiting
-from runledger_langgraph.launcher import started_as
+from runledger.use_cases.record_delivery import record_kept
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from langgraph_sdk.client import LangGraphClient
-
-    from runledger_langgraph.launcher import Launcher
-    from runledger_langgraph.runs import Started
+    from runledger.domain.inspection import Started
+    from runledger.use_cases.launcher import Launcher
 
 
 def not_held(run: Mapping[str, Any], now: float) -> None:
@@ -35,22 +30,7 @@ def not_held(run: Mapping[str, Any], now: float) -> None:
 
 def as_it_waits(launcher: Launcher, run: Mapping[str, Any], until: float) -> dict[str, Any] | MovedOn:
     """Return a run as LangGraph has it, or what its thread did next; a 409 Problem where it knows neither."""
-    thread_id, run_id, nonce = run["thread_id"], run["run_id"], run.get("answer_nonce")
-
-    async def look(client: LangGraphClient) -> dict[str, Any] | MovedOn | Gone:
-        found = await look_waiting(client, thread_id, run_id, nonce)
-        if not isinstance(found, Running):
-            return found
-        try:
-            original: dict[str, Any] = dict(await client.runs.get(thread_id, run_id))
-        except NotFoundError:
-            return Gone(rolled_back=False)
-        if not isinstance(original["kwargs"]["config"], dict) or not isinstance(original["metadata"] or {}, dict):
-            raise TypeError("config")  # not LangGraph's answer
-        _ = original["assistant_id"]
-        return original
-
-    found = launcher.ask(until, look)
+    found = launcher.server.waiting(run, until)
     if isinstance(found, Gone):
         raise Problem(409, "not-waiting", "The run does not wait", "LangGraph no longer knows the run or its thread.")
     return found
@@ -63,12 +43,12 @@ def move_on(launcher: Launcher, run: Mapping[str, Any], found: MovedOn) -> bool:
     if found.answer:
         digest = str(found.answer["metadata"][ANSWER_DIGEST])
         known = {**run, "metadata": run.get("metadata") or metadata_of(found.answer["metadata"])}
-        put_down(launcher, known, started_as(found.answer), digest, now)
+        record_answer(launcher, known, started_as(found.answer), digest, now)
     update = answer_states.moved_on(run["run_id"], found.answered_by, now, digest=digest)
     return launcher.runs.apply(update) is None
 
 
-def put_down(launcher: Launcher, run: Mapping[str, Any], started: Started, digest: str, now: float) -> None:
+def record_answer(launcher: Launcher, run: Mapping[str, Any], started: Started, digest: str, now: float) -> None:
     """Record the run that answers, before the other is `answered`: in between, its launch would seem to be over."""
     if "launch_id" not in run:
         begun = launch_states.answering(
@@ -77,15 +57,15 @@ def put_down(launcher: Launcher, run: Mapping[str, Any], started: Started, diges
             run_id=started.run_id,
             thread_id=run["thread_id"],
             assistant_id=started.assistant_id,
-            langgraph_url=launcher.langgraph.url,
+            langgraph_url=launcher.server.url,
             now=now,
         )
         launcher.launches.apply(begun)
     launch_id = launch_of(launcher, run)
-    launcher.put_down(launch_id, run["thread_id"], started, now, metadata=run.get("metadata"))
+    launcher.record_run(launch_id, run["thread_id"], started, now, metadata=run.get("metadata"))
     left = launcher.launches.apply(launch_states.continued(launch_id, started.run_id, now))
     if left and (kept := kept_about(left, started.run_id)):  # its webhook was faster
-        record_kept(launcher, launch_id, kept)
+        record_kept(launcher.recorder, launcher.launches, launch_id, kept)
 
 
 def launch_of(launcher: Launcher, run: Mapping[str, Any]) -> str:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from aws_lambda_powertools import Logger, Metrics, single_metric
 from aws_lambda_powertools.metrics import MetricUnit
 
-from runledger.adapters import deadline
+from runledger import deadline
 from runledger.domain.outcomes import is_failure
 
 if TYPE_CHECKING:

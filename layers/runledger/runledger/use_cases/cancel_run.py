@@ -3,23 +3,18 @@
 from __future__ import annotations
 
 import time
-from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from langgraph_sdk.errors import ConflictError, NotFoundError
-
-from runledger.adapters import telemetry
+from runledger import telemetry
 from runledger.domain import answer_states, run_states
+from runledger.domain.inspection import MovedOn
 from runledger.domain.problems import Problem
-from runledger_langgraph.inspection import MovedOn
-from runledger_langgraph.waiting import as_it_waits, move_on, not_held
+from runledger.use_cases.human_input import as_it_waits, move_on, not_held
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from langgraph_sdk.client import LangGraphClient
-
-    from runledger_langgraph.launcher import Launcher
+    from runledger.use_cases.launcher import Launcher
 
 
 def cancel(launcher: Launcher, run: Mapping[str, Any], until: float) -> str:
@@ -59,22 +54,12 @@ def _stop_waiting(launcher: Launcher, run: Mapping[str, Any], until: float) -> s
 
 
 def _cancel_in_langgraph(launcher: Launcher, run: Mapping[str, Any], until: float) -> None:
-    thread_id, run_id = run["thread_id"], run["run_id"]
-    launcher = launcher.of(run)
-
-    async def end(client: LangGraphClient) -> str:
-        with suppress(NotFoundError, ConflictError):
-            await client.runs.cancel(thread_id, run_id)
-            telemetry.count("cancelled")
-            return "interrupted"
-        with suppress(NotFoundError):  # it has ended, by an earlier request perhaps
-            return str((await client.runs.get(thread_id, run_id))["status"])
-        return "not known any more"
-
-    status = launcher.ask(until, end)
-    launcher.runs.apply(run_states.due_now(run_id, time.time()))  # LangGraph sends no webhook if it had not begun
-    if status != "interrupted":
-        raise _over(f"For LangGraph the run is {status}; the ledger will have it in a minute or two.", is_ending=True)
+    ended_as = launcher.of(run).server.cancel(run["thread_id"], run["run_id"], until)
+    if ended_as is None:
+        telemetry.count("cancelled")
+    launcher.runs.apply(run_states.due_now(run["run_id"], time.time()))  # no webhook comes of one that had not begun
+    if ended_as not in (None, "interrupted"):  # that is what an earlier cancel has made of it
+        raise _over(f"For LangGraph the run is {ended_as}; the ledger will have it in a minute or two.", is_ending=True)
 
 
 def _over(detail: str, *, is_ending: bool = False) -> Problem:

@@ -5,24 +5,33 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any
 
-from runledger.adapters import telemetry
-from runledger.adapters.versions import CURRENT, PENDING, MovedOnError, make_key
+from runledger import telemetry
 from runledger.domain.problems import FieldError, Problem, invalid_request
-from runledger.domain.rotation import KeyRingFullError, UnknownNameError, names, revoked, shared_with
+from runledger.domain.rotation import (
+    CURRENT,
+    PENDING,
+    KeyRingFullError,
+    MovedOnError,
+    UnknownNameError,
+    make_key,
+    names,
+    revoked,
+    shared_with,
+)
 from runledger.domain.tokens import is_key_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from runledger.adapters.versions import Versions
     from runledger.domain.tokens import KeyRing
+    from runledger.use_cases.ports import KeyRings
 
 _SHARED = "shared-"
 _TRIES = 3
 _ADVICE = 'send {"revoke": "<kid or shared-name>"} or {"share": "<name>"}'
 
 
-def command(event: object, versions: Versions) -> dict[str, Any]:
+def command(event: object, versions: KeyRings) -> dict[str, Any]:
     """Do what a person asks for, and return the names of the keys that the ring then has.
 
     Raises a 400 Problem that names the field, a 503 one of Secrets Manager's, and MovedOnError where the ring was
@@ -63,13 +72,13 @@ def _share(ring: KeyRing, name: str) -> KeyRing:
         raise invalid_request(FieldError("/share", f"{error}; revoke a shared key that nobody uses")) from None
 
 
-def _apply(versions: Versions, change: Callable[[KeyRing], KeyRing]) -> KeyRing:
+def _apply(versions: KeyRings, change: Callable[[KeyRing], KeyRing]) -> KeyRing:
     """Change the current ring, whichever that is by then."""
     for _ in range(_TRIES):
         current = versions.current()
         ring = change(current.ring)
         try:
-            versions.replace(current, ring)
+            versions.replace(current.version_id, ring)
         except MovedOnError:
             continue
         _end_rotation(versions)
@@ -77,7 +86,7 @@ def _apply(versions: Versions, change: Callable[[KeyRing], KeyRing]) -> KeyRing:
     raise MovedOnError
 
 
-def _end_rotation(versions: Versions) -> None:
+def _end_rotation(versions: KeyRings) -> None:
     """End a rotation under way, which would undo the change; its last step would see it too."""
     try:
         for version_id, labels in (versions.labels() or {}).items():

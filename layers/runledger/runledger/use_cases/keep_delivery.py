@@ -10,21 +10,20 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from runledger.adapters import telemetry
-from runledger.adapters.gateway import Answer
-from runledger.adapters.recorder import Recorded
+from runledger import telemetry
 from runledger.domain import launch_states, run_states, unconfirmed
 from runledger.domain.problems import Problem, unavailable
 from runledger.domain.unconfirmed import INLINE_BYTES, Kept
+from runledger.use_cases.record_delivery import Recorded
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from runledger.adapters.recorder import Recorder
-    from runledger.adapters.tables import Table
     from runledger.domain.deliveries import Delivery
     from runledger.domain.ledger import Placed
     from runledger.domain.tokens import Grant
+    from runledger.use_cases.ports import Store
+    from runledger.use_cases.record_delivery import Recorder
 
 
 @dataclass(frozen=True)
@@ -35,14 +34,14 @@ class Keeping:
     """
 
     recorder: Recorder
-    launches: Table
+    launches: Store
     langgraph_url: str
 
-    def keep(self, delivery: Delivery, placed: Placed, grant: Grant, claim: Mapping[str, Any]) -> Answer:
-        """Keep a delivery whose run is not recorded: 202, or 200 where it is recorded by now, or a Problem.
+    def keep(self, delivery: Delivery, placed: Placed, grant: Grant, claim: Mapping[str, Any]) -> Recorded | None:
+        """Keep a delivery whose run is not recorded, and return None; or record it where the run is recorded by now.
 
-        `claim` is the run's claim, or nothing. The answer is 503 where too many are kept: LangGraph sends it
-        again, and is asked about the launch meanwhile.
+        `claim` is the run's claim, or nothing. Raises a 503 Problem where too many are kept: LangGraph sends it again,
+        and is asked about the launch meanwhile.
         """
         if placed.key is None:  # one that an item of its own may hold is perhaps too large for this place
             placed = self.recorder.bucket.place(grant.launch_id, delivery.run_id, delivery.payload, INLINE_BYTES)
@@ -53,17 +52,18 @@ class Keeping:
         if launch is None:
             telemetry.count("kept")
             telemetry.logger.info("kept until the run is confirmed", status=delivery.status)
-            return _kept(delivery)
+            return None
         if not launch:  # as after a restore to an earlier time
             return self._claim(delivery, placed, grant, claim)
         if one := unconfirmed.kept_about(launch, delivery.run_id):
-            return self._repeated(delivery, one, lambda: self.launches.apply(unconfirmed.disputed(launch_id, one)))
+            self._repeated(delivery, one, lambda: self.launches.apply(unconfirmed.disputed(launch_id, one)))
+            return None
         if delivery.run_id in (launch.get("run_id"), launch.get("answer_run_id")):
             return self._recorded(delivery, placed, grant)
         self.launches.apply(launch_states.heard(launch_id, now))
         raise _too_many("of this launch")
 
-    def _claim(self, delivery: Delivery, placed: Placed, grant: Grant, claim: Mapping[str, Any]) -> Answer:
+    def _claim(self, delivery: Delivery, placed: Placed, grant: Grant, claim: Mapping[str, Any]) -> Recorded | None:
         now, run = time.time(), claim
         if not claim:  # the bound is for new ones; a repeat costs nothing
             if self.launches.apply(unconfirmed.counted(now)) is not None:
@@ -74,51 +74,40 @@ class Keeping:
                 update = unconfirmed.claimed(delivery, placed, grant.launch_id, self.langgraph_url, now)
             found = self.recorder.runs.apply(update)
             if found is None:
-                return _believed(delivery) if delivery.temporary else _claimed(delivery)
+                return _noted(delivery)
             run = found
         if "claim" in run:
             one = unconfirmed.claim_of(run)
-            return self._repeated(delivery, one, lambda: self.recorder.runs.apply(unconfirmed.contested(one, now)))
+            self._repeated(delivery, one, lambda: self.recorder.runs.apply(unconfirmed.contested(one, now)))
+            return None
         return self._recorded(delivery, placed, grant)
 
-    def _recorded(self, delivery: Delivery, placed: Placed, grant: Grant) -> Answer:
+    def _recorded(self, delivery: Delivery, placed: Placed, grant: Grant) -> Recorded:
         """Record the delivery after all: the run has been recorded since it was looked for."""
         recorded = self.recorder.record(delivery, placed, grant.launch_id)
         if not isinstance(recorded, Recorded):
             raise unavailable("The run is being recorded.")
-        return recorded_as(delivery, recorded.outcome, is_repeat=recorded.is_repeat)
+        return recorded
 
-    def _repeated(self, delivery: Delivery, one: Kept, dispute: Callable[[], object]) -> Answer:
-        """Answer a second delivery about an unconfirmed run; where it differs from the first, LangGraph decides."""
+    def _repeated(self, delivery: Delivery, one: Kept, dispute: Callable[[], object]) -> None:
+        """Note a second delivery about an unconfirmed run; where it differs from the first, LangGraph decides."""
         if one.placed.payload.sha256 == delivery.payload.sha256:
             telemetry.count("duplicate")
         elif not one.disputed:
             dispute()
             telemetry.count("contradicted")
             telemetry.logger.error("a delivery about an unconfirmed run contradicts the first one; LangGraph decides")
-        return _kept(delivery)
 
 
-def recorded_as(delivery: Delivery, outcome: str, *, is_repeat: bool) -> Answer:
-    """Answer that a delivery is recorded, and what the ledger says of the run."""
-    return Answer(200, {"run_id": delivery.run_id, "outcome": outcome, "duplicate": is_repeat})
-
-
-def _believed(delivery: Delivery) -> Answer:
-    telemetry.count("delivered")
-    telemetry.logger.info("delivered", status=delivery.status, outcome=delivery.outcome)
-    return recorded_as(delivery, delivery.outcome, is_repeat=False)
-
-
-def _claimed(delivery: Delivery) -> Answer:
+def _noted(delivery: Delivery) -> Recorded | None:
+    """Report a new delivery by a shared key: believed where the run is temporary, else claimed."""
+    if delivery.temporary:
+        telemetry.count("delivered")
+        telemetry.logger.info("delivered", status=delivery.status, outcome=delivery.outcome)
+        return Recorded(delivery.outcome, is_repeat=False)
     telemetry.count("claimed")
     telemetry.logger.info("claimed: kept until LangGraph confirms the run", status=delivery.status)
-    return _kept(delivery)
-
-
-def _kept(delivery: Delivery) -> Answer:
-    detail = "The run is not confirmed yet: the delivery is kept until LangGraph or the launcher confirms it."
-    return Answer(202, {"run_id": delivery.run_id, "recorded": False, "detail": detail})
+    return None
 
 
 def _too_many(whose: str) -> Problem:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from runledger.adapters import telemetry
+from runledger import telemetry
 from runledger.domain.deployments import ApiKeys, is_url, normalised
 from runledger.domain.problems import Problem, unavailable
 from runledger.domain.tokens import KeyRing, KeyRingUnusableError
@@ -32,6 +32,8 @@ class Secret[T]:
     While Secrets Manager is unavailable a copy that was good serves for up to STALE_SECONDS more. It is counted as
     `stale_secret` each time.
     """
+
+    reread_seconds = REREAD_SECONDS
 
     def __init__(
         self,

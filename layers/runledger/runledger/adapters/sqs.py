@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from runledger.adapters import aws, deadline, telemetry
+from runledger import deadline, telemetry
+from runledger.adapters import aws
+from runledger.domain.messages import Message
 from runledger.domain.problems import unavailable
 from runledger.domain.requests import MAX_MESSAGE_BYTES
 
@@ -21,29 +22,17 @@ _MAX_REASON = 1_000  # characters
 _REFUSED = re.compile(r"[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")  # what SQS takes in no text
 
 
-@dataclass(frozen=True, slots=True)
-class Message:
-    """One message: when it was sent and first received, in epoch seconds; how often, this time counted."""
-
-    message_id: str
-    receipt: str = field(repr=False)
-    text: str = field(repr=False)
-    receives: int
-    sent_at: float
-    first_at: float
-
-    @classmethod
-    def read(cls, record: dict[str, Any]) -> Message:
-        """Read one record of an event."""
-        told = record["attributes"]
-        return cls(
-            message_id=record["messageId"],
-            receipt=record["receiptHandle"],
-            text=record["body"],
-            receives=int(told["ApproximateReceiveCount"]),
-            sent_at=int(told["SentTimestamp"]) / 1000,
-            first_at=int(told["ApproximateFirstReceiveTimestamp"]) / 1000,
-        )
+def read(record: dict[str, Any]) -> Message:
+    """Read one record of an event."""
+    told = record["attributes"]
+    return Message(
+        message_id=record["messageId"],
+        receipt=record["receiptHandle"],
+        text=record["body"],
+        receives=int(told["ApproximateReceiveCount"]),
+        sent_at=int(told["SentTimestamp"]) / 1000,
+        first_at=int(told["ApproximateFirstReceiveTimestamp"]) / 1000,
+    )
 
 
 class Queue:

@@ -10,12 +10,12 @@ import math
 import time
 from typing import TYPE_CHECKING
 
-from runledger.adapters.aws import CALL_SECONDS
 from runledger.domain.problems import unavailable
 
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.typing import LambdaContext
 
+CALL_SECONDS = 7  # what one call to AWS can take, see `adapters/aws`
 _ends = math.inf  # of the invocation that this environment is at work on, in monotonic seconds; there is one at a time
 
 
