@@ -35,7 +35,7 @@ keys: .venv/.done ## Show its keys (DO=rotate, DO="revoke k17…", DO="share cro
 	@PYTHONPATH=layers/runledger $(RUN) local keys $(DO)
 
 event: .venv/.done ## Print an event for sam local invoke (a webhook; or EVENT=rotate)
-	@PYTHONPATH=layers/runledger $(RUN) local event $(EVENT)
+	@PYTHONPATH=layers/runledger $(RUN) local event $(foreach word,$(EVENT),'$(word)')
 
 MEANWHILE := $(wildcard tests/integration/test_[r-w]*.py) # so that two cores are busy for the same time
 test: .venv/.done $(TOOLS)/langgraph/.done $(TOOLS)/runtime/.done build ## Run every test

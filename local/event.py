@@ -63,7 +63,7 @@ def _secrets_manager(stack: dict[str, Any]) -> Any:
 
 def main() -> int:
     """Print the event; return the exit status."""
-    wanted = sys.argv[1] if len(sys.argv) > 1 else "webhook"
+    wanted = " ".join(sys.argv[1:]) or "webhook"
     if wanted not in EVENTS:
         sys.stderr.write(f"EVENT: there is {' and '.join(EVENTS)}, not {wanted}; the others are in events/.\n")
         return 1

@@ -41,8 +41,8 @@ def main() -> int:
             done = _invoke(stack, lambda invoke: secrets_manager.rotate(client, secret_id, invoke))
         case ["revoke" | "share" as what, name]:
             done = _invoke(stack, lambda invoke: invoke({what: name}))
-        case _:
-            print(_USAGE)
+        case other:
+            print(f"DO: {' '.join(other)!r} is none of these.\n{_USAGE}")
             return 1
     _show(KeyRing.parse(client.get_secret_value(SecretId=secret_id)["SecretString"]), stack)
     return done

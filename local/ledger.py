@@ -17,6 +17,8 @@ from local import logs, resources, running
 
 _NEWEST = 20
 _LINES = 20  # of a result
+_DOUBTS = ("unverified", "disputed")  # LangGraph has yet to confirm the outcome: it is shown with a question mark
+_TIMES = ("created_at", "delivered_at")  # an unconfirmed run has the second alone
 
 
 def main() -> int:
@@ -27,8 +29,8 @@ def main() -> int:
         return 1
     dynamodb = resources.session().resource("dynamodb", endpoint_url=stack["aws_endpoint_url"])
     runs = dynamodb.Table(stack["resources"]["RunsTable"])
-    items = list(resources.scan(runs, "run_id", "outcome", "source", "payload_bytes", "payload_key", "created_at"))
-    items.sort(key=lambda item: str(item["created_at"]), reverse=True)
+    items = list(resources.scan(runs, "run_id", "outcome", "source", "payload_bytes", "payload_key", *_DOUBTS, *_TIMES))
+    items.sort(key=_made, reverse=True)
     console = Console()
     if not items:
         console.print("No runs yet.")
@@ -50,9 +52,15 @@ def table(items: list[dict[str, Any]]) -> Table:
         shown.add_column(column, no_wrap=True)
     for item in items[:_NEWEST]:
         size = _size(int(item["payload_bytes"])) if "payload_bytes" in item else ""
-        cells = (item["run_id"], item["outcome"], item["source"], size, str(item["created_at"])[11:19])
+        doubt = "?" if item.get("unverified") or item.get("disputed") else ""
+        cells = (item["run_id"], f"{item['outcome']}{doubt}", item["source"], size, _made(item)[11:19])
         shown.add_row(*(Text(logs.plain(str(cell))) for cell in cells))
     return shown
+
+
+def _made(item: dict[str, Any]) -> str:
+    """Return when a run was made, or an unconfirmed one was first reported."""
+    return next(str(item[name]) for name in _TIMES if name in item)
 
 
 def _size(size: int) -> str:
@@ -60,7 +68,7 @@ def _size(size: int) -> str:
 
 
 def _show_result(console: Console, run_id: str, values: Any) -> None:
-    console.print(f"The newest result in the table, of {escape(logs.plain(run_id))}:")
+    console.print(f"The newest result that stands in its item, of {escape(logs.plain(run_id))}:")
     shown = json.dumps(values, indent=2, ensure_ascii=False)
     with console.capture() as capture:
         console.print(JSONHighlighter()(logs.plain(shown, keep="\n")), no_wrap=True)

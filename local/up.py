@@ -91,6 +91,12 @@ def _watch(stack: Stack) -> int:
     return 1
 
 
+_OWN = {  # parameters that follow from what else is given
+    "LangGraphUrl": "for a LangGraph server that runs already, set LANGGRAPH_URL",
+    "WebhookUrl": "set WEBHOOK_PORT, and BIND for other machines",
+}
+
+
 def _parameters(text: str) -> dict[str, str]:
     """Read parameters of template.yaml as sam takes them: Name=value, in quotes where there are blanks."""
     try:
@@ -99,7 +105,11 @@ def _parameters(text: str) -> dict[str, str]:
         raise ValueError("PARAMETERS: a quotation mark has no other") from None
     if wrong := [one for one in given if "=" not in one]:
         raise ValueError(f"PARAMETERS: {wrong[0]} is not of the form Name=value")
-    return {name: value for name, _, value in (one.partition("=") for one in given)}
+    parameters = {name: value for name, _, value in (one.partition("=") for one in given)}
+    for name, way in _OWN.items():
+        if name in parameters:
+            raise ValueError(f"PARAMETERS: {name} is the stack's own here; {way}")
+    return parameters
 
 
 def _ports(host: str) -> dict[str, int]:

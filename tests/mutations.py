@@ -881,7 +881,7 @@ MUTATIONS = (
         "G6",
         "a delivery that is too deep to be read is refused",
         f"{DOMAIN}/deliveries.py",
-        "return Trimmed(None, None)  # thousands",
+        'return Trimmed(None, None, "It is nested too deep.")  # thousands',
         "raise NotADeliveryError from None  # thousands",
     ),
     Mutation(
@@ -1580,6 +1580,13 @@ MUTATIONS = (
         "a token claims the run of another launch",
         f"{USE_CASES}/confirm_runs.py",
         "if not _is_of(launcher, launch, found):",
+        "if False:",
+    ),
+    Mutation(
+        "G11",
+        "what a shared key has invented of a launch's run stands",
+        f"{USE_CASES}/launcher.py",
+        "if found and verification.is_believed(found):",
         "if False:",
     ),
     Mutation(

@@ -20,6 +20,7 @@ from runledger.deadline import CALL_SECONDS
 from runledger.domain.answers import not_waiting, parse_answer
 from runledger.domain.launches import launch_id_of, parse_launch
 from runledger.domain.problems import Problem, unknown
+from runledger.domain.requests import no_body
 from runledger.use_cases import cancel_run
 from runledger.use_cases.answer_question import Answering
 from runledger.use_cases.human_input import launch_of
@@ -77,6 +78,7 @@ def resume(http: Request) -> Answer:
 
 def cancel(http: Request) -> Answer:
     """Ask for the end of a run: 202 with what the ledger says of it, or a Problem."""
+    no_body(http.content())
     run = _run(http)
     outcome = cancel_run.cancel(parts().launcher, run, _until(http.seconds_left()))
     return _asked(http.prefix, run["run_id"], run.get("launch_id"), run.get("thread_id"), outcome)

@@ -33,6 +33,7 @@ PROBLEMS: dict[int, dict[str, str]] = {  # by status and slug, what is the matte
         "already-answered": "the run has got another answer",
         "answer-in-progress": "another request is answering the run, or died at it just now",
         "run-is-over": "there is nothing to cancel",
+        "run-is-unconfirmed": "only a token vouches for the run",
     },
     410: {"run-removed": "the run that the same request started before was removed from the ledger"},
     413: {"body-too-large": "more than 4 MiB, or than LangGraph takes"},

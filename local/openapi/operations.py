@@ -107,9 +107,12 @@ OPERATIONS = {
         "cancelRun",
         "End a run that is pending, goes on or waits",
         "LangGraph is asked to end it, and the ledger hears of that a little later; one that waits is `cancelled` at "
-        "once. A body is not read.",
+        "once. There are no options: a body is empty or `{}`.",
         {"202": done("the run, with what the ledger says of it by now", "Asked", _LOCATION)},
-        ("unknown", "run-is-over", "not-waiting", "answer-in-progress", *(*_ASK, *_READ, *_SECRETS)),
+        (
+            *("invalid-request", "unknown", "run-is-over", "run-is-unconfirmed", "not-waiting", "answer-in-progress"),
+            *(*_ASK, *_READ, *_SECRETS),
+        ),
         (_RUN_ID,),
     ),
     "GET /runs/{run_id}": Operation(

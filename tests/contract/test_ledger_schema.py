@@ -136,6 +136,7 @@ def updates() -> dict[str, list[Update]]:
             verification.corrected(ends, SEEN, inline, NOW, ledger.questions_key(LAUNCH, RUN, "0" * 64)),
             verification.corrected(ends | {"status": "error"}, replace(SEEN, outcome="succeeded"), None, NOW),
             verification.reopened(ends, NOW),
+            verification.disowned(pending, ends, NOW),
             run_states.believed(delivery("error"), inline, "https://x.org", NOW),
             run_states.reconciled(RUN, SEEN, inline, NOW),
             run_states.reconciled(RUN, SEEN, spilled, NOW),

@@ -123,6 +123,26 @@ def run_claimed(run: Item, by: str | None, says: Delivery, now: float) -> Item |
     return changed(said, claimed_by=by, claim=says.payload.sha256)
 
 
+def believed(run: Item, says: Delivery, now: float) -> Item | None:
+    """A shared key reports a run without a thread: nobody can be asked about it."""
+    if run:
+        return None
+    said = {"confirmed": False, "source": "webhook", "status": says.status, "payload_sha256": says.payload.sha256}
+    return _comes_to(said, says.outcome, now)
+
+
+def disowned(run: Item, read: Item, launch_id: str, now: float) -> Item | None:
+    """Its launcher records a run that was believed: what the shared key has reported is taken back."""
+    if run.get("confirmed") is not False or "launch_id" in run or not _is_as_read(run, read):
+        return None
+    recorded, unsent = run["outcome"], run.get("unpublished", set())
+    unsent = (unsent - {recorded}) | ({"corrected"} if recorded not in (*SILENT, *unsent) else set())
+    kept = {name: run[name] for name in ("corrected",) if name in run}
+    made = {"launch_id": launch_id, "source": "launch", "status": "pending", **kept}
+    corrected = (run.get("corrected", 0) + bool(unsent)) or None
+    return _comes_to(changed(made, unpublished=unsent or None), "pending", now, corrected=corrected)
+
+
 def _confirmed(run: Item, read: Item, launch_id: str | None) -> Item | None:
     if run.get("outcome") != "unconfirmed" or run.get("claim") != read["claim"]:
         return None
@@ -156,7 +176,8 @@ def verified(run: Item, read: Item, *, is_known: bool) -> Item | None:
     if run.get("status") != read["status"] or not is_doubtful(run) or (is_known and "disputed" in run):
         return None
     counts = {"checks": None, "failures": None, "misses": None, "missed_since": None}
-    return changed(run, unverified=None, disputed=None, **counts)
+    doubt = {} if is_known else {"confirmed": False}
+    return changed(run, unverified=None, disputed=None, **counts, **doubt)
 
 
 def doubted(run: Item, read: Item, now: float) -> Item | None:
@@ -184,7 +205,7 @@ def corrected(run: Item, read: Item, seen: Seen, sha256: str | None, now: float)
         new = {"corrected"} if was_sent else {outcome} - set(SILENT)
         unsent = (unsent - {recorded}) | new
     run = changed(run, source="reconcile", status=seen.status, payload_sha256=sha256, unverified=None, disputed=None)
-    run = _comes_to(run, outcome, now, corrected=run.get("corrected", 0) + 1)
+    run = _comes_to(run, outcome, now, confirmed=None, corrected=run.get("corrected", 0) + 1)
     questions = run.get("questions") if outcome == recorded else seen.questions
     too_large = True if sha256 is None else None
     return changed(run, unpublished=unsent or None, questions=questions, result_too_large=too_large)
@@ -196,7 +217,7 @@ def reopened(run: Item, read: Item, now: float) -> Item | None:
     recorded, unsent = run["outcome"], run.get("unpublished", set())
     unsent = (unsent - {recorded}) | ({"corrected"} if recorded not in (*SILENT, *unsent) else set())
     run = changed(run, source="launch", status="pending", payload_sha256=None, questions=None)
-    run = changed(run, unverified=None, disputed=None, unpublished=unsent or None)
+    run = changed(run, unverified=None, disputed=None, confirmed=None, unpublished=unsent or None)
     return _comes_to(run, "pending", now, corrected=(run.get("corrected", 0) + bool(unsent)) or None)
 
 

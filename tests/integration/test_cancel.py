@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from runledger.domain import answer_states, run_states
+from runledger.domain import answer_states, run_states, unconfirmed
 from runledger.domain.deliveries import Delivery, parse_delivery
 from runledger.domain.ledger import LEASE_SECONDS, Placed
 from tests.integration.langgraph_double import Told
@@ -209,3 +209,23 @@ def test_what_names_no_run_is_404(launch: Door, output: Output, action: str, run
     assert (reply.status, reply.problem) == (404, "unknown")
     assert ("no UUID" in reply.body["detail"]) == (len(run_id) != 36), "nobody is asked about what can be no key"
     assert output.counts == {"refused": 1, "refused:unknown": 1}
+
+
+@pytest.mark.parametrize("body", ['{"action": "rollback"}', "x", "[]", "null", '{"a":'])
+def test_a_body_that_says_anything_is_400_and_cancels_nothing(launch: Door, scene: Scene, body: str) -> None:
+    run_id = scene.launched("running", values="")
+    scene.steps.clear()
+    reply = launch.post(f"/runs/{run_id}/cancel", body)
+    assert (reply.status, reply.problem) == (400, "invalid-request")
+    assert scene.steps == []
+    assert launch.post(f"/runs/{run_id}/cancel", " {}\n").status == 202
+
+
+def test_g11_a_run_that_only_a_token_vouches_for_is_not_cancelled(launch: Door, scene: Scene) -> None:
+    run_id = new_id()
+    told = parse_delivery(delivery(run_id, None, status="error").encode())
+    assert isinstance(told, Delivery)
+    scene.apply(unconfirmed.claimed(told, Placed(told.payload, None), None, scene.langgraph.url, NOW))
+    reply = launch.post(f"/runs/{run_id}/cancel")
+    assert (reply.status, reply.problem) == (409, "run-is-unconfirmed")
+    assert scene.steps == []

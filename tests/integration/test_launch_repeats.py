@@ -311,7 +311,9 @@ def test_g2_nothing_is_started_over_while_langgraph_does_not_tell(
     held(launch, langgraph)
     langgraph.instead = lambda sent: told if sent.step == step else None
     wall.now = NOW + LEASE_SECONDS
-    assert ask(launch).status in (429, 502)
+    reply = ask(launch)
+    assert reply.status in (429, 502)
+    assert (reply.body["launch_id"], "The launch goes on by itself." in reply.body["detail"]) == (LAUNCH_ID, True)
     assert creations(langgraph) == []
     item = aws.launch(LAUNCH_ID) or {}
     assert (item["state"], item["attempt"], item["due_at"]) == ("starting", 1, LEASE_ENDS + LEASE_SECONDS)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import itertools
 import json
 import uuid
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -62,7 +63,7 @@ NEW_WORD = "paused"
 WORDS = st.sampled_from(["success", "success", "error", "interrupted", "timeout", "rollback", NEW_WORD])
 BEGINNINGS = [
     *("unknown", "launched", "settling", "asking", "missed once", "missed", "lost", "taken"),
-    *("claimed", "failed", "disputed", "told"),
+    *("claimed", "believed", "failed", "disputed", "told"),
 ]
 LATE_RUN, RUN = "01a201d6-a0dc-7321-8df4-30b90bcfb9f8", "01a201d6-a0dc-7321-8df4-30b90bcfb9f9"
 PLACES = st.sampled_from([None, "key"])
@@ -190,14 +191,16 @@ class RunWriters(Writers):
             "misses",
             "missed_since",
         ),
-        *("unverified", "disputed", "corrected", "claim", "claimed_by"),
+        *("unverified", "disputed", "corrected", "claim", "claimed_by", "confirmed"),
     )
 
     records = 0
 
     @initialize(delays=DELAYS, begins=st.sampled_from(BEGINNINGS))
     def it_begins(self, delays: list[int], begins: str) -> None:  # noqa: C901 - one case for each beginning
-        if begins == "claimed":
+        if begins == "believed":
+            self.a_shared_key_reports_it_as_temporary(word="error", key=None)
+        elif begins == "claimed":
             self.a_shared_key_claims_it(by=None, word="error", key=None)
         elif begins != "unknown":
             self.launch_records(by=OTHER if begins == "taken" else MINE)
@@ -245,10 +248,21 @@ class RunWriters(Writers):
         made = run_states.pending(
             run_id=self.id, launch_id=by, thread_id="thread", assistant_id=None, after_seconds=0, now=self.now
         )
+        read, taken_back = self.read(), []
+        if verification.is_believed(read):
+            disowned = partial(model.disowned, read=self.item, launch_id=by, now=self.now)
+            taken_back = [(verification.disowned(made, read, self.now), disowned)]
         self.writes(
             (made, partial(model.pending, launch_id=by, now=self.now)),
+            *taken_back,
             (run_states.launched(made), partial(model.launched, launch_id=by)),
         )
+
+    @rule(word=WORDS, key=PLACES)
+    def a_shared_key_reports_it_as_temporary(self, word: str, key: str | None) -> None:
+        says = replace(delivery(self.id, word, 1, is_whole=True), temporary=True)
+        believed = run_states.believed(says, Placed(says.payload, key), "https://x.org", self.now)
+        self.writes((believed, partial(model.believed, says=says, now=self.now)))
 
     def is_claim(self) -> bool:
         return "claim" in self.item

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from runledger.domain import run_states, unconfirmed
+from runledger.domain.inspection import Started
 from runledger.domain.ledger import LEASE_SECONDS
 from tests.integration.langgraph_double import Told
 from tests.integration.listener import Listener, listen
@@ -547,6 +548,29 @@ def test_g11_a_run_without_a_thread_is_believed_on_the_shared_key_and_marked(
     assert "thread_id" not in item, "it tops the list of nobody's thread"
     notify.flow()
     assert listener.heard() == [("Run Succeeded", f"{run_id}/succeeded")]
+
+
+@pytest.mark.parametrize("is_published", [False, True])
+def test_g11_a_run_of_a_launch_that_a_shared_key_reports_as_temporary_is_its_launchs_all_the_same(
+    scene: Scene, shared: Door, notify: Stream, listener: Listener, *, is_published: bool
+) -> None:
+    """The report comes between LangGraph's answer to the launcher and the launcher's record."""
+    run_id, launch_id, thread_id = new_id(), new_id(), new_id()
+    forged = {"kwargs": {"webhook": "", "temporary": True}, "status": "error", "error": {"message": "INVENTED"}}
+    assert by_shared_key(shared, run_id, **forged, assistant_id="invented").body["outcome"] == "failed"
+    if is_published:
+        notify.flow()
+        assert listener.heard() == [("Run Failed", f"{run_id}/failed")]
+    started = Started(run_id, "agent")
+    scene.launcher.record_run(launch_id, thread_id, started, NOW)
+    item = scene.run(run_id)
+    assert (item["outcome"], item["source"], item["launch_id"]) == ("pending", "launch", launch_id)
+    assert (item["thread_id"], item["assistant_id"]) == (thread_id, "agent")
+    left = {"payload", "payload_sha256", "error", "error_brief", "confirmed", "ended_at", "delivered_at"} & set(item)
+    assert not left, "of what was invented"
+    notify.flow()
+    corrected = [("Run Corrected", f"{run_id}/corrected/1")] if is_published else []
+    assert listener.heard() == corrected
 
 
 def test_g11_shared_keys_claim_so_many_runs_an_hour(

@@ -72,3 +72,9 @@ def test_g12_each_start_of_a_stack_is_a_new_stack_with_an_id_of_its_own() -> Non
     )
     assert first.resolve(unique) != second.resolve(unique)
     assert Template(stack_id=first.stack_id).resolve(unique) == first.resolve(unique)
+
+
+@pytest.mark.parametrize(("name", "way"), [("LangGraphUrl", "LANGGRAPH_URL"), ("WebhookUrl", "WEBHOOK_PORT")])
+def test_a_parameter_that_the_local_stack_sets_itself_is_refused_with_the_way_out(name: str, way: str) -> None:
+    with pytest.raises(ValueError, match=f"^PARAMETERS: {name} is the stack's own here; .*{way}"):
+        up._parameters(f"{name}=http://127.0.0.1:1")  # noqa: SLF001

@@ -98,3 +98,17 @@ def test_no_color_leaves_no_colour(monkeypatch: pytest.MonkeyPatch) -> None:
     logs.show(shown, "WebhookFunction", line(level="ERROR", exception="E"))
     sequences = re.findall(r"\x1b\[([0-9;]*)m", printed(shown))
     assert {code for one in sequences for code in one.split(";")} <= {"0", "1", "2"}, "bold and dim are no colours"
+
+
+def test_the_ledger_shows_a_run_that_only_a_token_vouches_for_and_marks_a_doubtful_end(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    claim = {"run_id": "a", "outcome": "unconfirmed", "source": "webhook", "delivered_at": "2026-01-01T12:00:00Z"}
+    ended = {**claim, "run_id": "b", "outcome": "failed", "unverified": True, "created_at": "2026-01-01T13:00:00Z"}
+    shown = console(monkeypatch, terminal=False)
+    shown.print(ledger.table([claim, ended]))
+    lines = printed(shown).splitlines()
+    assert [line.split()[:2] for line in lines if line.split()[:1] in (["a"], ["b"])] == [
+        ["a", "unconfirmed"],
+        ["b", "failed?"],
+    ]

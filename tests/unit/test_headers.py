@@ -19,6 +19,7 @@ from runledger.domain.headers import MAX_WAIT_SECONDS, has_already, wait_seconds
         ("wait=25", 25),
         ("wait=26", MAX_WAIT_SECONDS),
         ("wait=999999999", MAX_WAIT_SECONDS),
+        (f"wait={'9' * 9_000}", MAX_WAIT_SECONDS),
     ],
 )
 def test_a_wait_is_read_and_cut_to_what_can_be(prefer: str, seconds: int) -> None:

@@ -203,10 +203,10 @@ def test_every_bad_field_is_named_at_once(members: dict[str, Any], expected: lis
     [
         (None, "", "empty"),
         (b"", "", "empty"),
-        (b" ", "", "not JSON"),
+        (b" ", "", "empty; send a JSON object with assistant_id and input"),
         (b"{", "", "not JSON"),
         (b"assistant_id=agent", "", "not JSON"),
-        (b"\xef\xbb\xbf{}", "", "not JSON"),
+        (b"\xef\xbb\xbf{}", "", "byte order mark"),
         (b'{"a": "\xff"}', "", "not UTF-8"),
         (b"[]", "", "not a JSON object"),
         (b"null", "", "not a JSON object"),

@@ -112,6 +112,8 @@ TRANSITIONS = {
             ("claimed, shared", unconfirmed.claimed(one.delivery, one.placed, None, "u", NOW)),
             ("contested", unconfirmed.contested(one, NOW)),
             ("believed", run_states.believed(one.delivery, one.placed, "u", NOW)),
+            ("disowned", verification.disowned(PENDING, RECORDED["told"], NOW)),
+            ("disowned before it was published", verification.disowned(PENDING, RECORDED["not told"], NOW)),
             ("confirmed", verification.confirmed(one, KNOWN, FAILED, NOW)),
             ("confirmed, waits", verification.confirmed(one, BARELY_KNOWN, SEEN, NOW)),
             ("found_going", verification.found_going(one, KNOWN, NOW)),

@@ -223,7 +223,8 @@ def test_g11_where_langgraph_says_the_same_the_outcome_stays_and_the_payload_is_
         **due_in(FIRST_CHECK_SECONDS),
     }
     assert update.add == {"corrected": 1}
-    assert set(update.remove) == {"disputed", "unverified", "missing", "result_too_large", "payload_key", *LOOKED}
+    gone = {"disputed", "unverified", "confirmed", "missing", "result_too_large", "payload_key"}
+    assert set(update.remove) == {*gone, *LOOKED}
 
 
 @pytest.mark.parametrize("recorded_as", ["awaiting_input", "answered", "abandoned", "cancelled"])
@@ -323,6 +324,7 @@ def test_g11_an_end_of_a_run_that_goes_on_is_taken_back_and_told_only_if_the_end
         "questions",
         "disputed",
         "unverified",
+        "confirmed",
     }
     assert set(update.remove) == taken_back | OF_PAYLOAD | LOOKED | (set() if left else {"unpublished", "event_state"})
 

@@ -22,6 +22,10 @@ _MAX_ERROR = 2_000  # characters of an error kept for lists; the payload has all
 _MAX_EVENT_BYTES = 6_291_556 - 4_096  # what Lambda takes, less what stands around a body
 
 
+UNREADABLE = "It can't be read: its Content-Encoding is not known here, or it is cut off or too large."
+_NO_JSON = "It holds NaN or Infinity, which JSON does not have."
+
+
 class NotADeliveryError(Exception):
     """The body is not a JSON object, which LangGraph never sends."""
 
@@ -63,11 +67,13 @@ class Delivery:
 class Trimmed:
     """A genuine delivery that doesn't say which run it is about, or how it ended.
 
-    `webhooks.allowed_fields` can trim bodies so, or the run isn't readable here; LangGraph must be asked instead.
+    `webhooks.allowed_fields` can trim bodies so, or the run isn't readable here, `why` says which; LangGraph must be
+    asked instead.
     """
 
     launch_id: str | None
     run_id: str | None
+    why: str = field(default="", compare=False)
 
 
 def parse_delivery(body: bytes, *spellings: str, coding: str = "") -> Delivery | Trimmed:
@@ -86,7 +92,7 @@ def parse_delivery(body: bytes, *spellings: str, coding: str = "") -> Delivery |
         raise NotADeliveryError from None
     text = None if received is None else _without(received, spellings)
     if text is None:
-        return Trimmed(None, None)
+        return Trimmed(None, None, UNREADABLE)
     number = _Numbers().__getitem__
     constants: list[str] = []
     try:
@@ -94,7 +100,7 @@ def parse_delivery(body: bytes, *spellings: str, coding: str = "") -> Delivery |
     except RecursionError:
         if not (text.lstrip(_SPACE).startswith("{") and text.rstrip(_SPACE).endswith("}")):
             raise NotADeliveryError from None
-        return Trimmed(None, None)  # thousands of levels: real perhaps, but nothing that Python reads
+        return Trimmed(None, None, "It is nested too deep.")  # thousands of levels: nothing that Python reads
     except ValueError:
         raise NotADeliveryError from None
     if not isinstance(members, dict):
@@ -103,9 +109,9 @@ def parse_delivery(body: bytes, *spellings: str, coding: str = "") -> Delivery |
     launch_id = _named(metadata.get("launch_id"))
     run_id, status = members.get("run_id"), _name(members.get("status"))
     if not isinstance(run_id, str) or not _UUID.fullmatch(run_id):
-        return Trimmed(launch_id, None)
+        return Trimmed(launch_id, None, "It has no run_id, or none that is a UUID.")
     if status is None or constants:
-        return Trimmed(launch_id, run_id.lower())
+        return Trimmed(launch_id, run_id.lower(), _NO_JSON if constants else "It has no status.")
     thread_id = members.get("thread_id")
     is_rolled_back = (status, members.get("error")) == ("error", "rollback")  # in the JavaScript server's words
     return Delivery(

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, get_args
 from urllib.parse import parse_qsl
 
-from runledger.domain.fields import ANYTHING, Field, one_of
+from runledger.domain.fields import ANYTHING, UUID, Field, one_of
 from runledger.domain.ledger import SHARDS
 from runledger.domain.outcomes import Outcome
 from runledger.domain.problems import FieldError, invalid_request
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
 
 DEFAULT_LIMIT, MAX_LIMIT = 20, 100
 _LIMIT = re.compile(r"[1-9]\d?|100", re.ASCII)
-_MAX_NAME = 256
 OUTCOMES: tuple[str, ...] = get_args(Outcome)
 _UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII)
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z", re.ASCII)
@@ -65,10 +64,6 @@ class Listing:
         return _partitions(self.by, self.value)
 
 
-def _name(value: Json) -> str | None:
-    return None if 0 < len(str(value)) <= _MAX_NAME else f"must have 1 to {_MAX_NAME} characters"
-
-
 def _limit(value: Json) -> str | None:
     return None if _LIMIT.fullmatch(str(value)) else f"must be a whole number from 1 to {MAX_LIMIT}"
 
@@ -76,7 +71,7 @@ def _limit(value: Json) -> str | None:
 # Checked are texts; the schemas are of what these texts say. That just one of the first two is to be sent, none of them
 # twice and nothing else, is beyond OpenAPI; what a cursor holds is checked against the query that it is sent with.
 PARAMETERS: dict[str, Field] = {
-    "thread_id": Field(_name, {"type": "string", "minLength": 1, "maxLength": _MAX_NAME}),
+    "thread_id": UUID,
     "outcome": one_of(*OUTCOMES),
     "limit": Field(_limit, {"type": "integer", "minimum": 1, "maximum": MAX_LIMIT, "default": DEFAULT_LIMIT}),
     "cursor": Field(ANYTHING.check, {"type": "string"}),
@@ -99,7 +94,7 @@ def parse_listing(query: str) -> Listing:
     if errors:
         raise invalid_request(*errors)
     by = "thread_id" if "thread_id" in given else "outcome"
-    value = given[by].lower() if _UUID.fullmatch(given[by].lower()) else given[by]
+    value = given[by].lower() if by == "thread_id" else given[by]
     newest, after = _read(given["cursor"], by, value) if "cursor" in given else (None, None)
     return Listing(
         by, value, int(given.get("limit", DEFAULT_LIMIT)), newest, after or (None,) * len(_partitions(by, value))

@@ -19,7 +19,7 @@ MAX_BODY_BYTES = 4 * 1024 * 1024  # Lambda takes 6 MB of event, in which every q
 
 def json_object(body: bytes | None, members: str) -> dict[str, Json]:
     """Parse the body of a POST; raise a Problem where it is no JSON object. `members` says what one is to have."""
-    if not body:
+    if not body or not body.strip():
         raise invalid_request(FieldError("", f"empty; send a JSON object with {members}"))
     if len(body) > MAX_BODY_BYTES:
         raise Problem(
@@ -32,12 +32,19 @@ def json_object(body: bytes | None, members: str) -> dict[str, Json]:
     try:
         value = strict_json.parse(body.decode())
     except UnicodeDecodeError:
-        raise invalid_request(FieldError("", "not UTF-8")) from None
+        advice = "not UTF-8; send JSON text as UTF-8, without Content-Encoding"
+        raise invalid_request(FieldError("", advice)) from None
     except strict_json.InvalidJsonError as error:
         raise invalid_request(error.error) from None
     if not isinstance(value, dict):
-        raise invalid_request(FieldError("", "not a JSON object"))
+        raise invalid_request(FieldError("", f"not a JSON object; send one with {members}"))
     return value
+
+
+def no_body(body: bytes) -> None:
+    """Raise a 400 Problem for a body that says anything: nobody is to think that it was read."""
+    if body.strip() not in (b"", b"{}"):
+        raise invalid_request(FieldError("", "not empty; this route takes no options, send {} or nothing"))
 
 
 def unknown_members(value: Iterable[str], known: Collection[str], complaint: str, at: str = "") -> list[FieldError]:

@@ -9,10 +9,13 @@ from __future__ import annotations
 import json
 import math
 
-from runledger.domain.problems import FieldError
+from runledger.domain.problems import FieldError, shortened
 
 MAX_DEPTH = 200  # orjson, which the SDK sends with, stops at 254
 _INT_MIN, _INT_MAX = -(2**63), 2**64 - 1  # what orjson can write
+
+_BYTE_ORDER_MARK = "\ufeff"
+_MAX_NAME = 100  # characters of a name in an error
 
 type Json = bool | int | float | str | list[Json] | dict[str, Json] | None
 
@@ -28,16 +31,28 @@ class InvalidJsonError(Exception):
 
 def parse(text: str) -> Json:
     """Parse `text`, or raise InvalidJsonError with an RFC 6901 pointer to the first value that can't be passed on."""
+    if text.startswith(_BYTE_ORDER_MARK):
+        raise InvalidJsonError("", "begins with a byte order mark; send the JSON text without it")
     try:
-        value: Json = json.loads(text)
+        value: Json = json.loads(text, object_pairs_hook=_object)
     except json.JSONDecodeError as error:
         raise InvalidJsonError("", f"not JSON: {error}") from None
     except RecursionError:
         raise InvalidJsonError("", f"nested deeper than {MAX_DEPTH} levels") from None
-    except ValueError as error:  # an integer of more than 4,300 digits
-        raise InvalidJsonError("", f"a number can't be read: {error}") from None
+    except ValueError:  # Python reads integers of up to 4,300 digits
+        raise InvalidJsonError("", "holds an integer of more than 4,300 digits; send it as a string") from None
     _check(value, [])
     return value
+
+
+def _object(pairs: list[tuple[str, Json]]) -> dict[str, Json]:
+    """Make an object of its members; which of two with one name counts, parsers do not agree on (RFC 8259, 4)."""
+    members = dict(pairs)
+    if len(members) < len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise InvalidJsonError("", f"has the member {shortened(twice, _MAX_NAME)} twice in one object; send it once")
+    return members
 
 
 def _check(value: Json, path: list[str]) -> None:

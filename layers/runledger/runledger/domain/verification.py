@@ -10,6 +10,7 @@
 | doubted      | any, unverified, status as read      | the same, disputed, due now                           |
 | corrected    | any, disputed or unverified, as read | reconcile, what LangGraph says, LangGraph's payload   |
 | reopened     | webhook, as read                     | launch, `pending`: LangGraph says that it goes on     |
+| disowned     | believed on a shared key, as read    | launch, `pending`: its launcher records it now        |
 
 A webhook vouches for its run by a token alone, and tokens leak. So an end that it tells of is `unverified` until
 LangGraph has said the same, and no event leaves before that; a success is settled by LangGraph anyway. Where two
@@ -198,7 +199,7 @@ def corrected(
             **reached(item["run_id"], outcome, now),
         },
         add={"corrected": 1},
-        remove=(*COUNTS, "disputed", "unverified", *gone),
+        remove=(*COUNTS, "disputed", "unverified", "confirmed", *gone),
     )
 
 
@@ -231,7 +232,35 @@ def reopened(item: Mapping[str, Any], now: float) -> Update:
             **reached(item["run_id"], "pending", now),
         },
         add={"corrected": 1} if unsent else {},
-        remove=(*COUNTS, "disputed", "unverified", *taken_back, *(() if unsent else ("unpublished",))),
+        remove=(*COUNTS, "disputed", "unverified", "confirmed", *taken_back, *(() if unsent else ("unpublished",))),
+    )
+
+
+def is_believed(item: Mapping[str, Any]) -> bool:
+    """Whether a run is in the ledger on the word of a shared key alone (`believed` in `run_states`)."""
+    return item.get("confirmed") is False and "launch_id" not in item
+
+
+def disowned(made: Update, item: Mapping[str, Any], now: float) -> Update:
+    """Record a run of ours that a shared key has reported as one without a thread: that was never LangGraph's.
+
+    `made` is what `pending` made for it, `item` the run as it was read. All that the delivery said is taken back.
+    """
+    unsent = _unsent(item, "pending")
+    told: dict[str, Value | None] = {
+        **dict.fromkeys((*_OF_PAYLOAD, "error", "error_brief", "started_at", "ended_at", "delivered_at", "confirmed")),
+        **dict.fromkeys(("other_status", "other_sha256", "other_key", "other_at", "other_count", "conflict")),
+        **made.set,
+        "unpublished": unsent,
+        "corrected_from": item["outcome"] if unsent else None,
+        "updated_at": iso(now),
+    }
+    return Update(
+        key=made.key,
+        when=(Equals("confirmed", value=False), Absent("launch_id"), *_unchanged(item)),
+        set=told,
+        add={"corrected": 1} if unsent else {},
+        remove=(*COUNTS, *(name for name, value in told.items() if value is None)),
     )
 
 

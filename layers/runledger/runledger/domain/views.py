@@ -30,6 +30,9 @@ SUMMARY = (
     "ended_at",
     "payload_bytes",
     "doubled",
+    "unverified",
+    "disputed",
+    "confirmed",
 )
 RUN = (
     "run_id",

@@ -31,6 +31,13 @@ def cancel(launcher: Launcher, run: Mapping[str, Any], until: float) -> str:
         telemetry.logger.info("cancelled", outcome=outcome)
     elif outcome == "cancelled":
         telemetry.logger.info("repeated")
+    elif outcome == "unconfirmed":
+        raise Problem(
+            409,
+            "run-is-unconfirmed",
+            "The run is not confirmed",
+            "Only a token vouches for it; LangGraph must confirm it.",
+        )
     else:
         raise _over(f"The run is {outcome}; there is nothing to cancel.", is_ending=outcome == "settling")
     return outcome

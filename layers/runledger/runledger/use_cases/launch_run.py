@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from runledger import telemetry
 from runledger.domain import launch_states
 from runledger.domain.deployments import NoKeyError
+from runledger.domain.inspection import AgentServerError
 from runledger.domain.launch_states import Launch
 from runledger.domain.problems import Problem
 from runledger.use_cases.recover_launch import TakenError, go_on
@@ -40,9 +41,15 @@ class Launching:
         self.launcher.ring.value()  # what can't be read is found out before anything is claimed
         self.launcher.server.check_key()
         claim, is_new = self._claim()
-        if is_new:
-            return claim, self.launcher.start(claim, self.request, self.until), True
-        return *self._again(claim), False
+        try:
+            if is_new:
+                return claim, self.launcher.start(claim, self.request, self.until), True
+            return *self._again(claim), False
+        except AgentServerError as problem:
+            if not problem.extra:  # LangGraph did not say whether it has the run: the launch is `starting`
+                problem.extra = {"launch_id": self.launch_id}
+                problem.detail += " The launch goes on by itself."
+            raise
 
     def _claim(self) -> tuple[Launch, bool]:
         """Put the launch down; return it, or the one that is there already, and whether it is new."""

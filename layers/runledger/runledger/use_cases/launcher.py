@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from runledger import telemetry
-from runledger.domain import launch_states, run_states, tokens
+from runledger.domain import launch_states, run_states, tokens, verification
 from runledger.domain.inspection import NotStartedError, Start, UnknownError, started_as
 from runledger.domain.problems import Problem
 from runledger.domain.unconfirmed import kept_about
@@ -151,7 +151,12 @@ class Launcher:
             metadata=metadata,
             langgraph_url=self.server.url,
         )
-        if self.runs.apply(pending) is not None:
+        found = self.runs.apply(pending)
+        if found and verification.is_believed(found):
+            telemetry.count("forged")
+            telemetry.logger.error("a shared key has reported a run of a launch as one without a thread")
+            found = self.runs.apply(verification.disowned(pending, found, now))
+        if found is not None:
             self.runs.apply(run_states.launched(pending))
 
     def _prepare(self, launch: Launch, request: LaunchRequest) -> Start:

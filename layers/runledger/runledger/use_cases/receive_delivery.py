@@ -60,7 +60,7 @@ class Receiver:
         telemetry.about(run_id=delivery.run_id)
         _check_launch(delivery.launch_id, grant)
         if isinstance(delivery, Trimmed):
-            return self._ask_instead(grant)
+            return self._ask_instead(delivery, grant)
         if delivery.ledger_id not in (None, self.ledger_id):
             raise _other_ledger()
         if delivery.temporary and grant.launch_id:
@@ -85,23 +85,25 @@ class Receiver:
                 self.launches.apply(launch_states.heard(refusal.launch_id, time.time()))
             raise _refused(refusal.reason) from None
 
-    def _ask_instead(self, grant: Grant) -> Received:
+    def _ask_instead(self, delivery: Trimmed, grant: Grant) -> Received:
         telemetry.count("trimmed")
-        telemetry.logger.warning("no run_id or status can be read; see webhooks.allowed_fields in langgraph.json")
+        telemetry.logger.warning(
+            "a body says too little; see webhooks.allowed_fields in langgraph.json", why=delivery.why
+        )
         if grant.launch_id and self.launches.apply(launch_states.heard(grant.launch_id, time.time())) is None:
-            return Received(None, None, "No run_id or no status: the launch is marked to be looked at.")
+            return Received(None, None, f"{delivery.why} LangGraph is asked about the runs of the launch.")
         telemetry.count("dropped")
         launch = "the token's launch is not in the ledger" if grant.launch_id else "the token is a shared one"
         telemetry.logger.error("nobody can be asked about this delivery", detail=launch)
-        return Received(None, None, f"No run_id or no status, and {launch}: nobody can be asked.")
+        return Received(None, None, f"{delivery.why} Nobody can be asked: {launch}.")
 
     def _record(self, delivery: Delivery, grant: Grant) -> Received:
-        if not is_known(delivery.status):
-            telemetry.count("unknown_status")
-            telemetry.logger.warning("an unknown status is kept as settling", status=delivery.status)
         bucket = self.recorder.bucket
         placed = bucket.place(grant.launch_id, delivery.run_id, delivery.payload, self.inline_payload_bytes)
         recorded = self.recorder.record(delivery, placed, grant.launch_id)
+        if not is_known(delivery.status):
+            telemetry.count("unknown_status")
+            telemetry.logger.warning("an unknown status is kept as settling", status=delivery.status)
         if isinstance(recorded, Recorded):
             return Received(delivery.run_id, recorded)
         kept = Keeping(self.recorder, self.launches, self.langgraph_url).keep(delivery, placed, grant, recorded)
