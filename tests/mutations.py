@@ -657,15 +657,13 @@ MUTATIONS = (
         'map(Absent, ("unpublished", "webhook_awaited", "disputed"))',
         'map(Absent, ("webhook_awaited", "disputed"))',
     ),
-    Mutation(
-        "G8", "notify does not tell", NOTIFY, 'if "unpublished" in change.run and', 'if "untold" in change.run and'
-    ),
+    Mutation("G8", "notify does not tell", NOTIFY, 'if step.kind == "publish"', 'if step.kind == ""'),
     Mutation(
         "G8",
         "notify does not settle",
-        NOTIFY,
-        'run["outcome"] == "settling" or',
-        'run["outcome"] == "" or',
+        f"{DOMAIN}/steps.py",
+        'return Step("inspect", "result") if run["outcome"] == "settling" else None',
+        "return None",
     ),
     Mutation("G8", "what fails is not repeated", NOTIFY, "return to_repeat(failed)", "return to_repeat([])"),
     Mutation(

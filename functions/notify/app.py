@@ -28,11 +28,13 @@ from runledger.domain.inspection import (
     Verified,
 )
 from runledger.domain.problems import Problem
-from runledger.domain.verification import is_doubtful
+from runledger.domain.steps import next_step
 from runledger.use_cases.confirm_runs import note_claim, note_verified
 from runledger.use_cases.launcher import url_of
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from aws_lambda_powertools.utilities.typing import LambdaContext
 
     from runledger.domain.inspection import Found
@@ -49,10 +51,10 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """Work on a batch of records; answer which of them are to be repeated."""
     telemetry.begin(context)
     try:
-        changes = [read(record) for record in event["Records"]]
-        told = [change for change in changes if "unpublished" in change.run and not is_doubtful(change.run)]
+        steps = [(change, next_step(change.run, 0)) for change in map(read, event["Records"])]
+        told = [change for change, step in steps if step.kind == "publish"]
         failed = [change for change in told if not _tell(change, context)]
-        _ask([change for change in changes if _is_to_be_asked(change.run)], context)
+        _ask([Inspection(step.question, change.run) for change, step in steps if step.question], context)
         return to_repeat(failed)
     finally:
         telemetry.end()
@@ -88,45 +90,34 @@ def _give_up(run: dict[str, Any], detail: str) -> bool:
     return True
 
 
-def _is_to_be_asked(run: dict[str, Any]) -> bool:
-    """Whether LangGraph has something to say of a run that takes no reading of its result; reconcile does the rest."""
-    is_claim = "claim" in run and "due_at" in run
-    return (is_claim or run["outcome"] == "settling" or "unverified" in run) and "disputed" not in run
-
-
-def _inspection(run: dict[str, Any]) -> Inspection:
-    if "claim" in run:
-        return Inspection("claim", run)
-    return Inspection("end" if "unverified" in run else "result", run)
-
-
-def _ask(changes: list[Change], context: LambdaContext) -> None:
+def _ask(inspections: list[Inspection], context: LambdaContext) -> None:
     """Ask LangGraph what is not certain yet, all of one deployment at once: successes, claims, ends of runs.
 
     Where that fails, reconcile asks again.
     """
     deployments, launches = parts().deployments, parts().launches
-    there: dict[AgentServer, dict[str, dict[str, Any]]] = defaultdict(dict)
-    for run in (change.run for change in changes if "thread_id" in change.run or "claim" in change.run):
+    there: dict[AgentServer, list[Inspection]] = defaultdict(list)
+    for inspection in inspections:
+        run = inspection.run
         telemetry.about_only(launch_id=run.get("launch_id"), run_id=run["run_id"])
         try:
-            there[deployments.at(url_of(run, launches))][run["run_id"]] = run
+            there[deployments.at(url_of(run, launches))].append(inspection)
         except Problem as problem:
             telemetry.logger.warning("a run is settled later", detail=problem.detail)
     for server, asked in there.items():
         _ask_at(server, asked, context)
 
 
-def _ask_at(server: AgentServer, asked: dict[str, dict[str, Any]], context: LambdaContext) -> None:
+def _ask_at(server: AgentServer, inspections: list[Inspection], context: LambdaContext) -> None:
     if context.get_remaining_time_in_millis() / 1000 < _SPARE_SECONDS:
         return
-    inspections = [_inspection(run) for run in asked.values()]
     try:
         found = server.inspect_all(inspections, _LOOK_SECONDS, server.until(2 * _LOOK_SECONDS))
     except Problem as problem:
         telemetry.logger.warning("nothing is settled now", detail=problem.detail)
         return
-    for run, one in zip(asked.values(), found, strict=True):
+    for inspection, one in zip(inspections, found, strict=True):
+        run = inspection.run
         telemetry.about_only(launch_id=run.get("launch_id"), run_id=run["run_id"])
         try:
             _note(run, one)
@@ -136,7 +127,7 @@ def _ask_at(server: AgentServer, asked: dict[str, dict[str, Any]], context: Lamb
             telemetry.logger.warning("a run is settled later", detail=_detail(error))
 
 
-def _note(run: dict[str, Any], found: Found | Exception) -> None:
+def _note(run: Mapping[str, Any], found: Found | Exception) -> None:
     if isinstance(found, Exception):
         raise found
     runs, launches, bucket = parts().runs, parts().launches, parts().bucket

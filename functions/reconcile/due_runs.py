@@ -31,8 +31,8 @@ from runledger.domain.inspection import (
 )
 from runledger.domain.ledger import next_check
 from runledger.domain.problems import Problem
-from runledger.domain.run_states import OPEN
 from runledger.domain.settling import unread
+from runledger.domain.steps import next_step
 from runledger.domain.unconfirmed import UNCONFIRMED
 from runledger.domain.verification import is_doubtful
 from runledger.use_cases.confirm_runs import note_claim, note_verified
@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from runledger.domain.inspection import Found
     from runledger.domain.ledger import Placed, Update
     from runledger.domain.settling import Seen
+    from runledger.domain.steps import Step
     from runledger.use_cases.launcher import Launcher
     from runledger.use_cases.publish import Publisher
 
@@ -132,49 +133,42 @@ class DueRuns:
             telemetry.logger.error("a run could not be pushed back", detail=fault.detail)
 
     def _is_to_be_asked(self, item: Item) -> bool:
-        """Return whether LangGraph can tell more about a run; what needs no asking is done here."""
+        """Return whether LangGraph can tell more about a run; the steps that need no asking are done here."""
         telemetry.about_only(launch_id=item.get("launch_id"), run_id=item["run_id"])
         try:
-            if item["outcome"] == UNCONFIRMED:
-                return self._is_claim(item)
-            doubtful = is_doubtful(item)
-            is_over = item["outcome"] not in OPEN and not (item["outcome"] == "lost" and item.get("heard"))
-            is_over = is_over and not doubtful
-            if item.get("unpublished") and not doubtful:
-                if self.bus_failures == _TOO_MANY:
-                    return False  # it stays due, and others need the time
-                self._tell(item["run_id"])
-                if is_over and not item.get("webhook_awaited"):
+            if item["outcome"] == UNCONFIRMED:  # the index does not have its claim
+                item.update(self.launcher.runs.item(item["run_id"]) or {})
+            while (step := next_step(item, int(item["due_at"]))).kind != "inspect":
+                if not self._has_more(item, step):
                     return False
-            if item.get("webhook_awaited"):
-                self._miss_webhook(item)
-            if is_over or "thread_id" not in item:  # nobody can be asked about it
-                self._done_with(item, is_over=is_over)
-                return False
         except Exception as error:  # noqa: BLE001 - a poisoned item never stops the others
             self._poisoned(item, error)
             return False
         return True
 
-    def _is_claim(self, item: Item) -> bool:
-        """Read the claim of an unconfirmed run; return whether LangGraph is to be asked about it."""
-        item.update(self.launcher.runs.item(item["run_id"]) or {})
-        if "claim" in item:
-            return True
-        self._update(run_states.closed(item["run_id"], int(item["due_at"])))
+    def _has_more(self, item: Item, step: Step) -> bool:
+        """Perform one step that needs no asking, and take it off the item; return whether another one may follow."""
+        match step.kind:
+            case "publish":
+                if self.bus_failures == _TOO_MANY:
+                    return False  # it stays due, and others need the time
+                self._tell(item["run_id"])
+                del item["unpublished"]
+                return next_step(item, int(item["due_at"])).kind != "close"  # that is done by then
+            case "report_missing":
+                self._miss_webhook(item)
+                del item["webhook_awaited"]
+                return True
+            case "end_unasked":
+                self._settle(item, unread(item, "The webhook's body named no thread."), time.time())
+            case "close":
+                self._update(run_states.closed(item["run_id"], int(item["due_at"])))
         return False
 
     def _tell_unless_down(self, run_id: str) -> None:
         """Tell what a run came to, unless the bus seems to be down: the run stays due, and others need the time."""
         if self.bus_failures < _TOO_MANY:
             self._tell(run_id)
-
-    def _done_with(self, item: Item, *, is_over: bool) -> None:
-        """Look no more at a run that is over, or that has no thread by which LangGraph could be asked."""
-        if is_over:
-            self._update(run_states.closed(item["run_id"], int(item["due_at"])))
-        else:
-            self._settle(item, unread(item, "The webhook's body named no thread."), time.time())
 
     def _tell(self, run_id: str) -> None:
         self.bus_failures += 1
@@ -493,12 +487,7 @@ def _waits(item: Item) -> bool:
 
 def _inspection(item: Item) -> Inspection:
     """Return what LangGraph is to be asked about a run."""
-    if "claim" in item:
-        return Inspection("claim", item)
-    if item.get("unverified") and not item.get("disputed"):
-        return Inspection("end", item)
-    if _waits(item):
-        return Inspection("waiting", item)
-    if item["outcome"] == "settling" and not item.get("disputed"):  # its result is here
-        return Inspection("result", item)
-    return Inspection("result", item, _BATCH_RESULT_BYTES, reads_on=False)
+    question = next_step(item, int(item["due_at"])).question or "result"
+    if question == "result" and (item["outcome"] != "settling" or item.get("disputed")):  # else its result is here
+        return Inspection("result", item, _BATCH_RESULT_BYTES, reads_on=False)
+    return Inspection(question, item)

@@ -25,6 +25,8 @@ def test_a_caller_waits_for_the_end_and_reads_the_result_as_it_was_received(ledg
     assert (status, headers["preference-applied"]) == (200, "wait=25")
     assert json.loads(text)["outcome"] == "failed"
     assert f'"payload": {ledger.run(launched["run_id"])["payload"]}' in text
+    ledger.told(launched["run_id"])  # not before LangGraph has confirmed that it failed
+    _, headers, _ = ledger.get(launched["links"]["run"])
     assert headers["cache-control"] == "private, max-age=60"
     status, again, text = ledger.get(launched["links"]["run"], **{"if-none-match": headers["etag"]})
     assert (status, text, again["etag"]) == (304, "", headers["etag"])

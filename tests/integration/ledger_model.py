@@ -288,8 +288,7 @@ def lost(run: Item, now: float) -> Item | None:
         return None
     if run.get("misses", 0) < MISSES - 1 or run["missed_since"] > int(now) - HALF_AN_HOUR:
         return None
-    counts = {name: run[name] for name in ("checks", "failures", "misses", "missed_since") if name in run}
-    return _comes_to(run, "lost", now, **counts)
+    return _comes_to(run, "lost", now)
 
 
 def published(run: Item, read: Item) -> Item | None:

@@ -444,7 +444,7 @@ def test_g4_only_a_run_of_which_nothing_is_known_is_lost_and_only_after_its_miss
         AtMost("missed_since", SECOND - MISSED_SECONDS),
     )
     assert changes(update) == {"updated_at": NOW_TEXT, **outcome("lost"), **due_in(FIRST_CHECK_SECONDS)}
-    assert not update.remove
+    assert set(update.remove) == LOOKED, "its event leaves at once"
     assert told(update) == {"lost"}
 
 

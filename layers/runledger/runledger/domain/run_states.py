@@ -300,6 +300,7 @@ def lost(run_id: str, now: float) -> Update:
         ),
         set={"updated_at": iso(now), **reached(run_id, "lost", now)},
         add=event("lost"),
+        remove=COUNTS,
     )
 
 

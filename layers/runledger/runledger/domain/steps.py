@@ -1,0 +1,80 @@
+"""What a run needs next: one step, decided from its item alone.
+
+| the run                                        | step                    | performed                             |
+|------------------------------------------------|-------------------------|---------------------------------------|
+| has an outcome to publish, and is not doubtful | `publish`               | at once, then when due                |
+| is a claim                                     | `inspect` (`claim`)     | at once, then when due                |
+| has an end that LangGraph has not confirmed    | `inspect` (`end`)       | at once, then when due                |
+| is settling                                    | `inspect` (`result`)    | at once, then when due                |
+| is disputed, pending, or lost and notified     | `inspect` (`result`)    | when due                              |
+| waits for a person                             | `inspect` (`waiting`)   | when due                              |
+| was found by asking, and its webhook is missing | `report_missing`       | when due                              |
+| is open, and has no thread to ask by           | `end_unasked`           | when due                              |
+| is over, and nothing is left                   | `close`                 | when due                              |
+| is not due yet, or due no more                 | `wait`                  |                                       |
+
+"At once" is from the stream, for a change that nobody has worked on yet. What was tried and deferred is performed when
+it is due. Every step leaves an item that waits longer, or has another step, or none.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+from runledger.domain.run_states import COUNTS, OPEN
+from runledger.domain.verification import is_doubtful
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+type Kind = Literal["publish", "inspect", "report_missing", "end_unasked", "close", "wait"]
+type Question = Literal["claim", "end", "waiting", "result"]
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One step. `question` is what an `inspect` asks; a `wait` lasts `until` an epoch second, None for ever."""
+
+    kind: Kind
+    question: Question | None = None
+    until: int | None = None
+
+
+def next_step(run: Mapping[str, Any], now: float) -> Step:
+    """Return what a run needs at epoch second `now`: 0 for what is done at once, alone. Every item has a step."""
+    due_at = run.get("due_at")
+    if due_at is None:
+        return Step("wait")
+    step = _at_once(run)
+    if int(due_at) > now:
+        return step if step and is_fresh(run) else Step("wait", until=int(due_at))
+    if run.get("webhook_awaited") and (step is None or step.kind != "publish"):
+        return Step("report_missing")
+    return step or _when_due(run)
+
+
+def is_fresh(run: Mapping[str, Any]) -> bool:
+    """Whether nobody has worked on a run, or is to, since it came to its outcome."""
+    return not any(name in run for name in COUNTS)
+
+
+def _at_once(run: Mapping[str, Any]) -> Step | None:
+    if "claim" in run:
+        return Step("inspect", "claim")
+    if run.get("unpublished") and not is_doubtful(run):
+        return Step("publish")
+    if run.get("disputed") or "thread_id" not in run:
+        return None
+    if run.get("unverified"):
+        return Step("inspect", "end")
+    return Step("inspect", "result") if run["outcome"] == "settling" else None
+
+
+def _when_due(run: Mapping[str, Any]) -> Step:
+    is_notified = run["outcome"] == "lost" and run.get("heard")
+    if run["outcome"] not in OPEN and not is_notified and not is_doubtful(run):
+        return Step("close")
+    if "thread_id" not in run:
+        return Step("end_unasked")
+    return Step("inspect", "waiting" if run["outcome"] == "awaiting_input" and not run.get("disputed") else "result")
