@@ -34,7 +34,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> None:  # noqa: ARG
     passes = (
         (DueLaunches(its.launcher, its.launches, its.max_check_seconds), begins + seconds * _LAUNCHES_SHARE),
         (
-            DueRuns(its.launcher, its.publisher, its.runs, its.max_check_seconds, its.inline_payload_bytes),
+            DueRuns(its.launcher, its.publisher, its.prover, its.runs, its.max_check_seconds, its.inline_payload_bytes),
             begins + seconds,
         ),
     )

@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from runledger.domain.settling import Seen
     from runledger.domain.steps import Step
     from runledger.use_cases.launcher import Launcher
+    from runledger.use_cases.prove_server import Prover
     from runledger.use_cases.publish import Publisher
 
 _BATCH = 8
@@ -58,18 +59,18 @@ type Item = dict[str, Any]
 
 @dataclass
 class DueRuns:
-    """One pass over the due runs. Runs that LangGraph does not know are judged at its end, all together.
+    """One pass over the due runs. Runs that LangGraph does not know are judged at its end.
 
-    Each deployment has a part of the pass to itself, in `there` by its URL: its batches, what it was asked and does not
-    know, whether it answers at all. Nothing that one does tells anything of the runs of another.
+    Each deployment has a part of the pass to itself, in `there` by its URL: its batches, what it does not know, whether
+    it answers at all. Nothing that one does tells anything of the runs of another.
     """
 
     launcher: Launcher
     publisher: Publisher
+    prover: Prover
     runs: RunsTable
     max_check_seconds: int
     inline_bytes: int
-    asked: set[str] = field(default_factory=set)  # threads of runs that LangGraph told of
     gone: list[tuple[Item, Gone]] = field(default_factory=list)
     is_refused: bool = False
     bus_failures: int = 0  # one after the other
@@ -104,7 +105,13 @@ class DueRuns:
         url = launcher.server.url
         if url not in self.there:
             self.there[url] = DueRuns(
-                launcher, self.publisher, self.runs, self.max_check_seconds, self.inline_bytes, ends=self.ends
+                launcher,
+                self.publisher,
+                self.prover,
+                self.runs,
+                self.max_check_seconds,
+                self.inline_bytes,
+                ends=self.ends,
             )
         return self.there[url]
 
@@ -280,7 +287,6 @@ class DueRuns:
         if "claim" in item:
             self._note_claim(item, found, now)
             return
-        self.asked.add(item["thread_id"])
         match found:
             case Verified() | Denied():
                 note_verified(self.launcher.runs, item, found)
@@ -397,18 +403,10 @@ class DueRuns:
         return self.launcher.bucket.place(item.get("launch_id"), item["run_id"], payload, self.inline_bytes)
 
     def judge(self) -> None:
-        """Mark the runs that LangGraph did not know, unless it seems to know nothing, or lets nobody in."""
+        """Mark the runs that LangGraph did not know, unless it lets nobody in."""
         if self.is_refused:
             url = self.launcher.server.url
             telemetry.logger.error("LangGraph refuses the API key; no run is marked as gone", langgraph_url=url)
-        gone = {item["thread_id"] for item, _ in self.gone}
-        forgets = len(gone) > max(1, len(self.asked) / 2)
-        if forgets:
-            telemetry.count("langgraph_forgets")
-            url, many = self.launcher.server.url, len(gone)
-            telemetry.logger.error(
-                "LangGraph does not know most runs; none is marked as gone", gone=many, langgraph_url=url
-            )
         now = time.time()
         for item, found in self.gone:
             if not deadline.has_time():
@@ -416,7 +414,7 @@ class DueRuns:
                 return
             telemetry.about_only(launch_id=item.get("launch_id"), run_id=item["run_id"])
             try:
-                if (self.is_refused or forgets) and not self._is_beyond_hope(item, now):
+                if self.is_refused and not self._is_beyond_hope(item, now):
                     self._postpone(item)
                 else:
                     self._mark(item, found, now)
@@ -428,6 +426,15 @@ class DueRuns:
         starts = item.get("starts_at") or datetime.fromisoformat(item["created_at"]).timestamp()
         return now > int(starts) + self.launcher.max_run_seconds
 
+    def _is_itself(self, item: Item) -> bool:
+        """Whether the deployment still knows what it has to know, so that its 404 is about the run alone (G13)."""
+        server = self.launcher.server
+        try:
+            return self.prover.is_itself(server, item, server.until(server.deadline))
+        except AgentServerError as problem:
+            telemetry.logger.warning("it is not certain that this is the same LangGraph", detail=problem.detail)
+            return False
+
     def _mark(self, item: Item, found: Gone, now: float) -> None:
         run_id = item["run_id"]
         if found.rolled_back and item["outcome"] in ("pending", "lost"):
@@ -436,13 +443,17 @@ class DueRuns:
         elif not run_states.is_missed_for_good(item, now):
             later = now + min(_MISS_SECONDS, self.max_check_seconds)
             self._update(run_states.missed(run_id, int(item["due_at"]), later, now))
+        elif not (is_proven := self._is_itself(item)) and not self._is_beyond_hope(item, now):
+            self._postpone(item)
         elif is_doubtful(item):  # LangGraph has deleted it since: what its webhook said is all there is
             self._update(verification.verified(item, is_known=False))
             self._tell_unless_down(run_id)
         elif item["outcome"] == "pending":
-            if self._update(run_states.lost(run_id, now)):
+            if self._update(run_states.lost(run_id, now, unproven=not is_proven)):
                 telemetry.count("lost")
-                telemetry.logger.error("lost: LangGraph no longer knows the run, and no result was seen")
+                telemetry.logger.error(
+                    "lost: LangGraph no longer knows the run, and no result was seen", unproven=not is_proven
+                )
         elif item["outcome"] == "awaiting_input":  # nobody can answer it any more
             self._move_on(item, MovedOn(None))
         elif item["outcome"] == "settling":  # its result is here

@@ -64,6 +64,10 @@ ATTRIBUTES: dict[str, dict[str, Any]] = {  # of runs and launches, as the ledger
         "description": "why LangGraph's status alone decided, and not what the run has left: its checkpoint could not "
         "be read, so that it may have asked something, and may have a result that is in LangGraph alone",
     },
+    "unproven": {
+        "const": True,
+        "description": "the run is lost, and LangGraph knew nothing else as old: it may be another",
+    },
     "doubled": {"const": True, "description": "a second run of its launch"},
     "created_at": _TIME,
     "started_at": _TIME,

@@ -72,6 +72,7 @@ INDEXES = {
     "RotateFunction": set(),
     "ReconcileFunction": {
         "${RunsTable.Arn}/index/by-launch",
+        "${RunsTable.Arn}/index/by-outcome",
         "${RunsTable.Arn}/index/due",
         "${LaunchesTable.Arn}/index/due",
     },

@@ -66,6 +66,7 @@ class LangGraphDouble:
         self.left: dict[str, dict[str, Any]] = {}  # threads: their status and interrupts, where they are not idle
         self.is_newest_first = True  # in which order it lists runs
         self.threads_deleted: list[str] = []
+        self.threads_made: set[str] = set()
         self.unknown: set[str] = set()  # threads that it has not; whatever else it is asked about, it has
         self.inherited: dict[str, Any] = {}  # metadata of every thread, which its runs have too where they say nothing
         self.before_run: Callable[[Sent], object] = lambda _: None  # happens before a run's creation is answered
@@ -157,9 +158,12 @@ class LangGraphDouble:
                 return Told(body={"ok": True})
             case "POST", ["threads"]:
                 self.unknown.discard(sent.body["thread_id"])
+                self.threads_made.add(sent.body["thread_id"])
                 return self.threads or Told(body={"thread_id": sent.body["thread_id"]})
             case _, ["threads", thread_id, *_] if thread_id in self.unknown:
                 return Told(404, {"detail": f"Thread {thread_id} not found"})
+            case "GET", ["threads", thread_id] if thread_id in self.threads_made:
+                return Told(body={"thread_id": thread_id})
             case "DELETE", ["threads", thread_id]:
                 self.unknown.add(thread_id)
                 self.threads_deleted.append(thread_id)

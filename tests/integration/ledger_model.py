@@ -407,7 +407,7 @@ def launch_postponed(launch: Item, due_at: int) -> Item | None:
 
 
 def watched(launch: Item, seen: Launch, due_at: int) -> Item | None:
-    if "due_at" not in launch or launch.get("watches", seen.watches) != seen.watches:
+    if "due_at" not in launch or launch.get("watches", 0) != seen.watches:
         return None
     return changed(launch, due_at=due_at, watches=launch.get("watches", 0) + 1)
 

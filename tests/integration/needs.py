@@ -101,6 +101,11 @@ NEEDS: dict[str, dict[str, set[Permission]]] = {
             ("s3:PutObject", "${PayloadBucket.Arn}/runs/*"),
         },
     },
+    "test_reconcile_misses.py::test_g1_a_run_is_lost_after_three_misses_over_half_an_hour": {
+        "ReconcileFunction": {
+            ("dynamodb:Query", "${RunsTable.Arn}/index/by-outcome"),
+        },
+    },
     "test_reconcile_launches.py::test_g2_a_large_request_is_read_back_to_start_over": {
         "ReconcileFunction": {
             ("dynamodb:Query", "${RunsTable.Arn}/index/by-launch"),

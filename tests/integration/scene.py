@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from runledger.domain import run_states
 from runledger.domain.deliveries import Delivery, parse_delivery
 from runledger.domain.ledger import Placed
+from runledger.domain.settling import Seen
 from tests.integration.support import NOW, delivery, new_id
 
 if TYPE_CHECKING:
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from tests.integration.langgraph_double import LangGraphDouble
     from tests.integration.support import Aws, Output, Schedule, WallClock
 
+_ENDED = Seen("success", "succeeded", "2026-11-22T06:00:00.000000Z", None, None, began=True)
 QUESTION = [{"id": "task", "interrupts": [{"id": "i1", "value": {"question": "Shall I?"}}]}]
 
 
@@ -60,6 +62,16 @@ class Scene:
         told = parse_delivery(body.encode())
         assert isinstance(told, Delivery)
         self.apply(run_states.delivered(told, Placed(told.payload, None), item["launch_id"], self.wall.now))
+
+    def remembered(self, seconds_before: float = 60, *, is_known: bool = True, **changes: Any) -> str:
+        """Have a run that ended well so long before, of which nothing is owed; LangGraph still has it, or not."""
+        now, self.wall.now = self.wall.now, self.wall.now - seconds_before
+        run_id = self.launched("success", is_known=is_known, **changes)
+        self.apply(run_states.reconciled(run_id, _ENDED, None, self.wall.now, is_heard=True))
+        run = self.run(run_id)
+        self.apply(run_states.published({**run, "unpublished": frozenset(run["unpublished"])}))
+        self.wall.now = now
+        return run_id
 
     def apply(self, update: Update) -> None:
         assert self.launcher.runs.apply(update) is None

@@ -174,13 +174,14 @@ def test_g13_a_run_from_before_there_was_a_choice_is_of_the_configured_deploymen
 def test_g13_what_one_deployment_has_forgotten_is_not_judged_by_what_another_knows(
     scene: Scene, before: LangGraphDouble
 ) -> None:
-    for _ in range(8):
-        launched(scene, scene.langgraph, "running")
-    gone = [launched(scene, before) for _ in range(2)]
+    scene.remembered(langgraph_url=scene.langgraph.url)
+    gone, kept = launched(scene, before), launched(scene, scene.langgraph)
     before.known.clear()
-    scene.pass_at(120)
-    assert all("misses" not in scene.run(run_id) for run_id in gone)
-    assert scene.output.counts["langgraph_forgets"] == 1
+    del scene.langgraph.known[kept]
+    for _ in range(4):
+        scene.look(gone)
+    assert [scene.run(run_id)["outcome"] for run_id in (gone, kept)] == ["pending", "lost"]
+    assert scene.output.counts["langgraph_forgets"] > 0
 
 
 @pytest.mark.usefixtures("keys")

@@ -1,4 +1,4 @@
-"""Runs that LangGraph does not know: lost only for certain, and never because LangGraph itself is out of order (G1)."""
+"""Runs that LangGraph does not know: lost only for certain, and never because it is not itself (G1, G13)."""
 
 from __future__ import annotations
 
@@ -13,9 +13,11 @@ import pytest
 from runledger import deadline
 from runledger.deadline import CALL_SECONDS
 from runledger.domain import run_states
+from runledger.domain.deliveries import Delivery, parse_delivery
+from runledger.domain.ledger import Placed
 from runledger_langgraph.client import LangGraph
 from tests.integration.langgraph_double import CREATED_AT, Told
-from tests.integration.support import CHECK, NOW, new_id
+from tests.integration.support import CHECK, NOW, delivery, new_id
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -27,6 +29,7 @@ DAY = 86_400
 
 
 def test_g1_a_run_is_lost_after_three_misses_over_half_an_hour(scene: Scene) -> None:
+    scene.remembered()
     run_id = scene.launched(is_known=False)
     first, second = scene.look(run_id), scene.look(run_id)
     assert (first["misses"], first["missed_since"], first["due_at"]) == (1, CHECK, CHECK + 900)
@@ -42,6 +45,7 @@ def test_g1_a_run_is_lost_after_three_misses_over_half_an_hour(scene: Scene) -> 
 
 
 def test_g8_a_lost_run_that_is_heard_of_and_still_not_found_is_told_of_no_second_time(scene: Scene) -> None:
+    scene.remembered()
     run_id = scene.launched(is_known=False)
     for _ in range(4):
         scene.look(run_id)
@@ -54,6 +58,7 @@ def test_g8_a_lost_run_that_is_heard_of_and_still_not_found_is_told_of_no_second
 
 
 def test_g1_a_run_is_not_lost_within_half_an_hour_however_often_it_is_missed(scene: Scene) -> None:
+    scene.remembered()
     run_id = scene.launched(is_known=False)
     for seconds in range(120, 1920, 60):
         scene.wall.now = NOW + seconds
@@ -66,12 +71,13 @@ def test_g1_a_run_is_not_lost_within_half_an_hour_however_often_it_is_missed(sce
 
 
 def test_g1_misses_count_only_in_a_row(scene: Scene) -> None:
+    scene.remembered()
     run_id, thread_id = scene.launched(is_known=False), new_id()
     scene.look(run_id)
     scene.look(run_id)
     scene.langgraph.add(thread_id, run_id=run_id, status="running")
     assert not {"misses", "missed_since"} & set(scene.look(run_id))
-    scene.langgraph.known.clear()
+    del scene.langgraph.known[run_id]
     assert [scene.look(run_id)["outcome"] for _ in range(3)] == ["pending", "pending", "lost"]
 
 
@@ -84,43 +90,108 @@ def test_g4_a_lost_run_that_is_heard_of_and_found_is_recorded(scene: Scene) -> N
     assert scene.look(run_id)["outcome"] == "failed"
 
 
-@pytest.mark.parametrize(
-    ("known", "forgotten", "forgets"), [(0, 1, False), (0, 2, True), (2, 2, False), (2, 3, True), (1, 8, True)]
-)
-def test_g1_where_most_runs_are_not_known_none_is_marked(
-    scene: Scene, known: int, forgotten: int, *, forgets: bool
-) -> None:
-    for _ in range(known):
-        scene.launched("running")
-    gone = [scene.launched(is_known=False) for _ in range(forgotten)]
+def test_g1_each_run_that_langgraph_does_not_know_is_missed_however_many_there_are(scene: Scene) -> None:
+    gone = [scene.launched(is_known=False) for _ in range(9)]
     scene.pass_at(120)
-    for item in map(scene.run, gone):
-        assert item.get("misses") == (None if forgets else 1)
-        assert item["due_at"] == CHECK + (240 if forgets else 900)
-    assert scene.output.counts == ({"langgraph_forgets": 1} if forgets else {})
+    assert {(item["misses"], item["due_at"]) for item in map(scene.run, gone)} == {(1, CHECK + 900)}
+
+
+WITNESSES: dict[str, tuple[Callable[[Scene, str], object], bool]] = {
+    "an older run": (lambda scene, _: scene.remembered(), True),
+    "a run of the same moment": (lambda scene, _: scene.remembered(0), True),
+    "nothing": (lambda *_: None, False),
+    "an older run that it has deleted": (lambda scene, _: scene.remembered(is_known=False), False),
+    "a younger run": (lambda scene, _: scene.remembered(-60), False),
+    "a run that is too old": (lambda scene, _: scene.remembered(2 * DAY), False),
+    "a run on the same thread": (lambda scene, thread_id: scene.remembered(thread_id=thread_id), False),
+    "a run of another deployment": (lambda scene, _: scene.remembered(langgraph_url="https://other.example"), False),
+}
+
+
+@pytest.mark.parametrize("known", WITNESSES)
+def test_g13_a_run_is_lost_only_where_the_same_langgraph_knows_another_one_as_old(scene: Scene, known: str) -> None:
+    """Else it may be another LangGraph, or have an empty database; what is younger tells nothing of that."""
+    run_id = scene.launched(is_known=False)
+    witness, is_proof = WITNESSES[known]
+    witness(scene, scene.run(run_id)["thread_id"])
+    for _ in range(4):
+        scene.look(run_id)
+        if scene.run(run_id)["outcome"] == "lost":
+            break
+    item = scene.run(run_id)
+    assert (item["outcome"], "unproven" in item) == ("lost" if is_proof else "pending", False)
+    assert ("langgraph_forgets" in scene.output.counts) is not is_proof
+
+
+def test_g11_g13_what_only_a_token_vouches_for_proves_nothing(scene: Scene) -> None:
+    told = parse_delivery(delivery(new_id(), None, kwargs={"temporary": True, "webhook": ""}).encode())
+    assert isinstance(told, Delivery)
+    scene.apply(run_states.believed(told, Placed(told.payload, None), scene.langgraph.url, NOW - 60))
+    scene.langgraph.add(new_id(), run_id=told.run_id, status="success")
+    run_id = scene.launched(is_known=False)
+    for _ in range(4):
+        scene.look(run_id)
+    assert scene.run(run_id)["outcome"] == "pending"
+
+
+def test_g13_a_canary_that_langgraph_knows_proves_it_where_all_runs_are_deleted(scene: Scene) -> None:
+    first = scene.launched(is_known=False)
+    for _ in range(3):
+        scene.look(first)
+    assert scene.run(first)["outcome"] == "pending", "the canary is younger"
+    (made,) = scene.langgraph.threads_made
+    later = scene.launched(is_known=False)
+    assert [scene.look(later)["outcome"] for _ in range(3)] == ["pending", "pending", "lost"]
+    assert scene.langgraph.threads_made == {made}
+    assert "unproven" not in scene.run(later)
+
+
+def test_g13_a_canary_that_langgraph_has_forgotten_proves_nothing_and_is_made_anew(scene: Scene) -> None:
+    first = scene.launched(is_known=False)
+    for _ in range(3):
+        scene.look(first)
+    scene.langgraph.threads_made.clear()  # as a database that was emptied
+    later = scene.launched(is_known=False)
+    for _ in range(3):
+        scene.look(later)
+    assert scene.run(later)["outcome"] == "pending"
+    assert len(scene.langgraph.threads_made) == 1
+
+
+def test_g13_while_langgraph_does_not_tell_whether_it_is_itself_nothing_is_given_up(scene: Scene) -> None:
+    witness, run_id = scene.remembered(), scene.launched(is_known=False)
+    scene.langgraph.instead = lambda sent: Told(503, {"detail": "no"}) if witness in sent.path else None
+    for _ in range(4):
+        scene.look(run_id)
+    assert (scene.run(run_id)["outcome"], int(scene.run(run_id)["misses"])) == ("pending", 2)
+    scene.langgraph.instead = lambda _: None
+    assert scene.look(run_id)["outcome"] == "lost"
 
 
 def test_g1_no_run_is_lost_while_langgraph_forgets_and_all_are_found_when_it_remembers(scene: Scene) -> None:
+    scene.remembered()
     runs = [scene.launched("success") for _ in range(3)]
     remembered, scene.langgraph.known = scene.langgraph.known, {}
     for _ in range(8):
         scene.look(runs[0])
     assert {scene.run(run_id)["outcome"] for run_id in runs} == {"pending"}
-    assert scene.output.counts == {"langgraph_forgets": 8}
+    assert "lost" not in scene.output.counts
+    assert scene.output.counts["langgraph_forgets"] > 0
     scene.langgraph.known = remembered
-    scene.look(runs[0])
+    scene.wall.now = max(float(scene.run(run_id)["due_at"]) for run_id in runs)
+    scene.reconcile.run()
     assert {scene.run(run_id)["outcome"] for run_id in runs} == {"succeeded"}
 
 
-def test_g1_what_has_outlasted_every_run_is_given_up_even_where_langgraph_forgets(scene: Scene) -> None:
+def test_g13_g14_what_has_outlasted_every_run_is_given_up_all_the_same_and_says_that_it_is_not_proved(
+    scene: Scene,
+) -> None:
     """Else a LangGraph that was set up anew would leave its runs pending for ever."""
     runs = [scene.launched(is_known=False) for _ in range(2)]
     week = scene.launcher.max_run_seconds
-    scene.pass_at(week)
-    assert "misses" not in scene.run(runs[0])
-    for seconds in (901, 1802, 2703):
+    for seconds in (1, 902, 1803, 2704):
         scene.pass_at(week + seconds)
-    assert [scene.run(run_id)["outcome"] for run_id in runs] == ["lost"] * 2
+    assert [(scene.run(run_id)["outcome"], scene.run(run_id)["unproven"]) for run_id in runs] == [("lost", True)] * 2
 
 
 def test_g1_a_run_that_starts_late_outlasts_every_run_later(scene: Scene) -> None:
@@ -221,6 +292,7 @@ def test_g1_a_run_whose_id_tells_when_it_was_made_is_rolled_back_by_a_later_one_
 @pytest.mark.parametrize("created_at", ["0001-01-01T00:00:00+00:00", "9999-12-31T23:59:59+00:00"])
 @pytest.mark.parametrize("status", ["success", "paused"])
 def test_g14_a_time_in_a_body_that_cannot_be_leaves_no_run_open(scene: Scene, created_at: str, status: str) -> None:
+    scene.remembered()
     run_id = scene.launched(is_known=False)
     scene.delivered(run_id, status, created_at=created_at)
     outcomes = [scene.look(run_id)["outcome"] for _ in range(3)]

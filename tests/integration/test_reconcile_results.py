@@ -332,6 +332,7 @@ def test_g1_a_run_goes_on_waiting_until_another_has_done_something(scene: Scene)
 
 
 def test_a_run_that_waits_on_a_thread_that_was_deleted_is_abandoned_after_three_misses(scene: Scene) -> None:
+    scene.remembered()
     run_id, thread_id = waiting(scene)
     scene.langgraph.instead = lambda sent: Told(404, {"detail": "no"}) if thread_id in sent.path else None
     assert [scene.look(run_id)["outcome"] for _ in range(3)] == ["awaiting_input"] * 2 + ["abandoned"]
@@ -340,6 +341,7 @@ def test_a_run_that_waits_on_a_thread_that_was_deleted_is_abandoned_after_three_
 
 def test_g4_a_success_that_is_gone_before_it_was_settled_has_succeeded(scene: Scene) -> None:
     """Its result is here, and nobody can answer it any more."""
+    scene.remembered()
     run_id = scene.launched(is_known=False)
     scene.delivered(run_id)
     assert [scene.look(run_id)["outcome"] for _ in range(3)] == ["settling"] * 2 + ["succeeded"]
@@ -347,6 +349,7 @@ def test_g4_a_success_that_is_gone_before_it_was_settled_has_succeeded(scene: Sc
 
 
 def test_g14_a_status_that_is_not_known_of_a_run_that_is_gone_is_a_failure_that_says_so(scene: Scene) -> None:
+    scene.remembered()
     run_id = scene.launched(is_known=False)
     scene.delivered(run_id, "paused")
     for _ in range(3):

@@ -342,6 +342,7 @@ def test_g11_while_langgraph_says_nothing_no_end_is_published(
 def test_g11_the_end_of_a_run_that_was_deleted_since_is_believed_after_half_an_hour(
     scene: Scene, listener: Listener
 ) -> None:
+    scene.remembered()
     run_id = scene.launched(is_known=False)
     scene.delivered(run_id, "error")
     for _ in range(6):

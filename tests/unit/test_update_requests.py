@@ -89,6 +89,8 @@ TRANSITIONS = {
     "called_for": launch_states.called_for(LAUNCH, "d", "token", 1_000, NOW),
     "owing": launch_states.owing(LAUNCH, NOW),
     "put_off": launch_states.put_off(LAUNCH, NOW),
+    "canary": launch_states.canary("canary-1", LAUNCH, None, NOW),
+    "canary, once more": launch_states.canary("canary-1", LAUNCH, RUN, NOW),
     "called_back": launch_states.called_back(LAUNCH, "token"),
     "checked": launch_states.checked(LAUNCH, 1),
     "watched": launch_states.watched(LAUNCHED, NOW),

@@ -92,6 +92,22 @@ class Deployment:
         """Delete a thread: no run can be made on it after that."""
         self._ask(until, lambda client: client.threads.delete(thread_id))
 
+    def has_thread(self, thread_id: str, until: float) -> bool:
+        """Whether LangGraph has a thread."""
+
+        async def find(client: LangGraphClient) -> bool:
+            try:
+                return (await client.threads.get(thread_id))["thread_id"] == thread_id
+            except NotFoundError:
+                return False
+
+        return self._ask(until, find)
+
+    def make_canary(self, thread_id: str, until: float) -> None:
+        """Make a thread that this ledger will ask for."""
+        metadata = {"canary_of_ledger": self.ledger_id}
+        self._ask(until, lambda client: client.threads.create(thread_id=thread_id, metadata=metadata))
+
     def cancel(self, thread_id: str, run_id: str, until: float) -> str | None:
         """Cancel a run; return None where that is done, else its status, or that it is not known any more."""
 

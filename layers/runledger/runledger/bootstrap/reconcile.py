@@ -9,6 +9,7 @@ from runledger.adapters import aws, settings
 from runledger.adapters.eventbridge import Bus
 from runledger.bootstrap.launching import launcher
 from runledger.bootstrap.stores import tables
+from runledger.use_cases.prove_server import Prover
 from runledger.use_cases.publish import Publisher
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ class Reconcile:
     runs: RunsTable
     launches: LaunchesTable
     publisher: Publisher
+    prover: Prover
     max_check_seconds: int
     inline_payload_bytes: int
 
@@ -37,6 +39,7 @@ def build() -> Reconcile:
         runs,
         launches,
         Publisher(runs, Bus(aws.client("events"), settings.text("EVENT_BUS")), starts.callbacks),
+        Prover(runs, launches, starts.servers),
         settings.whole_number("MAX_CHECK_SECONDS"),
         settings.whole_number("INLINE_PAYLOAD_BYTES"),
     )

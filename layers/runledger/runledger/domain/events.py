@@ -37,6 +37,7 @@ _SHOWN = (
     "question_count",
     "doubled",
     "confirmed",
+    "unproven",
 )
 
 

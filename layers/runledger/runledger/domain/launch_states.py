@@ -17,6 +17,7 @@
 | watched     | any that is due, watches as read      | the same, one watch more, due later                           |
 | postponed   | any that is due                       | the same, one failed check more, due later                    |
 | put_off     | any that is due                       | the same, due later                                           |
+| canary      | no launch: as read                    | a thread by which a deployment is known                       |
 
 Rank: refused < starting < started. A launch that stays `starting` is unknown: its run may have been started, or not.
 Its lease says that its holder is at work on it, and is longer than that can take; when it has lapsed, nobody is.
@@ -324,6 +325,18 @@ def postponed(launch_id: str, next_check: float) -> Update:
 def put_off(launch_id: str, until: float) -> Update:
     """Leave a launch alone until somebody who is to try it again has done so."""
     return Update(key={"launch_id": launch_id}, when=(Present("due_at"),), set=due(launch_id, until))
+
+
+def canary(name: str, thread_id: str, was: str | None, now: float) -> Update:
+    """Note the thread that a ledger has made on a deployment, to know it by; `was` is the one before (None for none).
+
+    It stands beside the launches under a `name` that no launch has, and is never due.
+    """
+    return Update(
+        key={"launch_id": name},
+        when=(as_read("thread_id", was),),
+        set={"thread_id": thread_id, "created_at": iso(now)},
+    )
 
 
 def _held_by(holder: str) -> tuple[Condition, ...]:

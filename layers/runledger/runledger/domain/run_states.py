@@ -288,8 +288,8 @@ def is_missed_for_good(item: Mapping[str, Any], now: float) -> bool:
     return int(item.get("misses", 0)) + 1 >= MISSES and since <= now - MISSED_SECONDS
 
 
-def lost(run_id: str, now: float) -> Update:
-    """Give a run up that LangGraph no longer knows, check after check."""
+def lost(run_id: str, now: float, *, unproven: bool = False) -> Update:
+    """Give a run up that LangGraph no longer knows, check after check; `unproven` where it may not be itself (G13)."""
     return Update(
         key={"run_id": run_id},
         when=(
@@ -298,7 +298,7 @@ def lost(run_id: str, now: float) -> Update:
             AtLeast("misses", MISSES - 1),
             AtMost("missed_since", int(now) - MISSED_SECONDS),
         ),
-        set={"updated_at": iso(now), **reached(run_id, "lost", now)},
+        set={"updated_at": iso(now), "unproven": True if unproven else None, **reached(run_id, "lost", now)},
         add=event("lost"),
         remove=COUNTS,
     )

@@ -54,6 +54,7 @@ RUN = (
     "corrected_from",
     "result_too_large",
     "missing",
+    "unproven",
     "doubled",
     "created_at",
     "started_at",

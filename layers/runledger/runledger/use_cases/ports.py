@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from runledger.domain.inspection import Found, Gone, Inspection, MovedOn, Start, Started
     from runledger.domain.launch_states import Launch
     from runledger.domain.ledger import Placed, Update
+    from runledger.domain.listings import Position
     from runledger.domain.messages import Message
     from runledger.domain.tokens import KeyRing
 
@@ -34,6 +35,15 @@ class RunStore(Store, Protocol):
 
     def of_launch(self, launch_id: str) -> Iterator[Item]:
         """Yield summaries of a launch's runs, the oldest first, as of a moment ago."""
+
+
+class ListedRunStore(RunStore, Protocol):
+    """The Runs table with its lists."""
+
+    def newest_of_outcome(
+        self, outcome_shard: str, limit: int, newest: str | None, after: Position | None
+    ) -> list[Item]:
+        """Return summaries of the runs in one shard of an outcome, newest first, not newer than `newest`."""
 
 
 class PayloadStore(Protocol):
@@ -180,6 +190,12 @@ class AgentServer(Protocol):
 
     def delete_thread(self, thread_id: str, until: float) -> None:
         """Delete a thread: no run can be made on it after that."""
+
+    def has_thread(self, thread_id: str, until: float) -> bool:
+        """Whether LangGraph has a thread."""
+
+    def make_canary(self, thread_id: str, until: float) -> None:
+        """Make a thread that this ledger will ask for."""
 
     def cancel(self, thread_id: str, run_id: str, until: float) -> str | None:
         """Cancel a run; return None where that is done, else what has become of it."""

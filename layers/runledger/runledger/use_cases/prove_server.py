@@ -1,0 +1,91 @@
+"""Whether a LangGraph deployment is itself: whether it still knows what it has to know (G13).
+
+A 404 about a run means that LangGraph has deleted it, or that this is another LangGraph: a database that was emptied or
+restored, a URL or a proxy that leads elsewhere. So before a run is given up, the same deployment must know a run that
+is as old or older, on another thread, which our launcher has recorded or LangGraph has confirmed. Where it has deleted
+all of them, a canary does: a thread that this ledger made there before the run.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import time
+import uuid
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from runledger import telemetry
+from runledger.domain import launch_states
+from runledger.domain.ledger import SHARDS
+from runledger.domain.times import iso
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from runledger.use_cases.ports import AgentServer, AgentServers, ListedRunStore, Store
+
+_OUTCOMES = ("succeeded", "pending", "failed", "awaiting_input")  # of runs that LangGraph may still have
+_MOST = 3  # witnesses that are asked about
+_RECENT_SECONDS = 24 * 3600  # how much older than the run a witness may be: LangGraph may forget by age
+
+
+@dataclass(frozen=True)
+class Prover:
+    """What it takes to find witnesses. What a deployment has proved serves for the other runs of the same work."""
+
+    runs: ListedRunStore
+    launches: Store
+    servers: AgentServers
+    _proved_since: dict[str, str] = field(default_factory=dict)  # the time of the oldest witness, by URL
+
+    def is_itself(self, server: AgentServer, run: Mapping[str, Any], until: float) -> bool:
+        """Whether a deployment knows something as old as a run that it does not know; `until` as for `AgentServer`."""
+        created_at = str(run["created_at"])
+        if self._proved_since.get(server.url, "~") <= created_at:
+            return True
+        witness = self._known_run(server, run, until) or self._known_canary(server, created_at, until)
+        if witness is None:
+            telemetry.count("langgraph_forgets")
+            telemetry.logger.error(
+                "LangGraph knows nothing that is as old as a run which it does not know; the run is not given up",
+                langgraph_url=server.url,
+            )
+            return False
+        self._proved_since[server.url] = witness
+        return True
+
+    def _known_run(self, server: AgentServer, run: Mapping[str, Any], until: float) -> str | None:
+        """Return the time of a recent run that the deployment knows; None where it knows none of the newest."""
+        for item in itertools.islice(self._witnesses(server, run), _MOST):
+            if server.get(item["thread_id"], item["run_id"], until) is not None:
+                return str(item["created_at"])
+        return None
+
+    def _witnesses(self, server: AgentServer, run: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+        """Yield runs of the same deployment that are as old as `run` or a little older, one thread each."""
+        newest = str(run["created_at"])
+        oldest = iso(max(0, datetime.fromisoformat(newest).timestamp() - _RECENT_SECONDS))
+        threads = {run["thread_id"]}
+        for outcome in _OUTCOMES:
+            listed = (self.runs.newest_of_outcome(f"{outcome}#{shard}", 1, newest, None) for shard in range(SHARDS))
+            for summary in itertools.chain.from_iterable(listed):
+                if summary["created_at"] < oldest or summary.get("thread_id") in {*threads, None}:
+                    continue
+                item = self.runs.item(summary["run_id"])
+                if item and "launch_id" in item and self.servers.current(item.get("langgraph_url")) == server.url:
+                    threads.add(item["thread_id"])
+                    yield item
+
+    def _known_canary(self, server: AgentServer, created_at: str, until: float) -> str | None:
+        """Return the time of the canary where it is old enough and known; a missing one is made for later runs."""
+        name = f"canary-{hashlib.sha256(server.url.encode()).hexdigest()[:32]}"
+        canary = self.launches.item(name)
+        if canary and server.has_thread(canary["thread_id"], until):
+            return str(canary["created_at"]) if canary["created_at"] <= created_at else None
+        thread_id = str(uuid.uuid4())
+        server.make_canary(thread_id, until)
+        was = canary["thread_id"] if canary else None
+        self.launches.apply(launch_states.canary(name, thread_id, was, time.time()))
+        return None
