@@ -37,6 +37,7 @@ COPIED = (
     "Makefile",
     "README.md",
     "SECURITY.md",
+    "docs",
 )
 console = Console(highlight=False)
 

@@ -22,6 +22,8 @@ OPTIONS = {  # every optional parameter, given
     "SubnetIds": "subnet-0123456789abcdef0,subnet-0123456789abcdef1",
     "Tracing": "Active",
     "WebhookReservedConcurrency": "50",
+    "LaunchReservedConcurrency": "40",
+    "QueryReservedConcurrency": "30",
     "WebhookSourceCidrs": "203.0.113.0/24,2001:db8::/32",
     "WebhookUrl": "https://hooks.example.org/webhook",
 }

@@ -307,10 +307,14 @@ def test_the_routes_are_those_of_the_design() -> None:
     }
 
 
+@pytest.mark.parametrize("name", ["Webhook", "Launch", "Query"])
 @pytest.mark.parametrize(("given", "kept"), [("0", None), ("50", "50")])
-def test_the_webhook_keeps_executions_for_itself_where_it_is_told_to(given: str, kept: str | None) -> None:
-    functions = template(WebhookReservedConcurrency=given).resources("AWS::Serverless::Function")
-    assert functions["WebhookFunction"].get("ReservedConcurrentExecutions") == kept
+def test_g10_a_function_keeps_executions_for_itself_where_it_is_told_to_and_can_take_no_more(
+    name: str, given: str, kept: str | None
+) -> None:
+    functions = template(**{f"{name}ReservedConcurrency": given}).resources("AWS::Serverless::Function")
+    reserved = {one: properties.get("ReservedConcurrentExecutions") for one, properties in functions.items()}
+    assert reserved == {one: kept if one == f"{name}Function" else None for one in functions}
 
 
 @pytest.mark.parametrize("api", ["Api", "WebhookApi"])
