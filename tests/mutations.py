@@ -81,13 +81,13 @@ MUTATIONS = (
     Mutation(
         "G1",
         "waits grow without a bound",
-        f"{DOMAIN}/ledger.py",
+        f"{DOMAIN}/retry.py",
         "min(FIRST_CHECK_SECONDS << min(checks, 20), max_check_seconds)",
         "(FIRST_CHECK_SECONDS << min(checks, 20))",
     ),
-    Mutation("G1", "one miss loses a run", f"{DOMAIN}/run_states.py", "MISSES = 3 ", "MISSES = 1 "),
+    Mutation("G1", "one miss loses a run", f"{DOMAIN}/retry.py", "MISSES = 3 ", "MISSES = 1 "),
     Mutation(
-        "G1", "three quick misses lose a run", f"{DOMAIN}/run_states.py", "MISSED_SECONDS = 1800", "MISSED_SECONDS = 0"
+        "G1", "three quick misses lose a run", f"{DOMAIN}/retry.py", "MISSED_SECONDS = 1800", "MISSED_SECONDS = 0"
     ),
     Mutation(
         "G1",
@@ -100,7 +100,7 @@ MUTATIONS = (
         "G1",
         "a LangGraph that forgot everything loses all",
         f"{RECONCILE}/due_runs.py",
-        "elif not (is_proven := self._is_itself(item)) and not self._is_beyond_hope(item, now):",
+        "elif not (is_proven := self._is_itself(item)) and not self._has_outlasted_all(item, now):",
         "elif not (is_proven := True):",
     ),
     Mutation(
@@ -198,7 +198,7 @@ MUTATIONS = (
     Mutation(
         "G14",
         "a checkpoint that LangGraph will not show keeps its run open",
-        f"{DOMAIN}/run_states.py",
+        f"{DOMAIN}/retry.py",
         "UNREADABLE_LOOKS = 5",
         "UNREADABLE_LOOKS = 10**9",
     ),
@@ -219,8 +219,8 @@ MUTATIONS = (
     Mutation(
         "G14",
         "a run that nobody can settle stays open",
-        f"{RECONCILE}/due_runs.py",
-        "return since is not None and time.time() > int(since) + self.launcher.max_run_seconds",
+        f"{DOMAIN}/retry.py",
+        "return since is not None and now > int(since) + max_run_seconds",
         "return False",
     ),
     Mutation(
@@ -248,7 +248,7 @@ MUTATIONS = (
         "G1",
         "a result that can't be read holds its run back for ever",
         f"{RECONCILE}/due_runs.py",
-        "if not _is_stuck(item) or self._is_overdue(item):",
+        'if not retry.is_stuck(int(item.get("failures", 0))) or self._is_overdue(item):',
         "if True:",
     ),
     Mutation(
@@ -436,7 +436,7 @@ MUTATIONS = (
     Mutation(
         "G13",
         "a run that must not be asked about is looked at again at once",
-        f"{RECONCILE}/due_index.py",
+        f"{DOMAIN}/retry.py",
         "return now + min(_DEFER_SECONDS, max_check_seconds)",
         "return now",
     ),

@@ -14,14 +14,6 @@ if TYPE_CHECKING:
 
     from runledger.adapters.dynamodb import Table
 
-STUCK_AFTER = 4  # checks that failed, one after the other
-_DEFER_SECONDS = 900
-
-
-def deferred_until(now: float, max_check_seconds: int) -> float:
-    """Return when to try again what could not be asked about, because its deployment has no key."""
-    return now + min(_DEFER_SECONDS, max_check_seconds)
-
 
 def longest_due(table: Table) -> Iterator[dict[str, Any]]:
     """Yield summaries of what is due, of each shard the longest due first; tell how long the longest is.

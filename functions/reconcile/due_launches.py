@@ -7,13 +7,13 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from reconcile.due_index import STUCK_AFTER, deferred_until, longest_due
+from reconcile.due_index import longest_due
 from runledger import telemetry
 from runledger.domain import launch_states, run_states
 from runledger.domain.deployments import NoKeyError
 from runledger.domain.launch_states import Launch
-from runledger.domain.ledger import next_check
 from runledger.domain.problems import Problem
+from runledger.domain.retry import WATCHES, deferred_until, is_stuck, next_check
 from runledger.use_cases.confirm_runs import resolve
 from runledger.use_cases.recover_launch import TakenError, adopt, go_on, watch
 
@@ -80,7 +80,7 @@ class DueLaunches:
             later = next_check(launch.checks, now, self.max_check_seconds)
             self.launcher.launches.apply(launch_states.postponed(launch.launch_id, later))
             return
-        watches = launch.may_be_doubled and launch.watches < launch_states.WATCHES
+        watches = launch.may_be_doubled and launch.watches < WATCHES
         if launch.state == "refused":
             adopt(self.launcher.at(launch.langgraph_url), launch, until)
         elif watches:
@@ -109,7 +109,7 @@ class DueLaunches:
 
     def _failed(self, keys: dict[str, Any], detail: str) -> None:
         telemetry.count("check_failed")
-        if int(keys.get("checks", 0)) >= STUCK_AFTER:
+        if is_stuck(int(keys.get("checks", 0))):
             telemetry.count("stuck")
         telemetry.logger.warning("a launch could not be brought to its end now", detail=detail)
         later = next_check(int(keys.get("checks", 0)), time.time(), self.max_check_seconds)

@@ -5,12 +5,11 @@ from __future__ import annotations
 import itertools
 import time
 from dataclasses import dataclass, field
-from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from reconcile.due_index import STUCK_AFTER, deferred_until, longest_due
+from reconcile.due_index import longest_due
 from runledger import deadline, telemetry
-from runledger.domain import run_states, verification
+from runledger.domain import retry, run_states, verification
 from runledger.domain.deliveries import is_deliverable, payload_of
 from runledger.domain.deployments import NoKeyError
 from runledger.domain.inspection import (
@@ -29,7 +28,6 @@ from runledger.domain.inspection import (
     UnreadableError,
     Verified,
 )
-from runledger.domain.ledger import next_check
 from runledger.domain.problems import Problem
 from runledger.domain.settling import unread
 from runledger.domain.steps import next_step
@@ -52,7 +50,6 @@ _BATCH = 8
 _BATCH_RESULT_BYTES = 2 * 1024 * 1024  # larger results are read one at a time
 _EACH_SECONDS = 10.0
 _TOO_MANY = 3  # events that the bus did not take: a bus that is out of order must not cost the others their time
-_MISS_SECONDS = 900  # three looks, fifteen minutes apart, are the thirty after which a run is lost
 
 type Item = dict[str, Any]
 
@@ -133,7 +130,7 @@ class DueRuns:
         """Leave a run for later whose deployment must not be asked now: no look at it, and no miss."""
         telemetry.count("deployment_without_key")
         telemetry.logger.error("a run is deferred", detail=problem.detail)
-        later = deferred_until(time.time(), self.max_check_seconds)
+        later = retry.deferred_until(time.time(), self.max_check_seconds)
         try:
             self._update(run_states.deferred(item["run_id"], int(item["due_at"]), later))
         except Problem as fault:
@@ -225,7 +222,7 @@ class DueRuns:
     def _unreadable(self, item: Item, reason: str) -> None:
         """Ask again where LangGraph itself would not show a checkpoint, five times; then its status has to do (G14)."""
         looks = int(item.get("unreadable", 0))
-        is_enough = looks + 1 >= run_states.UNREADABLE_LOOKS or self._is_overdue(item)
+        is_enough = retry.is_enough(item) or self._is_overdue(item)
         if not is_enough or not self._take_status(item, reason):
             self._update(run_states.unreadable(item["run_id"], looks))
             self._failed(item, reason)
@@ -257,9 +254,7 @@ class DueRuns:
         return True
 
     def _is_overdue(self, item: Item) -> bool:
-        """Whether a run could not be settled for longer than any run may take."""
-        since = item.get("unread_since")
-        return since is not None and time.time() > int(since) + self.launcher.max_run_seconds
+        return retry.is_overdue(item, time.time(), self.launcher.max_run_seconds)
 
     def _look_alone(self, item: Item) -> None:
         """Read a large or slow result if there is time.
@@ -273,7 +268,7 @@ class DueRuns:
         try:
             found = self._ask(Inspection("result", item, MAX_RESULT_BYTES))
         except TimedOutError:
-            if not _is_stuck(item) or self._is_overdue(item):
+            if not retry.is_stuck(int(item.get("failures", 0))) or self._is_overdue(item):
                 raise
             found = self._ask(Inspection("status", item))
         self._note(item, found)
@@ -311,7 +306,7 @@ class DueRuns:
         if item.get("source") == "webhook" and not _waits(item):
             self._reopen(item, now)
             return
-        if item["outcome"] == "pending" and self._is_beyond_hope(item, now):
+        if item["outcome"] == "pending" and self._has_outlasted_all(item, now):
             telemetry.count("overdue")
             telemetry.logger.error("LangGraph calls the run pending or running, long past MaxRunSeconds")
         self._postpone(item, known=True)
@@ -320,8 +315,8 @@ class DueRuns:
         """Note what LangGraph says of a claim. It counts for nothing else, so a token can't decide what is lost."""
         if isinstance(found, Confirmed | NotOurs):
             note_claim(self.launcher.runs, self.launcher.launches, self.launcher.bucket, item, found)
-        elif not run_states.is_missed_for_good(item, now):
-            later = now + min(_MISS_SECONDS, self.max_check_seconds)
+        elif not retry.is_missed_for_good(item, now):
+            later = retry.next_miss(now, self.max_check_seconds)
             self._update(run_states.missed(item["run_id"], int(item["due_at"]), later, now))
         elif self._update(run_states.closed(item["run_id"], int(item["due_at"]))):
             telemetry.count("unconfirmed")
@@ -414,17 +409,15 @@ class DueRuns:
                 return
             telemetry.about_only(launch_id=item.get("launch_id"), run_id=item["run_id"])
             try:
-                if self.is_refused and not self._is_beyond_hope(item, now):
+                if self.is_refused and not self._has_outlasted_all(item, now):
                     self._postpone(item)
                 else:
                     self._mark(item, found, now)
             except Problem as problem:
                 telemetry.logger.error("a run could not be marked", detail=problem.detail)
 
-    def _is_beyond_hope(self, item: Item, now: float) -> bool:
-        """Whether a run has outlasted what any run may take, so that it can't be waited for any longer."""
-        starts = item.get("starts_at") or datetime.fromisoformat(item["created_at"]).timestamp()
-        return now > int(starts) + self.launcher.max_run_seconds
+    def _has_outlasted_all(self, item: Item, now: float) -> bool:
+        return retry.has_outlasted_all(item, now, self.launcher.max_run_seconds)
 
     def _is_itself(self, item: Item) -> bool:
         """Whether the deployment still knows what it has to know, so that its 404 is about the run alone (G13)."""
@@ -440,10 +433,10 @@ class DueRuns:
         if found.rolled_back and item["outcome"] in ("pending", "lost"):
             if self._update(run_states.rolled_back(run_id, now)):
                 telemetry.logger.info("rolled back")
-        elif not run_states.is_missed_for_good(item, now):
-            later = now + min(_MISS_SECONDS, self.max_check_seconds)
+        elif not retry.is_missed_for_good(item, now):
+            later = retry.next_miss(now, self.max_check_seconds)
             self._update(run_states.missed(run_id, int(item["due_at"]), later, now))
-        elif not (is_proven := self._is_itself(item)) and not self._is_beyond_hope(item, now):
+        elif not (is_proven := self._is_itself(item)) and not self._has_outlasted_all(item, now):
             self._postpone(item)
         elif is_doubtful(item):  # LangGraph has deleted it since: what its webhook said is all there is
             self._update(verification.verified(item, is_known=False))
@@ -468,7 +461,7 @@ class DueRuns:
 
     def _failed(self, item: Item, detail: str) -> None:
         telemetry.count("check_failed")
-        if _is_stuck(item):
+        if retry.is_stuck(int(item.get("failures", 0))):
             telemetry.count("stuck")
         telemetry.logger.warning("a run is looked at again later", detail=detail)
         try:
@@ -478,17 +471,13 @@ class DueRuns:
 
     def _postpone(self, item: Item, *, known: bool = False, is_ended: bool = False) -> None:
         now = time.time()
-        later = next_check(int(item.get("checks", 0)) + 1, now, self.max_check_seconds)
+        later = retry.next_check(int(item.get("checks", 0)) + 1, now, self.max_check_seconds)
         unsettled = None if known and not is_ended else now
         self._update(run_states.postponed(item["run_id"], int(item["due_at"]), later, known=known, unsettled=unsettled))
 
     def _update(self, update: Update) -> bool:
         """Whether the update was done; where it was not, somebody else was faster."""
         return self.launcher.runs.apply(update) is None
-
-
-def _is_stuck(item: Item) -> bool:
-    return int(item.get("failures", 0)) >= STUCK_AFTER
 
 
 def _waits(item: Item) -> bool:

@@ -8,7 +8,8 @@ from __future__ import annotations
 import functools
 from dataclasses import dataclass, replace
 
-from runledger.domain.ledger import FIRST_CHECK_SECONDS, SHARDS, next_check
+from runledger.domain.ledger import SHARDS
+from runledger.domain.retry import FIRST_CHECK_SECONDS, next_check
 from tests.bench.counts import BILLS, CHECKPOINT, RUN, Bill
 from tests.bench.durations import LANGGRAPH_MS, WAITED_MS, milliseconds
 from tests.contract.source import FUNCTIONS, TEMPLATE

@@ -12,7 +12,8 @@ import random
 from collections import Counter, deque
 from dataclasses import dataclass, field
 
-from runledger.domain.ledger import FIRST_CHECK_SECONDS, SHARDS
+from runledger.domain.ledger import SHARDS
+from runledger.domain.retry import FIRST_CHECK_SECONDS
 from tests.bench import limits
 
 DAY = 86_400

@@ -291,6 +291,8 @@ def test_indexes_hold_a_summary_and_no_payload(name: str) -> None:
 DUE_RUNS = (
     read_of("reconcile.due_runs", "item")
     | read_of("runledger.domain.run_states", "item")
+    | read_of("runledger.domain.retry", "run")
+    | read_of("runledger.domain.steps", "run")
     | read_of("runledger.use_cases.launcher", "run")
     | read_of("runledger_langgraph.deployment", "run")
 )

@@ -21,9 +21,10 @@ from local.stream import batches, matches
 from local.template import ROOT, Template
 from runledger.adapters.expressions import request
 from runledger.domain.events import is_told
-from runledger.domain.ledger import LEASE_SECONDS, Update
+from runledger.domain.ledger import Update
 from runledger.domain.messages import TRY_SECONDS, wait_seconds
 from runledger.domain.outcomes import Outcome
+from runledger.domain.retry import LEASE_SECONDS
 from runledger.domain.run_states import event
 from tests.contract.source import FUNCTIONS, OPTIONS, TEMPLATE, named, template
 

@@ -9,7 +9,8 @@ import pytest
 
 from runledger.domain import answer_states, unconfirmed
 from runledger.domain.deliveries import Delivery, parse_delivery
-from runledger.domain.ledger import LEASE_SECONDS, Placed
+from runledger.domain.ledger import Placed
+from runledger.domain.retry import LEASE_SECONDS
 from tests.integration.faults import BROKEN
 from tests.integration.langgraph_double import Sent, Told
 from tests.integration.scene import QUESTION

@@ -10,7 +10,8 @@ from moto.core.config import default_user_config
 
 from runledger.domain import unconfirmed
 from runledger.domain.deliveries import Delivery, parse_delivery
-from runledger.domain.ledger import LEASE_SECONDS, Placed
+from runledger.domain.ledger import Placed
+from runledger.domain.retry import LEASE_SECONDS
 from tests.integration import faults as kinds
 from tests.integration.langgraph_double import Told
 from tests.integration.scene import QUESTION

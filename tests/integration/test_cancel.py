@@ -8,7 +8,8 @@ import pytest
 
 from runledger.domain import answer_states, run_states, unconfirmed
 from runledger.domain.deliveries import Delivery, parse_delivery
-from runledger.domain.ledger import LEASE_SECONDS, Placed
+from runledger.domain.ledger import Placed
+from runledger.domain.retry import LEASE_SECONDS
 from tests.integration.langgraph_double import Told
 from tests.integration.support import NOW, delivery, new_id
 from tests.integration.test_answers import waits

@@ -9,7 +9,7 @@ from unittest.mock import patch
 import pytest
 
 from runledger.domain import launch_states
-from runledger.domain.ledger import LEASE_SECONDS
+from runledger.domain.retry import LEASE_SECONDS
 from tests.integration.langgraph_double import LangGraphDouble, Told
 from tests.integration.scene import QUESTION
 from tests.integration.support import CHECK, NOW, claim, delivery, marks, new_id

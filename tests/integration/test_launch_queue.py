@@ -10,9 +10,9 @@ from moto.core.config import default_user_config
 
 from runledger.adapters.secrets_manager import API_KEY_PLACEHOLDER
 from runledger.domain.launches import launch_id_of
-from runledger.domain.ledger import LEASE_SECONDS
 from runledger.domain.messages import TRY_SECONDS, parse_message
 from runledger.domain.requests import MAX_MESSAGE_BYTES
+from runledger.domain.retry import LEASE_SECONDS
 from tests.integration import faults as kinds
 from tests.integration.langgraph_double import Told
 from tests.integration.state_machines import causes_sent, refuse, wait_for_token

@@ -10,7 +10,7 @@ import pytest
 from runledger.domain import launch_states, run_states
 from runledger.domain.inspection import Started
 from runledger.domain.launches import launch_id_of, parse_launch
-from runledger.domain.ledger import LEASE_SECONDS
+from runledger.domain.retry import LEASE_SECONDS
 from runledger.domain.settling import Seen
 from tests.integration import faults as kinds
 from tests.integration.langgraph_double import Told

@@ -26,7 +26,7 @@ from hypothesis.stateful import (
 )
 
 from runledger.adapters.dynamodb import LaunchesTable, RunsTable
-from runledger.domain import answer_states, launch_states, run_states, unconfirmed, verification
+from runledger.domain import answer_states, launch_states, retry, run_states, unconfirmed, verification
 from runledger.domain.deliveries import Delivery, parse_delivery, payload_of
 from runledger.domain.launch_states import Launch
 from runledger.domain.ledger import Placed, shard
@@ -423,7 +423,7 @@ class RunWriters(Writers):
     def langgraph_does_not_know_it(self) -> None:
         """What reconcile does then, in its order."""
         was_due, later = self.waits_until_due(), int(self.now) + LATER
-        if not run_states.is_missed_for_good(self.item, self.now):
+        if not retry.is_missed_for_good(self.item, self.now):
             missed = run_states.missed(self.id, was_due, later, self.now)
             self.writes((missed, partial(model.missed, was_due=was_due, due_at=later, now=self.now)))
         elif self.is_doubted():

@@ -9,9 +9,9 @@ import pytest
 
 from runledger.domain import launch_states, unconfirmed
 from runledger.domain.deliveries import Delivery, parse_delivery
-from runledger.domain.launch_states import WATCHES
-from runledger.domain.ledger import LEASE_SECONDS, Placed
+from runledger.domain.ledger import Placed
 from runledger.domain.problems import Problem, unavailable
+from runledger.domain.retry import LEASE_SECONDS, WATCHES
 from runledger.use_cases.recover_launch import go_on
 from tests.integration.langgraph_double import Told
 from tests.integration.support import CHECK, LEASE_ENDS, NOW, claim, delivery, marks, new_id

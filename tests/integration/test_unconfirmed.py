@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from runledger.domain import run_states, unconfirmed
+from runledger.domain import retry, unconfirmed
 from runledger.domain.inspection import Started
-from runledger.domain.ledger import LEASE_SECONDS
+from runledger.domain.retry import LEASE_SECONDS
 from tests.integration.langgraph_double import Told
 from tests.integration.listener import Listener, listen
 from tests.integration.support import NOW, claim, delivery, marks, new_id
@@ -242,7 +242,7 @@ def test_g11_one_token_keeps_a_few_invented_runs_and_the_genuine_one_is_not_lost
     assert "due_at" not in item
     assert listener.heard() == [("Run Succeeded", f"{run_id}/succeeded")]
     assert scene.output.counts["unconfirmed"] == unconfirmed.MAX_OF_LAUNCH
-    assert scene.wall.now >= NOW + run_states.MISSED_SECONDS, "LangGraph was asked for half an hour"
+    assert scene.wall.now >= NOW + retry.MISSED_SECONDS, "LangGraph was asked for half an hour"
 
 
 def test_g11_invented_runs_count_for_nothing_where_a_run_is_lost(scene: Scene, alone: Door) -> None:
@@ -352,7 +352,7 @@ def test_g11_the_end_of_a_run_that_was_deleted_since_is_believed_after_half_an_h
         scene.look(run_id)
     item = scene.run(run_id)
     assert (item["outcome"], item["confirmed"]) == ("failed", False)
-    assert scene.wall.now >= NOW + run_states.MISSED_SECONDS
+    assert scene.wall.now >= NOW + retry.MISSED_SECONDS
     assert listener.heard() == [("Run Failed", f"{run_id}/failed")]
 
 
@@ -501,7 +501,7 @@ def test_g11_an_invented_run_stays_unconfirmed_and_is_in_no_list(
     item = scene.run(run_id)
     assert item["outcome"] == "unconfirmed"
     assert not {"due_at", "thread_id", "outcome_shard", "unpublished"} & set(item)
-    assert scene.wall.now >= NOW + run_states.MISSED_SECONDS
+    assert scene.wall.now >= NOW + retry.MISSED_SECONDS
     assert scene.output.counts["unconfirmed"] == 1
     assert listener.heard() == []
 

@@ -8,7 +8,8 @@ import pytest
 
 from runledger.domain import answer_states
 from runledger.domain.conditions import Absent, Equals
-from runledger.domain.ledger import FIRST_CHECK_SECONDS, LEASE_SECONDS, shard
+from runledger.domain.ledger import shard
+from runledger.domain.retry import FIRST_CHECK_SECONDS, LEASE_SECONDS
 
 if TYPE_CHECKING:
     from runledger.domain.conditions import Condition

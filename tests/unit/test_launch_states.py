@@ -11,7 +11,8 @@ import pytest
 from runledger.domain import launch_states
 from runledger.domain.conditions import Absent, AtMost, Below, Either, Equals, OneOf, Present
 from runledger.domain.launch_states import Launch
-from runledger.domain.ledger import FIRST_CHECK_SECONDS, LEASE_SECONDS, shard
+from runledger.domain.ledger import shard
+from runledger.domain.retry import FIRST_CHECK_SECONDS, LEASE_SECONDS
 
 if TYPE_CHECKING:
     from runledger.domain.conditions import Condition

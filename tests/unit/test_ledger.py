@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from runledger.domain import ledger
 from runledger.domain.deliveries import Payload
-from runledger.domain.ledger import FIRST_CHECK_SECONDS, SHARDS, Placed, next_check, shard
+from runledger.domain.ledger import SHARDS, Placed, shard
+from runledger.domain.retry import FIRST_CHECK_SECONDS, next_check
 
 LAUNCH, RUN = "6f1c7c0e-3c4b-4a53-9a57-0d3f8f1f6a10", "01a201d6-a0dc-7321-8df4-30b90bcfb9f8"
 NOW = 1_795_327_172.75

@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 
 from runledger.domain.launches import parse_launch
-from runledger.domain.ledger import LEASE_SECONDS
 from runledger.domain.messages import letter_of, parse_message, wait_seconds
 from runledger.domain.problems import Problem
 from runledger.domain.requests import MAX_BODY_BYTES
+from runledger.domain.retry import LEASE_SECONDS
 
 MESSAGE = "059f36b4-87a3-44ab-83d2-661975830a7d"
 BODY: dict[str, Any] = {"assistant_id": "agent", "input": {"n": 0.1}}

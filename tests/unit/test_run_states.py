@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from runledger.domain import run_states
+from runledger.domain import retry, run_states
 from runledger.domain.conditions import Absent, AtLeast, AtMost, Either, Equals, OneOf, Present
 from runledger.domain.deliveries import Delivery, Payload
-from runledger.domain.ledger import FIRST_CHECK_SECONDS, Placed, shard
-from runledger.domain.run_states import MISSED_SECONDS, conflicts, is_missed_for_good
+from runledger.domain.ledger import Placed, shard
+from runledger.domain.retry import FIRST_CHECK_SECONDS, MISSED_SECONDS, is_missed_for_good
+from runledger.domain.run_states import conflicts
 from runledger.domain.settling import Seen
 
 if TYPE_CHECKING:
@@ -431,7 +432,7 @@ def test_g1_a_miss_is_counted_once_for_each_check_and_dated_by_the_first() -> No
     ],
 )
 def test_g1_the_third_miss_is_for_good_after_half_an_hour(item: dict[str, int], *, is_for_good: bool) -> None:
-    assert (run_states.MISSES, MISSED_SECONDS) == (3, 1800)
+    assert (retry.MISSES, MISSED_SECONDS) == (3, 1800)
     assert is_missed_for_good(item, SECOND) is is_for_good
 
 

@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 
 from runledger.domain import answer_states, run_states, steps, verification
 from runledger.domain.deliveries import Payload
-from runledger.domain.ledger import Placed, next_check
+from runledger.domain.ledger import Placed
 from runledger.domain.outcomes import Outcome
+from runledger.domain.retry import next_check
 from runledger.domain.run_states import COUNTS, OPEN
 from runledger.domain.settling import Seen
 from runledger.domain.steps import Step, next_step

@@ -12,7 +12,8 @@ from runledger.domain import unconfirmed
 from runledger.domain.conditions import Absent, Below, Differs, Equals, Present
 from runledger.domain.deliveries import Delivery
 from runledger.domain.json_text import MAX_METADATA_BYTES
-from runledger.domain.ledger import FIRST_CHECK_SECONDS, shard
+from runledger.domain.ledger import shard
+from runledger.domain.retry import FIRST_CHECK_SECONDS
 from runledger.domain.unconfirmed import INLINE_BYTES, MAX_OF_LAUNCH, Kept, claim_of, kept_about, kept_name, kept_of
 from tests.unit.test_run_states import BARE, DELIVERY, INLINE, LAUNCH, NOW, NOW_TEXT, RUN, SECOND, SPILLED, due_in
 

@@ -10,7 +10,7 @@ import pytest
 
 from runledger.domain import verification
 from runledger.domain.conditions import Absent, Differs, Either, Equals, Present
-from runledger.domain.ledger import FIRST_CHECK_SECONDS
+from runledger.domain.retry import FIRST_CHECK_SECONDS
 from runledger.domain.settling import Facts, Seen
 from runledger.domain.unconfirmed import Kept
 from runledger.domain.verification import is_doubtful

@@ -19,7 +19,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from runledger.domain.conditions import Equals, as_read
-from runledger.domain.ledger import LEASE_SECONDS, Update, due
+from runledger.domain.ledger import Update, due
+from runledger.domain.retry import LEASE_SECONDS
 from runledger.domain.run_states import COUNTS, event, reached
 from runledger.domain.times import iso
 

@@ -29,7 +29,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from runledger.domain.conditions import Absent, AtMost, Either, Equals, OneOf, Present, as_read
-from runledger.domain.ledger import FIRST_CHECK_SECONDS, LEASE_SECONDS, NOT_DUE, Update, due
+from runledger.domain.ledger import NOT_DUE, Update, due
+from runledger.domain.retry import FIRST_CHECK_SECONDS, LEASE_SECONDS
 from runledger.domain.times import iso
 from runledger.domain.unconfirmed import NONE_KEPT, kept_name, kept_of
 
@@ -38,8 +39,6 @@ if TYPE_CHECKING:
 
     from runledger.domain.conditions import Condition, Value
     from runledger.domain.unconfirmed import Kept
-
-WATCHES = 3  # looks for a second run on a caller's thread, after a launch was started over there
 
 
 @dataclass(frozen=True, slots=True)

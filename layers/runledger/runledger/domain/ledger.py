@@ -17,8 +17,6 @@ if TYPE_CHECKING:
     from runledger.domain.deliveries import Payload
 
 SHARDS = 8
-FIRST_CHECK_SECONDS = 120  # a webhook is normally there long before
-LEASE_SECONDS = 60  # a launch function ends after 28 s, a reconcile's part in one launch after 35
 NOT_DUE = ("due_at", "due_shard")
 _EVENTS = "unpublished"  # the set of a run's outcomes whose events have not left
 # Beside that set, put and removed with it, stands a text which the stream's filter matches: AWS documents filters on
@@ -93,8 +91,3 @@ def request_key(launch_id: str, digest: str) -> str:
 def due(item_id: str, at: float) -> dict[str, Value | None]:
     """Return the attributes that put an item into its table's due index, at epoch seconds."""
     return {"due_at": int(at), "due_shard": str(shard(item_id))}
-
-
-def next_check(checks: int, now: float, max_check_seconds: int) -> float:
-    """Return when to look after `checks` looks: each wait double the last, none longer than the bound (seconds)."""
-    return now + min(FIRST_CHECK_SECONDS << min(checks, 20), max_check_seconds)

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING
 
 from runledger.domain.launch_fields import FIELDS
 from runledger.domain.launches import IDEMPOTENCY_KEY, MEMBERS, request_of
-from runledger.domain.ledger import LEASE_SECONDS
 from runledger.domain.problems import FieldError, invalid_request
 from runledger.domain.requests import MAX_MESSAGE_BYTES, json_object
+from runledger.domain.retry import LEASE_SECONDS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -41,8 +41,9 @@ from typing import TYPE_CHECKING, Any
 
 from runledger.domain.conditions import Absent, AtLeast, AtMost, Either, Equals, OneOf, Present, as_read
 from runledger.domain.events import is_told
-from runledger.domain.ledger import FIRST_CHECK_SECONDS, NOT_DUE, Placed, Update, due, shard
+from runledger.domain.ledger import NOT_DUE, Placed, Update, due, shard
 from runledger.domain.outcomes import is_known
+from runledger.domain.retry import FIRST_CHECK_SECONDS, MISSED_SECONDS, MISSES
 from runledger.domain.times import iso
 
 if TYPE_CHECKING:
@@ -53,14 +54,11 @@ if TYPE_CHECKING:
     from runledger.domain.outcomes import Outcome
     from runledger.domain.settling import Seen
 
-MISSES = 3  # checks that must find nothing before a run is lost
-MISSED_SECONDS = 1800  # and over how long
 OPEN = ("pending", "settling", "awaiting_input")  # outcomes of a run that LangGraph is still to be asked about
 _MISSED = ("misses", "missed_since")
 _BRIEF = 200  # characters of an error's type and message that lists show: the indexes hold them for each run
 _UNREAD = ("unreadable", "unread_since")
 COUNTS = ("checks", "failures", *_MISSED, *_UNREAD)  # of looks at a run, as long as it is as it is
-UNREADABLE_LOOKS = 5  # at a checkpoint that LangGraph itself would not show; its status has to do then (G14)
 NEW = Either(Absent("run_id"), Present("claim"))  # a claim gives way to who knows the run
 CLAIM_ALONE = ("claim", "claimed_by")
 CLAIM = (*CLAIM_ALONE, *_MISSED, "delivered_at", "payload", "payload_key", "payload_bytes", "payload_sha256", "error")
@@ -280,12 +278,6 @@ def missed(run_id: str, was_due: int, next_check: float, now: float) -> Update:
         once={"missed_since": int(now)},
         add={"misses": 1},
     )
-
-
-def is_missed_for_good(item: Mapping[str, Any], now: float) -> bool:
-    """Whether the miss of now is the third at least, half an hour or more after the first."""
-    since = int(item.get("missed_since", now))
-    return int(item.get("misses", 0)) + 1 >= MISSES and since <= now - MISSED_SECONDS
 
 
 def lost(run_id: str, now: float, *, unproven: bool = False) -> Update:

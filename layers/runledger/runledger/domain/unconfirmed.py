@@ -26,7 +26,8 @@ from typing import TYPE_CHECKING, Any
 
 from runledger.domain.conditions import Absent, Below, Differs, Equals, Present
 from runledger.domain.deliveries import Delivery, Payload
-from runledger.domain.ledger import FIRST_CHECK_SECONDS, Placed, Update, due
+from runledger.domain.ledger import Placed, Update, due
+from runledger.domain.retry import FIRST_CHECK_SECONDS
 from runledger.domain.times import iso
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from runledger import telemetry
-from runledger.domain import launch_states, run_states, unconfirmed, verification
+from runledger.domain import launch_states, retry, run_states, unconfirmed, verification
 from runledger.domain.inspection import Confirmed, NotOurs, Verified, started_as
 from runledger.domain.launches import launch_named_by
 from runledger.domain.settling import ANSWERS, NONCE
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from runledger.use_cases.launcher import Launcher
     from runledger.use_cases.ports import PayloadStore, Store
 
-_LOOKS = run_states.MISSES  # at least, before a run that LangGraph does not know is given up
+_LOOKS = retry.MISSES  # at least, before a run that LangGraph does not know is given up
 
 
 def note_verified(runs: Store, run: Mapping[str, Any], found: Verified | Denied) -> None:
@@ -107,7 +107,7 @@ def _reject(one: Kept) -> None:
 def _missed(launcher: Launcher, launch: Launch, one: Kept) -> bool:
     """Note that LangGraph does not know the run; return whether that was the last look."""
     now = time.time()
-    if launch.checks + 1 < _LOOKS or now < one.since + run_states.MISSED_SECONDS:
+    if launch.checks + 1 < _LOOKS or now < one.since + retry.MISSED_SECONDS:
         return False
     if (launcher.launches.item(launch.launch_id) or {}).get("state") == "starting":  # the first alone
         launcher.runs.apply(verification.unconfirmed(one, launch.launch_id, now))

@@ -13,9 +13,9 @@ from runledger import telemetry
 from runledger.domain import launch_states
 from runledger.domain.callbacks import refusal_of
 from runledger.domain.launches import launch_id_of
-from runledger.domain.ledger import FIRST_CHECK_SECONDS
 from runledger.domain.messages import TRY_SECONDS, letter_of, parse_message, wait_seconds
 from runledger.domain.problems import Problem, internal
+from runledger.domain.retry import FIRST_CHECK_SECONDS
 from runledger.use_cases.launch_run import Launching
 
 if TYPE_CHECKING:

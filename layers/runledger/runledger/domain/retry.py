@@ -1,0 +1,75 @@
+"""When to try again, and when to give up: for every path that works on what is due.
+
+| what                                           | tried again                  | given up                         |
+|------------------------------------------------|------------------------------|----------------------------------|
+| a run that goes on, or a look that failed      | after 2, 4, 8 … minutes      | never; `stuck` after 4 failures  |
+| a run that LangGraph does not know             | after a quarter of an hour   | after 3 misses over half an hour |
+| a checkpoint that LangGraph will not show      | like a look that failed      | after 5 times, by its status     |
+| what can't be settled                          | like a look that failed      | after MaxRunSeconds              |
+| what is on a deployment without a key          | after a quarter of an hour   | never                            |
+| a launch that LangGraph refuses for the moment | like a look that failed      | after MaxRunSeconds              |
+| a second run on a caller's thread              | after 2, 4, 8 minutes        | after 3 looks                    |
+
+No wait is longer than the parameter MaxCheckSeconds. A message of the launch queue has its own rule, see `messages`.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+FIRST_CHECK_SECONDS = 120  # a webhook is normally there long before
+LEASE_SECONDS = 60  # a launch function ends after 28 s, a reconcile's part in one launch after 35
+MISSES = 3  # checks that must find nothing before a run is lost
+MISSED_SECONDS = 1800  # and over how long
+_MISS_SECONDS = 900  # three looks, fifteen minutes apart, are the thirty after which a run is lost
+UNREADABLE_LOOKS = 5  # at a checkpoint that LangGraph itself would not show; its status has to do then (G14)
+STUCK_AFTER = 4  # checks that failed, one after the other
+WATCHES = 3  # looks for a second run on a caller's thread, after a launch was started over there
+_DEFER_SECONDS = 900
+
+
+def next_check(checks: int, now: float, max_check_seconds: int) -> float:
+    """Return when to look after `checks` looks: each wait double the last, none longer than the bound (seconds)."""
+    return now + min(FIRST_CHECK_SECONDS << min(checks, 20), max_check_seconds)
+
+
+def next_miss(now: float, max_check_seconds: int) -> float:
+    """Return when to look again for what LangGraph does not know."""
+    return now + min(_MISS_SECONDS, max_check_seconds)
+
+
+def deferred_until(now: float, max_check_seconds: int) -> float:
+    """Return when to try again what could not be asked about, because its deployment has no key."""
+    return now + min(_DEFER_SECONDS, max_check_seconds)
+
+
+def is_stuck(failures: int) -> bool:
+    """Whether one more failed check raises an alarm."""
+    return failures >= STUCK_AFTER
+
+
+def is_missed_for_good(run: Mapping[str, Any], now: float) -> bool:
+    """Whether the miss of now is the third at least, half an hour or more after the first."""
+    since = int(run.get("missed_since", now))
+    return int(run.get("misses", 0)) + 1 >= MISSES and since <= now - MISSED_SECONDS
+
+
+def is_enough(run: Mapping[str, Any]) -> bool:
+    """Whether this look, at which LangGraph will not show a checkpoint, is the last one."""
+    return int(run.get("unreadable", 0)) + 1 >= UNREADABLE_LOOKS
+
+
+def has_outlasted_all(run: Mapping[str, Any], now: float, max_run_seconds: int) -> bool:
+    """Whether a run has outlasted what any run may take, so that it can't be waited for any longer."""
+    starts = run.get("starts_at") or datetime.fromisoformat(run["created_at"]).timestamp()
+    return now > int(starts) + max_run_seconds
+
+
+def is_overdue(run: Mapping[str, Any], now: float, max_run_seconds: int) -> bool:
+    """Whether a run could not be settled for longer than any run may take."""
+    since = run.get("unread_since")
+    return since is not None and now > int(since) + max_run_seconds
