@@ -125,13 +125,6 @@ MUTATIONS = (
         "",
     ),
     Mutation(
-        "G13",
-        "what a shared key has invented proves that LangGraph is itself",
-        f"{USE_CASES}/prove_server.py",
-        'if item and "launch_id" in item and',
-        "if item and",
-    ),
-    Mutation(
         "G1",
         "a refused key loses runs",
         f"{RECONCILE}/due_runs.py",

@@ -64,7 +64,10 @@ class Prover:
         return None
 
     def _witnesses(self, server: AgentServer, run: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
-        """Yield runs of the same deployment that are as old as `run` or a little older, one thread each."""
+        """Yield runs of the same deployment that are as old as `run` or a little older, one thread each.
+
+        What a shared key alone vouches for has no thread.
+        """
         newest = str(run["created_at"])
         oldest = iso(max(0, datetime.fromisoformat(newest).timestamp() - _RECENT_SECONDS))
         threads = {run["thread_id"]}
@@ -74,7 +77,7 @@ class Prover:
                 if summary["created_at"] < oldest or summary.get("thread_id") in {*threads, None}:
                     continue
                 item = self.runs.item(summary["run_id"])
-                if item and "launch_id" in item and self.servers.current(item.get("langgraph_url")) == server.url:
+                if item and self.servers.current(item.get("langgraph_url")) == server.url:
                     threads.add(item["thread_id"])
                     yield item
 
