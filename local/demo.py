@@ -57,7 +57,7 @@ class Demo:
         if status == 202:  # noqa: PLR2004
             self.runs[kind.name] = answer
             console.print(
-                f"[bold blue]launch[/]   {kind.name:<22} [dim]launch[/] {logs.short(answer['launch_id'])}"
+                f"[bold blue]launch[/]    {kind.name:<22} [dim]launch[/] {logs.short(answer['launch_id'])}"
                 f"  [dim]run[/] {logs.short(answer['run_id'])}"
             )
 
@@ -77,7 +77,7 @@ class Demo:
                     self.runs[kind.name] = run
             time.sleep(0.1)
         self.check(f"{kind.name}: launched", kind.name in self.runs)
-        console.print(f"[bold blue]message[/]  {kind.name:<37} [dim]run[/] {logs.short(self._run_id(kind.name))}")
+        console.print(f"[bold blue]message[/]   {kind.name:<37} [dim]run[/] {logs.short(self._run_id(kind.name))}")
 
     def _run_id(self, name: str) -> str:
         return str(self.runs.get(name, {}).get("run_id", ""))
@@ -85,7 +85,7 @@ class Demo:
     def ask(self, name: str, what: str, body: dict[str, Any]) -> dict[str, Any]:
         """Resume or cancel a run, and show that; return the answer."""
         run_id = self._run_id(name)
-        console.print(f"[bold blue]{what:<8}[/] {name:<37} [dim]run[/] {logs.short(run_id)}")
+        console.print(f"[bold blue]{what:<9}[/] {name:<37} [dim]run[/] {logs.short(run_id)}")
         status, answer = _post(f"{self.stack.apis['Api'].url}/runs/{run_id}/{what}", body)
         self.check(f"{name}: {what}", status == 202, f"{status} {answer}")  # noqa: PLR2004
         return dict(answer or {})
@@ -144,7 +144,7 @@ def main() -> int:
 
 
 def _run(demo: Demo) -> None:
-    console.rule("launches, deliveries as they land, and what the bus is told")
+    console.rule("launches, deliveries as they are recorded, and events as they are published")
     for kind in KINDS:
         demo.launch(kind)
     demo.send(MESSAGE)
@@ -195,7 +195,7 @@ def _is_told(item: dict[str, Any]) -> bool:
 
 def _check_doors(demo: Demo, items: dict[str, dict[str, Any]]) -> None:
     """Try a forged delivery: it must be refused and change nothing."""
-    console.print("[bold blue]forge[/]    a delivery with a token of our own making, to be refused")
+    console.print("[bold blue]forge[/]     a delivery with a token of our own making, to be refused")
     run = demo.runs.get("answer", {})
     launch_id = run.get("launch_id", "")
     forged = f"k0.{launch_id}.9999999999.{'A' * 43}"
@@ -208,7 +208,7 @@ def _check_doors(demo: Demo, items: dict[str, dict[str, Any]]) -> None:
 def _repeat(demo: Demo) -> None:
     """Send the first request again, as a caller does who heard no answer: it must be the same run."""
     kind = KINDS[0]
-    console.print(f"[bold blue]repeat[/]   {kind.name}: the same key and body again, to be the same run")
+    console.print(f"[bold blue]repeat[/]    {kind.name}: the same key and body again, to be the same run")
     status, answer = demo.post(kind, {"assistant_id": "agent", **kind.request})
     is_same = answer == {**demo.runs.get(kind.name, {}), "outcome": "succeeded"}  # the answer says what became of it
     demo.check("the same key is the same run", is_same, f"{status} {answer}")
@@ -216,7 +216,7 @@ def _repeat(demo: Demo) -> None:
 
 def _show_ledger(demo: Demo, items: dict[str, dict[str, Any]]) -> None:
     table = Table(title="the ledger", box=box.SIMPLE_HEAD, title_style="bold", padding=0)
-    for column in ("run", "what", "status", "outcome", "told by", "result"):
+    for column in ("run", "what", "status", "outcome", "recorded by", "result"):
         table.add_column(column, no_wrap=True)
     for kind in _ALL:
         run_id = demo.runs.get(kind.name, {}).get("run_id", "")
@@ -235,6 +235,7 @@ def _show_ledger(demo: Demo, items: dict[str, dict[str, Any]]) -> None:
             _size(item),
         )
     console.print(table)
+    console.print("[dim]webhook +0.1 s: recorded so long after the run had ended; reconcile asked LangGraph itself.[/]")
     question = items.get(demo.runs.get("asks a person", {}).get("run_id", ""), {}).get("questions", "")
     demo.check("the question is in the ledger", "Shall I go on?" in question, question)
     asked = json.dumps([one["value"] for one in json.loads(question or "[]")])
@@ -253,7 +254,9 @@ def _show_result(demo: Demo, items: dict[str, dict[str, Any]]) -> None:
     demo.check("the result can be read over HTTP", bool(payload) and f'"payload": {payload}' in text, text)
     demo.check("the result's digits are LangGraph's own", "0.30000000000000004" in text, text)
     values = json.dumps(json.loads(text).get("payload", {}).get("values"))
-    console.print(Panel(JSON(values), title=f"GET {answer['links']['run'][:14]}…", expand=False))
+    console.print(
+        Panel(JSON(values), title=f"values in the payload of GET /runs/{logs.short(answer['run_id'])}", expand=False)
+    )
 
 
 def _payload(demo: Demo, item: dict[str, Any]) -> str:
@@ -290,11 +293,11 @@ def _show(function: str, line: str) -> None:
     launch, run = (logs.short(members.get(name, "")) for name in ("launch_id", "run_id"))
     ids = f"[dim]launch[/] {launch}  [dim]run[/] {run}"
     if members["message"] in ("settled", "reconciled"):
-        console.print(f"[bold green]asked[/]    {members['outcome']:<22} {ids}")
+        console.print(f"[bold green]asked[/]     {members['outcome']:<22} {ids}")
     elif members["message"] == "published":
-        console.print(f"[bold magenta]told[/]     {members['event']:<22} {ids}")
+        console.print(f"[bold magenta]published[/] {members['event']:<22} {ids}")
     elif members["message"] == "delivered":
-        console.print(f"[bold green]landed[/]   {members['outcome']:<22} {ids}  [dim]{members['bytes']:,} bytes[/]")
+        console.print(f"[bold green]recorded[/]  {members['outcome']:<22} {ids}  [dim]{members['bytes']:,} bytes[/]")
     elif members["level"] != "INFO":
         logs.show(console, function, line)
 

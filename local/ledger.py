@@ -48,7 +48,7 @@ def table(items: list[dict[str, Any]]) -> Table:
     """Return the newest runs as a table of 80 columns at most."""
     caption = f"the newest {_NEWEST} of {len(items)}" if len(items) > _NEWEST else None
     shown = Table(box=box.SIMPLE_HEAD, padding=0, caption=caption)
-    for column in ("run_id", "outcome", "told by", "size", "created"):
+    for column in ("run_id", "outcome", "source", "size", "created"):
         shown.add_column(column, no_wrap=True)
     for item in items[:_NEWEST]:
         size = _size(int(item["payload_bytes"])) if "payload_bytes" in item else ""
