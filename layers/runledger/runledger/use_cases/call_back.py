@@ -1,4 +1,4 @@
-"""Tells the Step Functions task that waits for a launch how it ended; once, and then forgets its token (G5)."""
+"""Ending the Step Functions task that waits for a launch; once, and then its token is forgotten (G5)."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Callbacks:
-    """What it takes to find out whether a launch is over, and to tell."""
+    """What it takes to find out whether a launch is over, and to end its task."""
 
     tasks: Tasks
     runs: Store
@@ -27,10 +27,10 @@ class Callbacks:
     bucket: PayloadStore
 
     def settle(self, launch_id: str) -> None:
-        """Tell the task of a launch, if there is one and the launch is over or refused.
+        """End the task of a launch, if there is one and the launch is over or refused.
 
-        A task that was told by somebody who then died is told again, which Step Functions answers with "gone". Raises a
-        503 Problem where it can't be told now.
+        A task that was ended by somebody who then died is ended again, which Step Functions answers with "gone". Raises a
+        503 Problem where that can't be done now.
         """
         launch = self.launches.item(launch_id)
         if launch is None or "task_token" not in launch:

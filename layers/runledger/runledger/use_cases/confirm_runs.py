@@ -25,7 +25,7 @@ _LOOKS = retry.MISSES  # at least, before a run that LangGraph does not know is 
 
 
 def note_verified(runs: Store, run: Mapping[str, Any], found: Verified | Denied) -> None:
-    """Record what LangGraph says of the end that a webhook told of."""
+    """Record what LangGraph says of the end that a webhook reported."""
     if isinstance(found, Verified):
         runs.apply(verification.verified(run))
     elif runs.apply(verification.doubted(run, time.time())) is None:

@@ -1,4 +1,4 @@
-"""A launch that is asked for, over HTTP or by a message: put down once, then started, or found as it was left (G2)."""
+"""A launch that is asked for, over HTTP or by a message: recorded once, then started, or found as it was left (G2)."""
 
 from __future__ import annotations
 

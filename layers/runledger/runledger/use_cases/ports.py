@@ -78,7 +78,7 @@ class Tasks(Protocol):
     """The Step Functions tasks that wait for launches."""
 
     def end(self, token: str, report: Report) -> bool:
-        """End a task; return whether somebody was waiting. Raises a 503 Problem where it can't be told now."""
+        """End a task; return whether somebody was waiting. Raises a 503 Problem where that can't be done now."""
 
 
 class LaunchQueue(Protocol):

@@ -1,4 +1,4 @@
-"""Telling the rest of AWS what a run came to: the bus, and the task that waits for its launch (G8)."""
+"""Publishing what a run came to: an event on the bus, and the end of the task that waits for its launch (G8)."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ class Publisher:
         """Send the events of a run that have not left yet, and what its launch's task waits for; then note that.
 
         Nothing is sent before LangGraph has confirmed what the run came to (G11). Whoever fails in between does it
-        again: events have the same ids, and a task is told once. A task that can't be told now holds no event up.
-        Raises a 503 Problem where the bus can't be told.
+        again: events have the same ids, and a task is ended once. A task that can't be ended now holds no event up.
+        Raises a 503 Problem where the bus can't be reached.
         """
         item = self.runs.item(run_id)
         if item is None or "unpublished" not in item or is_doubtful(item):
