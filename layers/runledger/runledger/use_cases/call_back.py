@@ -29,8 +29,8 @@ class Callbacks:
     def settle(self, launch_id: str) -> None:
         """End the task of a launch, if there is one and the launch is over or refused.
 
-        A task that was ended by somebody who then died is ended again, which Step Functions answers with "gone". Raises a
-        503 Problem where that can't be done now.
+        A task that was ended by somebody who then died is ended again, which Step Functions answers with "gone". Raises
+        a 503 Problem where that can't be done now.
         """
         launch = self.launches.item(launch_id)
         if launch is None or "task_token" not in launch:
