@@ -152,7 +152,16 @@ BILLS = {
         },
         logged=1550,
     ),
-    "a record to be verified": Bill({"UpdateItem": 1, RUN: 1}, {"Runs": 2, "Runs due": 1}),
+    "a record to be verified": Bill(
+        {"UpdateItem": 1, RUN: 1},
+        {
+            "Runs": 2,
+            "Runs by-launch": 1,
+            "Runs by-outcome": 1,
+            "Runs by-thread": 1,
+            "Runs due": 1,
+        },  # lists show the mark
+    ),
     "GET /runs?thread_id=…": Bill({"Query": 1}, read=0.5),
     "GET /runs?outcome=…": Bill({"Query": 8}, read=4.0),
     "a pass of reconcile, one due": Bill(

@@ -43,10 +43,9 @@ class Step:
 
 def next_step(run: Mapping[str, Any], now: float) -> Step:
     """Return what a run needs at epoch second `now`: 0 for what is done at once, alone. Every item has a step."""
-    due_at = run.get("due_at")
-    if due_at is None:
-        return Step("wait")
-    step = _at_once(run)
+    step, due_at = _at_once(run), run.get("due_at")
+    if due_at is None:  # only by another hand can an event be unpublished then
+        return step if step and step.kind == "publish" else Step("wait")
     if int(due_at) > now:
         return step if step and is_fresh(run) else Step("wait", until=int(due_at))
     if run.get("webhook_awaited") and (step is None or step.kind != "publish"):
