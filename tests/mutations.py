@@ -111,6 +111,9 @@ MUTATIONS = (
         'self.runs.newest_of_outcome(f"{outcome}#{shard}", 1, None, None)',
     ),
     Mutation(
+        "G13", "a proof serves for ever", f"{USE_CASES}/prove_server.py", " and 0 <= now - at < _PROOF_SECONDS:", ":"
+    ),
+    Mutation(
         "G13",
         "a run of another deployment proves that this one is itself",
         f"{USE_CASES}/prove_server.py",

@@ -158,6 +158,17 @@ def test_g13_a_canary_that_langgraph_has_forgotten_proves_nothing_and_is_made_an
     assert len(scene.langgraph.threads_made) == 1
 
 
+def test_g13_what_langgraph_has_proved_once_proves_nothing_later(scene: Scene) -> None:
+    scene.remembered()
+    first, later = scene.launched(is_known=False), scene.launched(is_known=False)
+    scene.apply(run_states.postponed(later, CHECK, CHECK + 3600))
+    assert [scene.look(first)["outcome"] for _ in range(3)] == ["pending", "pending", "lost"]
+    scene.langgraph.known.clear()
+    for _ in range(4):
+        scene.look(later)
+    assert scene.run(later)["outcome"] == "pending"
+
+
 def test_g13_while_langgraph_does_not_tell_whether_it_is_itself_nothing_is_given_up(scene: Scene) -> None:
     witness, run_id = scene.remembered(), scene.launched(is_known=False)
     scene.langgraph.instead = lambda sent: Told(503, {"detail": "no"}) if witness in sent.path else None

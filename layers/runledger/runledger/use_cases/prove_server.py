@@ -27,23 +27,25 @@ if TYPE_CHECKING:
     from runledger.use_cases.ports import AgentServer, AgentServers, ListedRunStore, Store
 
 _OUTCOMES = ("succeeded", "pending", "failed", "awaiting_input")  # of runs that LangGraph may still have
+_PROOF_SECONDS = 60
 _MOST = 3  # witnesses that are asked about
 _RECENT_SECONDS = 24 * 3600  # how much older than the run a witness may be: LangGraph may forget by age
 
 
 @dataclass(frozen=True)
 class Prover:
-    """What it takes to find witnesses. What a deployment has proved serves for the other runs of the same work."""
+    """What it takes to find witnesses. A proof serves for a minute, for runs that are not older than its witness."""
 
     runs: ListedRunStore
     launches: Store
     servers: AgentServers
-    _proved_since: dict[str, str] = field(default_factory=dict)  # the time of the oldest witness, by URL
+    _proofs: dict[str, tuple[str, float]] = field(default_factory=dict)  # by URL: the witness's time, and when that was
 
     def is_itself(self, server: AgentServer, run: Mapping[str, Any], until: float) -> bool:
         """Whether a deployment knows something as old as a run that it does not know; `until` as for `AgentServer`."""
-        created_at = str(run["created_at"])
-        if self._proved_since.get(server.url, "~") <= created_at:
+        created_at, now = str(run["created_at"]), time.time()
+        since, at = self._proofs.get(server.url, ("~", 0.0))
+        if since <= created_at and 0 <= now - at < _PROOF_SECONDS:
             return True
         witness = self._known_run(server, run, until) or self._known_canary(server, created_at, until)
         if witness is None:
@@ -53,7 +55,7 @@ class Prover:
                 langgraph_url=server.url,
             )
             return False
-        self._proved_since[server.url] = witness
+        self._proofs[server.url] = (witness, now)
         return True
 
     def _known_run(self, server: AgentServer, run: Mapping[str, Any], until: float) -> str | None:
