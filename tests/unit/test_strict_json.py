@@ -97,10 +97,15 @@ def test_what_stands_just_within_the_limits_passes(text: str) -> None:
 
 def test_a_long_name_over_many_values_costs_no_memory_for_each() -> None:
     text = json.dumps({"k" * 20_000: [1] * 2_000})
+    assert min(_peak(text) for _ in range(5)) < 20 * len(text)
+
+
+def _peak(text: str) -> int:
+    """Return how much memory is in use at the most while a text is parsed; threads that others left use some, too."""
     tracemalloc.start()
     try:
         parse(text)
-        assert tracemalloc.get_traced_memory()[1] < 20 * len(text)
+        return tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
 
