@@ -111,7 +111,11 @@ MUTATIONS = (
         'self.runs.newest_of_outcome(f"{outcome}#{shard}", 1, None, None)',
     ),
     Mutation(
-        "G13", "a proof serves for ever", f"{USE_CASES}/prove_server.py", " and 0 <= now - at < _PROOF_SECONDS:", ":"
+        "G13",
+        "a proof serves for ever",
+        f"{USE_CASES}/prove_server.py",
+        "since <= created_at and 0 <= now - at < _PROOF_SECONDS:",
+        "since <= created_at:",
     ),
     Mutation(
         "G13",
@@ -1609,8 +1613,8 @@ MUTATIONS = (
         "G11",
         "what a shared key has invented of a launch's run stands",
         f"{USE_CASES}/launcher.py",
-        "if found and verification.is_believed(found):",
-        "if False:",
+        "while found and verification.is_believed(found):",
+        "while False:",
     ),
     Mutation(
         "G11",

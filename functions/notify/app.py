@@ -54,7 +54,8 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
         steps = [(change, next_step(change.run, 0)) for change in map(read, event["Records"])]
         told = [change for change, step in steps if step.kind == "publish"]
         failed = [change for change in told if not _tell(change, context)]
-        _ask([Inspection(step.question, change.run) for change, step in steps if step.question], context)
+        asked = {change.run["run_id"]: Inspection(step.question, change.run) for change, step in steps if step.question}
+        _ask(list(asked.values()), context)  # of a run that was written more than once, as it was last
         return to_repeat(failed)
     finally:
         telemetry.end()

@@ -49,6 +49,7 @@ if TYPE_CHECKING:
 _BATCH = 8
 _BATCH_RESULT_BYTES = 2 * 1024 * 1024  # larger results are read one at a time
 _EACH_SECONDS = 10.0
+_PROOF_SECONDS = 5.0  # for what LangGraph is asked to prove that it is itself
 _TOO_MANY = 3  # events that the bus did not take: a bus that is out of order must not cost the others their time
 
 type Item = dict[str, Any]
@@ -417,13 +418,17 @@ class DueRuns:
                 telemetry.logger.error("a run could not be marked", detail=problem.detail)
 
     def _has_outlasted_all(self, item: Item, now: float) -> bool:
+        if item["outcome"] == "awaiting_input":  # it may wait for as long as a person takes
+            return now > int(item.get("missed_since", now)) + self.launcher.max_run_seconds
         return retry.has_outlasted_all(item, now, self.launcher.max_run_seconds)
 
     def _is_itself(self, item: Item) -> bool:
         """Whether the deployment still knows what it has to know, so that its 404 is about the run alone (G13)."""
         server = self.launcher.server
+        if time.monotonic() >= self.ends:  # the next pass has time for it
+            return False
         try:
-            return self.prover.is_itself(server, item, server.until(server.deadline))
+            return self.prover.is_itself(server, item, server.until(_PROOF_SECONDS))
         except AgentServerError as problem:
             telemetry.logger.warning("it is not certain that this is the same LangGraph", detail=problem.detail)
             return False

@@ -82,6 +82,8 @@ def superseding(run: Item, recorded: str, says: Delivery) -> Item | None:
     if (run["source"], run["outcome"]) != ("reconcile", recorded) or "corrected" in run:
         return None
     outcome = says.outcome if recorded == "settling" else recorded
+    if outcome != recorded:
+        run = changed(run, checks=None, failures=None, misses=None, missed_since=None)
     if outcome not in (recorded, *SILENT):
         run = changed(run, unpublished=run.get("unpublished", set()) | {outcome})
     return changed(

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 RECORDER = {"MOTO_ENABLE_RECORDING": "yes"}  # and MOTO_RECORDER_FILEPATH, for moto's server
 _SIGNED = re.compile(r"Credential=(\w+)/\d{8}/[\w-]+/(\w+)/aws4_request")  # in a header, or in a link
 _BETWEEN = re.compile(r"\s*")
-_TASK_TOKEN = re.compile(r"#task_token = (:\w+)")  # where the attribute is set, and where it is compared
+_TASK_TOKEN = re.compile(r"#?task_token = (:\w+)")  # where the attribute is set, and where it is compared
 _OBJECTS = {"GET": "GetObject", "PUT": "PutObject"}
 _NAMES = frozenset(function.name for function in FUNCTIONS)
 
@@ -53,7 +53,7 @@ class Call:
             case "secretsmanager:PutSecretValue", {"SecretString": ring}:
                 return [ring]
             case "dynamodb:UpdateItem", {"ExpressionAttributeValues": values}:
-                said = f"{self.params['UpdateExpression']} {self.params['ConditionExpression']}"
+                said = f"{self.params.get('UpdateExpression')} {self.params.get('ConditionExpression')}"
                 return [values[name]["S"] for name in _TASK_TOKEN.findall(said)]
             case (("states:SendTaskSuccess" | "states:SendTaskFailure"), {"taskToken": token}):
                 return [token]

@@ -6,13 +6,16 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from runledger.domain import run_states
+from runledger.domain.conditions import Present
 from runledger.domain.deliveries import Delivery, parse_delivery
-from runledger.domain.ledger import Placed
+from runledger.domain.ledger import Placed, Update
 from runledger.domain.settling import Seen
 from tests.integration.support import NOW, delivery, new_id
 
 if TYPE_CHECKING:
-    from runledger.domain.ledger import Update
+    from collections.abc import Iterable
+
+    from runledger.domain.conditions import Value
     from tests.integration.langgraph_double import LangGraphDouble
     from tests.integration.support import Aws, Output, Schedule, WallClock
 
@@ -63,13 +66,18 @@ class Scene:
         assert isinstance(told, Delivery)
         self.apply(run_states.delivered(told, Placed(told.payload, None), item["launch_id"], self.wall.now))
 
-    def remembered(self, seconds_before: float = 60, *, is_known: bool = True, **changes: Any) -> str:
-        """Have a run that ended well so long before, of which nothing is owed; LangGraph still has it, or not."""
+    def remembered(
+        self, seconds_before: float = 60, *, is_known: bool = True, unpublished: Iterable[str] = (), **changes: Any
+    ) -> str:
+        """Have a run that ended well so long before and is not due; LangGraph still has it, or not."""
         now, self.wall.now = self.wall.now, self.wall.now - seconds_before
         run_id = self.launched("success", is_known=is_known, **changes)
         self.apply(run_states.reconciled(run_id, _ENDED, None, self.wall.now, is_heard=True))
         run = self.run(run_id)
         self.apply(run_states.published({**run, "unpublished": frozenset(run["unpublished"])}))
+        if unpublished:
+            undone: dict[str, Value | None] = {"unpublished": frozenset(unpublished), "event_state": "unpublished"}
+            self.apply(Update(key={"run_id": run_id}, when=(Present("run_id"),), set=undone))
         self.wall.now = now
         return run_id
 

@@ -193,6 +193,25 @@ def test_g10_an_event_costs_four_calls_and_what_a_run_came_to_a_question_or_two(
     assert notify.batches() == []
 
 
+def test_g8_what_another_hand_has_written_is_published_though_it_is_not_due(
+    scene: Scene, notify: Stream, listener: Listener
+) -> None:
+    run_id = scene.remembered(unpublished={"succeeded"})
+    notify.flow()
+    assert listener.heard() == [("Run Succeeded", f"{run_id}/succeeded")]
+    assert "unpublished" not in scene.run(run_id)
+
+
+def test_g10_of_a_run_that_was_written_twice_langgraph_is_asked_once(scene: Scene, notify: Stream) -> None:
+    run_id = scene.launched("success")
+    scene.delivered(run_id)
+    scene.apply(run_states.doubled(run_id, scene.run(run_id)["launch_id"], scene.wall.now))
+    (batch,) = notify.batches()
+    scene.steps.clear()
+    assert notify.bring(batch) == []
+    assert scene.steps == ["GET /threads/…/runs/…", "POST /threads/…/history"]
+
+
 def test_g8_the_stream_read_twice_tells_once(scene: Scene, notify: Stream, listener: Listener) -> None:
     run_id = scene.launched("error")
     scene.delivered(run_id, "error")

@@ -15,6 +15,7 @@ from runledger.deadline import CALL_SECONDS
 from runledger.domain import run_states
 from runledger.domain.deliveries import Delivery, parse_delivery
 from runledger.domain.ledger import Placed
+from runledger.domain.settling import Seen
 from runledger_langgraph.client import LangGraph
 from tests.integration.langgraph_double import CREATED_AT, Told
 from tests.integration.support import CHECK, NOW, delivery, new_id
@@ -167,6 +168,30 @@ def test_g13_what_langgraph_has_proved_once_proves_nothing_later(scene: Scene) -
     for _ in range(4):
         scene.look(later)
     assert scene.run(later)["outcome"] == "pending"
+
+
+def test_g10_g13_of_many_runs_that_it_does_not_know_one_asks_for_a_proof(scene: Scene) -> None:
+    runs = [scene.launched(is_known=False) for _ in range(5)]
+    for _ in range(3):
+        scene.look(runs[0])
+    assert {scene.run(run_id)["outcome"] for run_id in runs} == {"pending"}
+    assert scene.output.counts["langgraph_forgets"] == 1
+
+
+def test_g13_a_run_that_has_waited_for_a_person_for_long_needs_the_proof_too(scene: Scene) -> None:
+    run_id = scene.launched("success")
+    scene.apply(run_states.reconciled(run_id, asking(), None, scene.wall.now, is_heard=True))
+    scene.langgraph.known.clear()
+    scene.wall.now += 8 * DAY
+    for _ in range(4):
+        scene.look(run_id)
+    assert scene.run(run_id)["outcome"] == "awaiting_input"
+    scene.pass_at(16 * DAY)
+    assert scene.run(run_id)["outcome"] == "abandoned"
+
+
+def asking() -> Seen:
+    return Seen("success", "awaiting_input", "2026-11-22T06:00:00.000000Z", None, "[]", began=True)
 
 
 def test_g13_while_langgraph_does_not_tell_whether_it_is_itself_nothing_is_given_up(scene: Scene) -> None:

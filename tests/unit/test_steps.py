@@ -155,9 +155,8 @@ def test_g1_g8_g14_doing_the_steps_ends_with_everything_published(
     assert run["outcome"] not in OPEN
 
 
-@pytest.mark.parametrize("source", ["launch"])
-def test_g1_a_pending_run_is_asked_about_until_it_has_ended(source: str) -> None:
-    run, now = item("pending", "thread_id", source=source), float(NOW)
+def test_g1_a_pending_run_is_asked_about_until_it_has_ended() -> None:
+    run, now = item("pending", "thread_id", source="launch"), float(NOW)
     for number in range(MOST_STEPS):
         step = next_step(run, now)
         if step == Step("wait"):

@@ -9,7 +9,15 @@ from typing import TYPE_CHECKING, Any
 from langgraph_sdk.errors import ConflictError, NotFoundError
 
 from runledger import telemetry
-from runledger.domain.inspection import Gone, MovedOn, NotStartedError, Running, UnknownError, UnreadableError
+from runledger.domain.inspection import (
+    Gone,
+    MovedOn,
+    NotStartedError,
+    Running,
+    UnknownError,
+    UnreadableError,
+    started_as,
+)
 from runledger_langgraph.claims import get_run, look_at_claim, verify
 from runledger_langgraph.inspection import at_once, look, look_at_status, look_waiting, runs_of_launch
 from runledger_langgraph.refusals import ERRORS, KEY_REFUSED, explain, fault
@@ -31,7 +39,7 @@ if TYPE_CHECKING:
 class Deployment:
     """One LangGraph deployment. `until` is always when calls to it must end, in monotonic seconds.
 
-    Whatever it answers that is no answer is raised as a Problem. `ledger_id` is the ledger's for which it is asked.
+    A bad or missing answer is raised as a Problem. `ledger_id` is the ledger's for which it is asked.
     """
 
     langgraph: LangGraph
@@ -75,12 +83,14 @@ class Deployment:
 
         async def find(client: LangGraphClient) -> list[dict[str, Any]]:
             try:
-                return await runs_of_launch(client, *where)
+                found = await runs_of_launch(client, *where)
             except NotFoundError:
                 if not must_know:
                     return []
-            await make_thread(client, launch.thread_id, launch.launch_id, self.ledger_id)
-            return await runs_of_launch(client, *where)
+                await make_thread(client, launch.thread_id, launch.launch_id, self.ledger_id)
+                found = await runs_of_launch(client, *where)
+            _ = [started_as(run) for run in found]  # what has no id or time is not LangGraph's answer
+            return found
 
         return self._ask(until, find)
 

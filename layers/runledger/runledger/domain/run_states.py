@@ -164,7 +164,10 @@ def superseding(delivery: Delivery, placed: Placed, item: Mapping[str, Any], now
             "unverified": unverified(outcome) if outcome != recorded else None,
         },
         add=event(outcome) if outcome != recorded else {},
-        remove=("payload" if placed.key else "payload_key", "result_too_large", "webhook_awaited"),
+        remove=(
+            *("payload" if placed.key else "payload_key", "result_too_large", "webhook_awaited"),
+            *(COUNTS if outcome != recorded else ()),
+        ),
     )
 
 
@@ -254,7 +257,7 @@ def published(item: Mapping[str, Any]) -> Update:
         when=(
             Equals("unpublished", frozenset(item["unpublished"])),
             Absent("disputed"),
-            *([Equals("due_at", int(item["due_at"]))] if is_done else ()),
+            *([as_read("due_at", int(item["due_at"]) if "due_at" in item else None)] if is_done else ()),
         ),
         remove=("unpublished", *(NOT_DUE if is_done else ())),
     )

@@ -14,7 +14,7 @@
 | is not due yet, or due no more                 | `wait`                  |                                       |
 
 "At once" is from the stream, for a change that nobody has worked on yet. What was tried and deferred is performed when
-it is due. Every step leaves an item that waits longer, or has another step, or none.
+it is due. After each step the run is due later, or has another step, or is due no more.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ class Step:
 
 
 def next_step(run: Mapping[str, Any], now: float) -> Step:
-    """Return what a run needs at epoch second `now`: 0 for what is done at once, alone. Every item has a step."""
+    """Return what a run needs at epoch second `now`. With 0 nothing is due: only what is done at once is a step."""
     step, due_at = _at_once(run), run.get("due_at")
     if due_at is None:  # only by another hand can an event be unpublished then
         return step if step and step.kind == "publish" else Step("wait")

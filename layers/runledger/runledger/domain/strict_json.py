@@ -49,10 +49,20 @@ def _object(pairs: list[tuple[str, Json]]) -> dict[str, Json]:
     """Make an object of its members; which of two with one name counts, parsers do not agree on (RFC 8259, 4)."""
     members = dict(pairs)
     if len(members) < len(pairs):
-        names = [name for name, _ in pairs]
-        twice = next(name for name in names if names.count(name) > 1)
-        raise InvalidJsonError("", f"has the member {shortened(twice, _MAX_NAME)} twice in one object; send it once")
+        raise InvalidJsonError(
+            "", f"has the member {shortened(_twice(pairs), _MAX_NAME)} twice in one object; send it once"
+        )
     return members
+
+
+def _twice(pairs: list[tuple[str, Json]]) -> str:
+    """Return the first name that was there before; one is."""
+    seen: set[str] = set()
+    for name, _ in pairs:
+        if name in seen:
+            return name
+        seen.add(name)
+    raise AssertionError
 
 
 def _check(value: Json, path: list[str]) -> None:

@@ -152,10 +152,11 @@ class Launcher:
             langgraph_url=self.server.url,
         )
         found = self.runs.apply(pending)
-        if found and verification.is_believed(found):
-            telemetry.count("forged")
-            telemetry.logger.error("a shared key has reported a run of a launch as one without a thread")
+        while found and verification.is_believed(found):  # again where it was published meanwhile
             found = self.runs.apply(verification.disowned(pending, found, now))
+            if found is None:
+                telemetry.count("forged")
+                telemetry.logger.error("a shared key has reported a run of a launch as one without a thread")
         if found is not None:
             self.runs.apply(run_states.launched(pending))
 

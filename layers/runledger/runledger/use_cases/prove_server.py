@@ -39,6 +39,7 @@ class Prover:
     runs: ListedRunStore
     launches: Store
     servers: AgentServers
+    _failed: dict[str, tuple[str, float]] = field(default_factory=dict)  # by URL: the run's time, and when it failed
     _proofs: dict[str, tuple[str, float]] = field(default_factory=dict)  # by URL: the witness's time, and when that was
 
     def is_itself(self, server: AgentServer, run: Mapping[str, Any], until: float) -> bool:
@@ -47,11 +48,15 @@ class Prover:
         since, at = self._proofs.get(server.url, ("~", 0.0))
         if since <= created_at and 0 <= now - at < _PROOF_SECONDS:
             return True
+        failed, at = self._failed.get(server.url, ("", 0.0))
+        if created_at <= failed and 0 <= now - at < _PROOF_SECONDS:  # what is younger may have a witness
+            return False
         witness = self._known_run(server, run, until) or self._known_canary(server, created_at, until)
         if witness is None:
+            self._failed[server.url] = (created_at, now)
             telemetry.count("langgraph_forgets")
             telemetry.logger.error(
-                "LangGraph knows nothing that is as old as a run which it does not know; the run is not given up",
+                "LangGraph knows nothing that is as old as a run which it does not know",
                 langgraph_url=server.url,
             )
             return False
