@@ -1,6 +1,6 @@
 """POST /runs, /runs/{run_id}/resume, /runs/{run_id}/cancel, and the launch queue: what is asked of LangGraph.
 
-A launch is put down first, so that a run can't start unseen; then LangGraph is asked; then the run is recorded, whose
+A launch is recorded first, so that a run can't start unseen; then LangGraph is asked; then the run is recorded, whose
 result will come to the webhook. What fails before LangGraph is asked has started nothing. What fails after it leaves
 the launch `starting`, that is unknown, and due to be looked at: by the caller's next request with the same
 Idempotency-Key, or by reconcile. An answer to a run that waits is held on that run in the same way.

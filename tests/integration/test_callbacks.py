@@ -188,7 +188,7 @@ def test_g8_a_refusal_that_could_not_be_told_is_told_by_reconcile(
     launch: Door, scene: Scene, task: Task, langgraph: LangGraphDouble, faults: Faults
 ) -> None:
     langgraph.runs = Told(422, {"detail": "no such graph"})
-    with faults.on(launch.parts.launcher.callbacks.tasks._client, kinds.BROKEN):  # noqa: SLF001
+    with faults.on(launch.parts.launcher.callbacks.tasks._client, kinds.BROKEN):  # noqa: SLF001 - to fail
         assert post(launch, task.token).status == 422
     assert task.waits
     scene.pass_at(LEASE_SECONDS)
@@ -251,7 +251,7 @@ def test_g8_a_task_that_could_not_be_told_is_told_by_reconcile_and_the_event_lea
 ) -> None:
     launched = post(launch, task.token)
     run_id = ended(scene, launched, "error")
-    with faults.on(notify.parts.publisher.callbacks.tasks._client, kinds.UNREACHABLE):  # noqa: SLF001
+    with faults.on(notify.parts.publisher.callbacks.tasks._client, kinds.UNREACHABLE):  # noqa: SLF001 - to fail
         notify.flow()
     assert "unpublished" not in scene.run(run_id)
     assert task.waits
@@ -266,7 +266,7 @@ def test_g8_whoever_tells_a_task_of_a_result_in_the_bucket_reads_it_there(
     """Notify, which does not get through; then reconcile; then launch, for a task that comes late."""
     launched = post(launch, task.token)
     large(webhook, scene, launched, 1_000)
-    with faults.on(notify.parts.publisher.callbacks.tasks._client, kinds.UNREACHABLE):  # noqa: SLF001
+    with faults.on(notify.parts.publisher.callbacks.tasks._client, kinds.UNREACHABLE):  # noqa: SLF001 - to fail
         notify.flow()
     scene.pass_at(LEASE_SECONDS)
     retried = wait_for_token(scene.aws.client)

@@ -321,7 +321,7 @@ def test_g1_where_the_dead_letter_cannot_be_left_the_message_comes_again(
     mailbox: Mailbox, faults: Faults, kind: str
 ) -> None:
     record = mailbox.send("nonsense")
-    with faults.on(mailbox.parts.messages.dead_letters._client, kind):  # noqa: SLF001
+    with faults.on(mailbox.parts.messages.dead_letters._client, kind):  # noqa: SLF001 - to fail
         assert mailbox.bring(record) == [False]
     assert mailbox.bring(record) == [True]
     assert len(mailbox.letters) == 1
@@ -332,7 +332,7 @@ def test_g1_where_a_message_cannot_be_put_off_it_comes_when_its_time_is_over(
 ) -> None:
     langgraph.runs = Told(429, {})
     record = mailbox.send(BODY)
-    with faults.on(mailbox.parts.messages.queue._client, kinds.UNREACHABLE):  # noqa: SLF001
+    with faults.on(mailbox.parts.messages.queue._client, kinds.UNREACHABLE):  # noqa: SLF001 - to fail
         assert mailbox.bring(record) == [False]
     assert 60 < mailbox.hidden_for(record) <= 180
 

@@ -359,8 +359,8 @@ def test_g8_langgraphs_secret_unreadable_holds_no_event_up(
     scene.delivered(settling, "success")
     scene.delivered(doubtful, "error")
     (asked,) = notify.batches()
-    notify.parts.deployments._secret.forget()  # noqa: SLF001
-    with faults.on(client_of(notify.parts.deployments._secret), kinds.BROKEN):  # noqa: SLF001
+    notify.parts.deployments._secret.forget()  # noqa: SLF001 - as a cold start
+    with faults.on(client_of(notify.parts.deployments._secret), kinds.BROKEN):  # noqa: SLF001 - to fail
         assert notify.bring([*asked, *told]) == []
         notify.flow()
     assert listener.heard() == [("Run Failed", f"{known}/failed")]

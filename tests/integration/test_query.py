@@ -464,7 +464,7 @@ def test_an_unknown_launch_is_404(query: Door, launch_id: str) -> None:
     "url", [f"/runs/{new_id()}", "/runs?outcome=failed", f"/runs?thread_id={new_id()}", f"/launches/{new_id()}"]
 )
 def test_g6_a_ledger_that_cant_be_read_is_503(query: Door, faults: Faults, output: Output, kind: str, url: str) -> None:
-    with faults.on(query.parts.runs._client, kind):  # noqa: SLF001
+    with faults.on(query.parts.runs._client, kind):  # noqa: SLF001 - to fail
         reply = query.get(url)
     assert (reply.status, reply.problem) == (503, "unavailable")
     assert reply.headers["Retry-After"]

@@ -164,7 +164,7 @@ def test_g4_a_late_webhook_whose_first_answer_was_lost_is_not_counted_as_contrad
     webhook: Door, aws: Aws, faults: Faults
 ) -> None:
     ids = recorded(webhook, "failed")
-    with faults.on(webhook.parts.receiver.recorder.runs._client, kinds.ANSWER_LOST, times=1, skip=1):  # noqa: SLF001
+    with faults.on(webhook.parts.receiver.recorder.runs._client, kinds.ANSWER_LOST, times=1, skip=1):  # noqa: SLF001 - to fail
         reply, stored = deliver(webhook, aws, ids, "error")
     assert (reply.status, reply.body["outcome"]) == (200, "failed")
     item = aws.run(ids[1]) or {}

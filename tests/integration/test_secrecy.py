@@ -116,7 +116,7 @@ def test_g5_a_fault_tells_no_token(
     launch_id = new_id()
     token = aws.token(launch_id)
     body, query = delivery(new_id(), launch_id, token), f"token={token}"
-    with faults.on(webhook.parts.receiver.recorder.runs._client, kinds.BROKEN):  # noqa: SLF001
+    with faults.on(webhook.parts.receiver.recorder.runs._client, kinds.BROKEN):  # noqa: SLF001 - to fail
         texts = [webhook.call(body, query).text]
     monkeypatch.setattr(webhook.parts.receiver.recorder.runs, "apply", lambda *_: 1 // 0)
     texts.append(webhook.call(body, query).text)

@@ -140,7 +140,7 @@ def test_g7_an_unknown_key_is_looked_up_once_then_refused(
     webhook: Door, aws: Aws, output: Output, clock: Clock
 ) -> None:
     reads = []
-    webhook.parts.receiver.ring._client.meta.events.register(  # noqa: SLF001
+    webhook.parts.receiver.ring._client.meta.events.register(  # noqa: SLF001 - to see its calls
         "before-send.secrets-manager.GetSecretValue", lambda **_: reads.append(clock.now)
     )
     launch_id = new_id()
