@@ -544,7 +544,7 @@ MUTATIONS = (
         "G4",
         "a conflict is not noted",
         f"{DOMAIN}/verification.py",
-        "conflict = delivery.outcome if conflicts(delivery, item) else None",
+        "conflict = delivery.status if conflicts(delivery, item) else None",
         "conflict = None",
     ),
     Mutation(

@@ -53,7 +53,10 @@ ATTRIBUTES: dict[str, dict[str, Any]] = {  # of runs and launches, as the ledger
         "enum": ["launch", "webhook", "reconcile"],
         "description": "who told: LangGraph's webhook, or reconcile where none came; `launch` until then",
     },
-    "conflict": {**_OUTCOME, "description": "the other outcome that a webhook reported"},
+    "conflict": {
+        "type": "string",
+        "description": "LangGraph's own word in a webhook that said otherwise; absent where the run has that status",
+    },
     "disputed": {"const": True, "description": "webhooks contradict each other, or LangGraph: LangGraph will be asked"},
     "unverified": {"const": True, "description": "LangGraph has not confirmed this outcome yet; no event before"},
     "confirmed": {"const": False, "description": "LangGraph could not confirm this run, or its end"},

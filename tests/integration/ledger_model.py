@@ -111,7 +111,7 @@ def contradicted(run: Item, read: Item, says: Delivery, now: float) -> Item | No
     run = changed(run, **other, webhook_awaited=None)
     if "corrected" in read or "thread_id" not in read:
         return run
-    conflict = run.get("conflict") if agrees(read, says) else says.outcome
+    conflict = run.get("conflict") if agrees(read, says) else says.status
     return changed(run, disputed=True, conflict=conflict, due_at=int(now))
 
 

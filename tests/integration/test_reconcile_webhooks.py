@@ -102,7 +102,7 @@ def test_g4_g11_a_late_webhook_changes_only_what_was_not_settled_and_that_is_unv
 
 
 @pytest.mark.parametrize(
-    ("outcome", "status", "conflict"),
+    ("outcome", "status", "reported"),
     [
         ("succeeded", "error", "failed"),
         ("failed", "success", "settling"),
@@ -111,7 +111,7 @@ def test_g4_g11_a_late_webhook_changes_only_what_was_not_settled_and_that_is_unv
     ],
 )
 def test_g4_g11_a_late_webhook_that_contradicts_langgraph_is_kept_beside_its_word_and_langgraph_decides_now(
-    webhook: Door, aws: Aws, output: Output, outcome: Outcome, status: str, conflict: str
+    webhook: Door, aws: Aws, output: Output, outcome: Outcome, status: str, reported: str
 ) -> None:
     ids = recorded(webhook, outcome)
     before = aws.run(ids[1]) or {}
@@ -120,7 +120,7 @@ def test_g4_g11_a_late_webhook_that_contradicts_langgraph_is_kept_beside_its_wor
     item = aws.run(ids[1]) or {}
     assert before.pop("webhook_awaited") is True
     assert item == before | {
-        "conflict": conflict,
+        "conflict": status,
         "disputed": True,
         "due_at": int(NOW),
         "other_status": status,
@@ -133,7 +133,7 @@ def test_g4_g11_a_late_webhook_that_contradicts_langgraph_is_kept_beside_its_wor
     assert aws.objects()[item["other_key"]]["Body"] == stored
     assert output.counts == {"contradicted": 1, "conflict": 1}
     (line,) = (line for line in output.logs if line["level"] == "ERROR")
-    assert (line["run_id"], line["recorded"], line["reported"]) == (ids[1], outcome, conflict)
+    assert (line["run_id"], line["recorded"], line["reported"]) == (ids[1], outcome, reported)
 
 
 def test_g4_a_late_webhook_brings_the_result_that_was_too_large(webhook: Door, aws: Aws) -> None:

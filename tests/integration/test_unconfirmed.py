@@ -402,6 +402,21 @@ def test_g11_where_a_delivery_contradicts_the_first_one_langgraph_decides(
     assert listener.heard() == [("Run Succeeded", f"{run_id}/succeeded")]
 
 
+@pytest.mark.parametrize(("says", "outcome", "shown"), [("success", "succeeded", None), ("error", "failed", "success")])
+def test_g11_the_other_delivery_is_shown_in_langgraphs_word_until_the_run_says_the_same(
+    scene: Scene, webhook: Door, query: Door, says: str, outcome: str, shown: str | None
+) -> None:
+    """No caller knows what `settling` is beside a failure, and none needs to hear of a conflict that is over."""
+    run_id = scene.launched(says)
+    scene.delivered(run_id, "error")
+    assert post(webhook, scene.aws, run_id, scene.run(run_id)["launch_id"]).status == 200
+    disputed = query.get(f"/runs/{run_id}").body
+    assert (disputed["outcome"], disputed["disputed"], disputed["conflict"]) == ("failed", True, "success")
+    scene.look(run_id)
+    decided = query.get(f"/runs/{run_id}").body
+    assert (decided["outcome"], decided.get("conflict")) == (outcome, shown)
+
+
 def test_g11_what_is_disputed_since_the_stream_was_written_is_told_to_nobody(
     scene: Scene, notify: Stream, listener: Listener, webhook: Door
 ) -> None:

@@ -79,7 +79,7 @@ def test_g4_g11_a_delivery_that_contradicts_the_first_is_kept_beside_it_and_lang
     reply = webhook.call(bodies[1], f"token={token}")
     assert (reply.status, reply.body["outcome"], reply.body["duplicate"]) == (200, "failed", True)
     kept = aws.run(run_id) or {}
-    decides = {"disputed": True, "conflict": "timed_out", "due_at": int(NOW)}
+    decides = {"disputed": True, "conflict": "timeout", "due_at": int(NOW)}
     assert kept == first | decides | {name: kept[name] for name in kept if name.startswith("other_")}
     assert first["unverified"] is True
     assert (kept["other_status"], kept["other_count"], kept["other_at"]) == (

@@ -83,7 +83,7 @@ def as_read(item: dict[str, Any]) -> tuple[Condition, ...]:
 
 @pytest.mark.parametrize(
     ("says", "was", "conflict"),
-    [("failed", "failed", None), ("failed", "succeeded", "failed"), ("settling", "succeeded", None)],
+    [("failed", "failed", None), ("failed", "succeeded", "error"), ("settling", "succeeded", None)],
 )
 def test_g4_g11_a_delivery_that_differs_is_kept_beside_the_first_counted_once_and_langgraph_decides(
     says: Outcome, was: str, conflict: str | None
@@ -104,6 +104,12 @@ def test_g4_g11_a_delivery_that_differs_is_kept_beside_the_first_counted_once_an
     }
     assert update.add == {"other_count": 1}
     assert update.remove == ("webhook_awaited",)
+
+
+def test_g11_a_success_that_contradicts_is_noted_in_langgraphs_word_not_in_one_of_our_own() -> None:
+    success = replace(DELIVERY, status="success", outcome="settling")
+    update = verification.contradicted(success, SPILLED, {**there("failed"), "thread_id": THREAD}, NOW)
+    assert changes(update)["conflict"] == "success"
 
 
 def test_g11_where_langgraph_has_decided_a_token_brings_no_other_decision() -> None:

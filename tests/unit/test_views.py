@@ -82,6 +82,16 @@ def test_a_list_shows_an_error_briefly_and_a_run_the_whole_of_it() -> None:
     assert "error" not in json.loads(views.page([RUN], "", None))["runs"][0]
 
 
+@pytest.mark.parametrize(
+    ("status", "conflict", "shown"), [("error", "success", "success"), ("success", "success", None)]
+)
+def test_g11_a_conflict_is_shown_in_langgraphs_word_as_long_as_the_run_says_otherwise(
+    status: str, conflict: str, shown: str | None
+) -> None:
+    item = {**RUN, "status": status, "conflict": conflict}
+    assert json.loads(views.run(item, "")).get("conflict") == shown
+
+
 def test_a_payload_in_the_bucket_is_a_link() -> None:
     item = {name: value for name, value in RUN.items() if name != "payload"} | {"payload_key": "runs/1/2/3"}
     shown = json.loads(views.run(item, "", 'https://x.org/?a="b"'))

@@ -57,9 +57,10 @@ def contradicted(delivery: Delivery, placed: Placed, item: Mapping[str, Any], no
     """Keep a delivery that differs from what is recorded beside it: the latest such one, and how many there were.
 
     LangGraph decides between the two, once: `item` is the run as it was read. After that (`corrected`) its answer
-    stands. About a run without a thread nobody can be asked; there the first delivery stands.
+    stands. About a run without a thread nobody can be asked; there the first delivery stands. `conflict` is LangGraph's
+    word for what the other delivery told: our own `settling` would tell a caller nothing.
     """
-    conflict = delivery.outcome if conflicts(delivery, item) else None
+    conflict = delivery.status if conflicts(delivery, item) else None
     decides: dict[str, Value | None] = {"disputed": True, "conflict": conflict, **due(delivery.run_id, now)}
     return Update(
         key={"run_id": delivery.run_id},

@@ -90,9 +90,11 @@ def run(
     """Write a run as JSON text; `prefix` is what stands before `/runs` in the paths of this API.
 
     A payload that stands elsewhere is shown by a link, or by its bucket and key, and by a link all of its questions
-    where the item has not got them.
+    where the item has not got them. A `conflict` is over once the run has the status that the other delivery told.
     """
     members = members_of(item, RUN)
+    if item.get("conflict") == item.get("status"):
+        members.pop("conflict", None)
     if payload_url:
         members["payload_url"] = json.dumps(payload_url)
     if questions_url:
