@@ -83,6 +83,11 @@ ATTRIBUTES: dict[str, dict[str, Any]] = {  # of runs and launches, as the ledger
     "state": {"enum": ["starting", "started", "refused"]},
     "reason": {"type": "string", "description": "why LangGraph refused the launch: the name of a problem"},
     "detail": {"type": "string", "description": "of that problem, with LangGraph's own words"},
+    "unconfirmed_deliveries": {
+        "type": "integer",
+        "minimum": 1,
+        "description": "how many webhooks the launch keeps until LangGraph confirms their runs; absent where none",
+    },
 }
 
 

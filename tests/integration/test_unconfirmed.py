@@ -165,6 +165,24 @@ def test_g11_a_kept_delivery_is_recorded_by_reconcile_where_the_launcher_died(sc
     assert (scene.aws.launch(launch_id) or {})["run_id"] == run_id
 
 
+def test_g11_a_launch_says_how_many_unconfirmed_deliveries_it_keeps(scene: Scene, alone: Door, query: Door) -> None:
+    launch_id = unfinished(scene)
+    run_id = in_langgraph(scene, launch_id, status="error")
+
+    def shown() -> tuple[str, int | None]:
+        body = query.get(f"/launches/{launch_id}").body
+        return body["outcome"], body.get("unconfirmed_deliveries")
+
+    assert shown() == ("pending", None)
+    post(alone, scene.aws, run_id, launch_id, status="error")
+    post(alone, scene.aws, new_id(), launch_id, status="error")
+    assert shown() == ("pending", 2)
+    scene.pass_at(LEASE_SECONDS)
+    assert shown() == ("failed", 1), "the launch's own is recorded, the invented one is asked about"
+    pass_until_rest(scene, looks=20)
+    assert shown() == ("failed", None)
+
+
 # ---- the run of somebody else ---------------------------------------------------------------------------------------
 
 

@@ -92,6 +92,14 @@ def test_g11_a_conflict_is_shown_in_langgraphs_word_as_long_as_the_run_says_othe
     assert json.loads(views.run(item, "")).get("conflict") == shown
 
 
+@pytest.mark.parametrize(("kept", "shown"), [(2, 2), (0, None)])
+def test_g11_a_launch_says_how_many_unconfirmed_deliveries_it_keeps_where_there_are_any(
+    kept: int, shown: int | None
+) -> None:
+    item = {**LAUNCH, "kept_count": Decimal(kept)}
+    assert json.loads(views.launch(item, [RUN], "")).get("unconfirmed_deliveries") == shown
+
+
 def test_a_payload_in_the_bucket_is_a_link() -> None:
     item = {name: value for name, value in RUN.items() if name != "payload"} | {"payload_key": "runs/1/2/3"}
     shown = json.loads(views.run(item, "", 'https://x.org/?a="b"'))

@@ -90,6 +90,11 @@ def kept_of(launch: Mapping[str, Any]) -> list[Kept]:
     return sorted(found, key=lambda one: one.since)
 
 
+def number_of_kept(launch: Mapping[str, Any]) -> int:
+    """Return how many deliveries are kept in a launch's item."""
+    return int(launch.get(_COUNT, 0))
+
+
 def kept_about(launch: Mapping[str, Any], run_id: str) -> Kept | None:
     """Return the delivery about one run that is kept in a launch's item."""
     text = launch.get(kept_name(run_id))

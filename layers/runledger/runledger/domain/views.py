@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from runledger.domain.json_text import members_of, object_of
+from runledger.domain.unconfirmed import number_of_kept
 from runledger.domain.verification import is_doubtful
 
 if TYPE_CHECKING:
@@ -65,7 +66,18 @@ RUN = (
     "payload_sha256",
     "payload",
 )
-LAUNCH = ("launch_id", "state", "reason", "detail", "run_id", "thread_id", "assistant_id", "created_at", "updated_at")
+LAUNCH = (
+    "launch_id",
+    "state",
+    "reason",
+    "detail",
+    "run_id",
+    "thread_id",
+    "assistant_id",
+    "unconfirmed_deliveries",
+    "created_at",
+    "updated_at",
+)
 _WITHOUT_RUNS = {
     "starting": "pending",
     "started": "removed",
@@ -114,11 +126,13 @@ def launch(item: Item, runs: Sequence[Item], prefix: str) -> str:
     """Write a launch with its `runs`, the newest first, as JSON text.
 
     Its outcome is that of its newest run, or `refused` where LangGraph would start none, or `removed` where its runs
-    are in the ledger no more. A second run that appeared on a caller's thread is shown, and counts for nothing.
+    are in the ledger no more. A second run that appeared on a caller's thread is shown, and counts for nothing. Of the
+    deliveries that the launch keeps only their number is shown: a token alone vouches for what they say.
     """
     newest = next((one for one in runs if not one.get("doubled")), None)
     outcome = newest["outcome"] if newest else _WITHOUT_RUNS[item["state"]]
-    members = {**members_of(item, LAUNCH), "outcome": json.dumps(outcome), "runs": _array(runs, prefix)}
+    kept = {"unconfirmed_deliveries": number} if (number := number_of_kept(item)) else {}
+    members = {**members_of({**item, **kept}, LAUNCH), "outcome": json.dumps(outcome), "runs": _array(runs, prefix)}
     return object_of(members)
 
 
