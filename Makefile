@@ -12,6 +12,11 @@ unexport PYTHONHOME PYTHONOPTIMIZE PYTHONPATH PYTHONPYCACHEPREFIX
 SAM := env SAM_CLI_TELEMETRY=0 __SAM_CLI_APP_DIR="$$PWD/$(TOOLS)/sam" PATH="$$PWD/.venv/bin:$$PATH" $(TOOLS)/sam/bin/sam
 # The architecture that `make build` builds for: this machine's, because the tests run what it made.
 ARCHITECTURE := $(if $(filter arm64 aarch64,$(shell uname -m)),arm64,x86_64)
+# What is typed for these is data: `value` keeps make from reading it, and programs find it in the environment, where no
+# shell reads it.
+override DO := $(value DO)
+override EVENT := $(value EVENT)
+export DO EVENT
 export LANGGRAPH_CONFIG LANGGRAPH_URL LANGGRAPH_API_KEY BIND API_PORT WEBHOOK_PORT LANGGRAPH_PORT AWS_PORT PARAMETERS
 
 .PHONY: help up down ledger keys event demo test crashes chaos fuzz bench costs load openapi mutations audit check format build lock clean
@@ -32,10 +37,10 @@ ledger: .venv/.done ## Show the running stack's runs
 	@$(RUN) local ledger
 
 keys: .venv/.done ## Show its keys (DO=rotate, DO="revoke k17…", DO="share crons")
-	@PYTHONPATH=layers/runledger $(RUN) local keys $(DO)
+	@PYTHONPATH=layers/runledger $(RUN) local keys
 
 event: .venv/.done ## Print an event for sam local invoke (a webhook; or EVENT=rotate)
-	@PYTHONPATH=layers/runledger $(RUN) local event $(foreach word,$(EVENT),'$(word)')
+	@PYTHONPATH=layers/runledger $(RUN) local event
 
 MEANWHILE := $(wildcard tests/integration/test_[r-w]*.py) # so that two cores are busy for the same time
 test: .venv/.done $(TOOLS)/langgraph/.done $(TOOLS)/runtime/.done build ## Run every test

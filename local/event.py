@@ -11,7 +11,7 @@ import sys
 import time
 from typing import Any
 
-from local import resources, running, secrets_manager
+from local import given, resources, running, secrets_manager
 from local.template import ROOT
 from runledger.adapters.dynamodb import RunsTable
 from runledger.domain import run_states
@@ -63,7 +63,11 @@ def _secrets_manager(stack: dict[str, Any]) -> Any:
 
 def main() -> int:
     """Print the event; return the exit status."""
-    wanted = " ".join(sys.argv[1:]) or "webhook"
+    try:
+        wanted = " ".join(given.words("EVENT")) or "webhook"
+    except ValueError as error:
+        sys.stderr.write(f"EVENT: {error}.\n")
+        return 1
     if wanted not in EVENTS:
         sys.stderr.write(f"EVENT: there is {' and '.join(EVENTS)}, not {wanted}; the others are in events/.\n")
         return 1

@@ -13,7 +13,7 @@ from typing import Any
 
 from rich.console import Console
 
-from local import logs, resources, running, secrets_manager
+from local import given, logs, resources, running, secrets_manager
 from local.functions import InvocationError, Pool, environment
 from local.template import Template
 from runledger.domain.rotation import names
@@ -24,7 +24,7 @@ console = Console(highlight=False, stderr=True)
 
 
 def main() -> int:
-    """Do what the arguments say, and print the ring; return the exit status."""
+    """Do what `DO` says, and print the ring; return the exit status."""
     stack = running.read()
     if stack is None:
         print("No stack runs here; start one with make up.")
@@ -34,7 +34,12 @@ def main() -> int:
         stack["resources"]["KeyRingSecret"],
     )
     done = 0
-    match sys.argv[1:]:
+    try:
+        wanted = given.words("DO")
+    except ValueError as error:
+        print(f"DO: {error}.\n{_USAGE}")
+        return 1
+    match wanted:
         case []:
             pass
         case ["rotate"]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from typing import TYPE_CHECKING
 
 import pytest
@@ -37,7 +36,7 @@ def ring(stack: Stack) -> KeyRing:
 
 
 def make_keys(monkeypatch: pytest.MonkeyPatch, do: str) -> int:
-    monkeypatch.setattr(sys, "argv", ["keys", *do.split()])
+    monkeypatch.setenv("DO", do)
     return keys.main()
 
 
@@ -59,17 +58,29 @@ def test_g7_the_ring_is_rotated_shared_and_revoked_and_a_rotation_that_hangs_goe
     assert f"{stack.webhook_url}?token={key}\n" in printed.out
     assert "AcceptSharedTokens=true" in printed.out
     assert key not in printed.err
-    assert make_keys(monkeypatch, "revoke shared-crons") == 0
+    assert make_keys(monkeypatch, "revoke 'shared-crons'") == 0
     assert names(ring(stack)) == [FIRST, new]
 
 
-@pytest.mark.parametrize("do", ["revoke k77", "share NO!", "revoke", "rotate now"])
+@pytest.mark.parametrize("do", ["revoke k77", "share NO!", "revoke", "rotate now", "rotate 'now", "share $(id)"])
 def test_what_cannot_be_done_changes_nothing_and_is_an_error(
     stack: Stack, monkeypatch: pytest.MonkeyPatch, do: str
 ) -> None:
     before = ring(stack)
     assert make_keys(monkeypatch, do) == 1
     assert ring(stack) == before
+
+
+@pytest.mark.parametrize(
+    ("wanted", "said"),
+    [("launch it's", "EVENT: No closing quotation."), ("launch", "EVENT: there is webhook and rotate")],
+)
+def test_an_event_that_there_is_not_is_an_error_that_says_so(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], wanted: str, said: str
+) -> None:
+    monkeypatch.setenv("EVENT", wanted)
+    assert event.main() == 1
+    assert said in capsys.readouterr().err
 
 
 def test_each_output_of_the_template_that_is_something_here_is_found_by_its_name(stack: Stack) -> None:

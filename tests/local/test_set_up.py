@@ -141,6 +141,38 @@ def test_a_clean_that_is_broken_off_leaves_nothing_that_passes_for_whole(checkou
     assert not any(file.exists() for file in done)
 
 
+@pytest.mark.parametrize("by", ["argument", "environment"])
+@pytest.mark.parametrize(("target", "variable"), [("keys", "DO"), ("event", "EVENT")])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "revoke k1700000000",
+        "share it's",
+        'share "two words',
+        "share $HOME $$ ${x} #",
+        "x; touch run",
+        "`touch run`",
+        "$(touch run)",
+        "$(shell touch run)",
+        "' ; touch run ; '",
+    ],
+)
+def test_what_make_is_given_reaches_the_program_as_it_is_and_is_never_run(
+    checkout: Path, tools: Path, target: str, variable: str, text: str, by: str
+) -> None:
+    program(tools, "uv", "exit 1")
+    (checkout / ".venv" / "bin").mkdir(parents=True)
+    program(checkout / ".venv" / "bin", "python", f'printf "%s|" "$@" "${variable}"')
+    (checkout / ".venv" / ".done").touch()
+    status, printed = (
+        make(checkout, tools, target, f"{variable}={text}")
+        if by == "argument"
+        else make(checkout, tools, target, **{variable: text})
+    )
+    assert (status, printed) == (0, f"-m|local|{target}|{text}|")
+    assert not (checkout / "run").exists()
+
+
 @pytest.mark.parametrize("architecture", ["x86_64", "arm64"])
 def test_sam_has_a_layer_built_in_a_folder_with_blanks(checkout: Path, tools: Path, architecture: str) -> None:
     program(tools, "python3.13", '[ -f "$2" ] && printf "%s|" "$@"')
