@@ -94,7 +94,7 @@ def test_g1_only_a_run_that_was_cancelled_without_a_checkpoint_never_began(
 @pytest.mark.parametrize(
     ("status", "error", "told"),
     [
-        ("error", "ValueError('boom')", {"type": "ValueError", "message": "ValueError('boom')"}),
+        ("error", "ValueError('boom')", {"type": "ValueError", "message": "boom"}),
         ("error", {"error": "ValueError"}, {"message": "{'error': 'ValueError'}"}),
         ("error", "half \ud83d", {"message": "half ?"}),
         ("error", "x" * 3000, {"message": "x" * 2000}),

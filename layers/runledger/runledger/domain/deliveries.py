@@ -10,13 +10,13 @@ from dataclasses import dataclass, field
 from runledger.domain.body_text import body_text
 from runledger.domain.json_text import Number, clean, metadata_of, text_within
 from runledger.domain.outcomes import Outcome, outcome_of
+from runledger.domain.run_errors import webhook_error
 from runledger.domain.times import normalised
 
 _UUID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}", re.ASCII)
 _SPACE = " \t\n\r"  # JSON's
 _MAX_NAME = 256
 _MAX_CUTS = 5  # more pieces in pieces are nobody's result: LangGraph is asked
-_MAX_ERROR = 2_000  # characters of an error kept for lists; the payload has all of it
 
 
 _MAX_EVENT_BYTES = 6_291_556 - 4_096  # what Lambda takes, less what stands around a body
@@ -126,7 +126,7 @@ def parse_delivery(body: bytes, *spellings: str, coding: str = "") -> Delivery |
         created_at=normalised(members.get("created_at")),
         started_at=normalised(members.get("run_started_at")),
         ended_at=normalised(members.get("run_ended_at")),
-        error=_error(members.get("error")),
+        error=webhook_error(members.get("error")),
         metadata=metadata_of(metadata),
         payload=payload_of(text),
     )
@@ -178,17 +178,6 @@ def _name(value: object) -> str | None:
     if not isinstance(value, str) or not 0 < len(value) <= _MAX_NAME or not _is_text(value):
         return None
     return value
-
-
-def _error(value: object) -> dict[str, str] | None:
-    """Return an error's type and message; the JavaScript server sends the message alone, as text."""
-    members = {"message": value} if isinstance(value, str) else _map(value)
-    kept = {
-        name: clean(text[:_MAX_ERROR])
-        for name, text in (("type", members.get("error")), ("message", members.get("message")))
-        if isinstance(text, str) and text
-    }
-    return kept or None
 
 
 def _is_text(value: str) -> bool:

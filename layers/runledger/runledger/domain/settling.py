@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import re
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from runledger.domain.json_text import clean, metadata_of
 from runledger.domain.outcomes import Outcome, outcome_of
 from runledger.domain.questions import open_questions, shown
+from runledger.domain.run_errors import task_error
 from runledger.domain.times import iso, normalised
 
 if TYPE_CHECKING:
@@ -21,8 +21,6 @@ ANSWER_DIGEST = "answer_digest"  # beside it: of which answer
 # names can be inherited, from the thread's metadata say; whoever sets them there does not know this.
 NONCE = "start_nonce"
 STILL = ("pending", "running")  # statuses of a run that has not ended
-_MAX_ERROR = 2_000
-_EXCEPTION = re.compile(r"([A-Za-z_]\w*)\(")
 _MAX_MISSING = 500
 
 
@@ -92,7 +90,7 @@ def seen(
     is_stopped = bool((checkpoint or {}).get("next")) or _is_interrupted(thread)
     waits = run["status"] == "success" and is_stopped
     outcome = "awaiting_input" if waits else outcome_of(run["status"], temporary=True)
-    errors = [_error(task["error"]) for task in tasks if task.get("error")]
+    errors = [task_error(task["error"]) for task in tasks if task.get("error")]
     found = Seen(
         status=run["status"],
         outcome=outcome,
@@ -129,22 +127,6 @@ def unread(run: Mapping[str, Any], missing: str, thread: Mapping[str, Any] | Non
     if _is_interrupted(thread):
         return _asking(replace(found, outcome="awaiting_input"), None, thread)
     return replace(found, outcome="succeeded")
-
-
-def _error(error: object) -> dict[str, str]:
-    """Return a task's error, with its type where the text shows it.
-
-    The Python server writes what Python shows of an exception, `ValueError('no')`; the JavaScript one writes an object
-    as text: `{"message": …, "name": …}`.
-    """
-    try:
-        members = json.loads(str(error))
-        known = {"type": members["name"], "message": members["message"]}
-        return {name: clean(str(text)[:_MAX_ERROR]) for name, text in known.items()}
-    except (ValueError, TypeError, KeyError, RecursionError):
-        text = clean(str(error)[:_MAX_ERROR])
-        found = _EXCEPTION.match(text)
-        return {"type": found[1], "message": text} if found else {"message": text}
 
 
 def _is_interrupted(thread: Mapping[str, Any] | None) -> bool:
