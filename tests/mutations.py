@@ -132,6 +132,13 @@ MUTATIONS = (
         "",
     ),
     Mutation(
+        "G13",
+        "a canary is given up at once",
+        f"{USE_CASES}/prove_server.py",
+        "> now - retry.MISSED_SECONDS:",
+        "> now:",
+    ),
+    Mutation(
         "G1",
         "a refused key loses runs",
         f"{RECONCILE}/due_runs.py",

@@ -104,6 +104,8 @@ def updates() -> dict[str, list[Update]]:
             launch_states.put_off(LAUNCH, NOW),
             launch_states.canary("canary-1", LAUNCH, None, NOW),
             launch_states.canary("canary-1", LAUNCH, RUN, NOW),
+            launch_states.canary_miss("canary-1", LAUNCH, int(NOW)),
+            launch_states.canary_seen("canary-1", LAUNCH),
             launch_states.called_back(LAUNCH, "t" * 2048),
             launch_states.checked(LAUNCH, 1),
             launch_states.watched(launch, NOW),

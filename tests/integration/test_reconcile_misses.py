@@ -16,6 +16,7 @@ from runledger.domain import run_states
 from runledger.domain.deliveries import Delivery, parse_delivery
 from runledger.domain.ledger import Placed
 from runledger.domain.settling import Seen
+from runledger.domain.times import iso
 from runledger_langgraph.client import LangGraph
 from tests.integration.langgraph_double import CREATED_AT, Told
 from tests.integration.support import CHECK, NOW, delivery, new_id
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from tests.integration.langgraph_double import Sent
     from tests.integration.scene import Scene
 
-DAY = 86_400
+HALF_AN_HOUR, DAY = 1_800, 86_400
 
 
 def test_g1_a_run_is_lost_after_three_misses_over_half_an_hour(scene: Scene) -> None:
@@ -153,10 +154,50 @@ def test_g13_a_canary_that_langgraph_has_forgotten_proves_nothing_and_is_made_an
         scene.look(first)
     scene.langgraph.threads_made.clear()  # as a database that was emptied
     later = scene.launched(is_known=False)
-    for _ in range(3):
+    missed: set[int] = set()
+    while not scene.langgraph.threads_made:
         scene.look(later)
+        missed |= {int(item["missed_since"]) for item in scene.aws.items("LaunchesTable") if "missed_since" in item}
+    (since,) = missed
+    assert scene.wall.now >= since + HALF_AN_HOUR
     assert scene.run(later)["outcome"] == "pending"
-    assert len(scene.langgraph.threads_made) == 1
+    (item,) = scene.aws.items("LaunchesTable")
+    assert {item["thread_id"]} == scene.langgraph.threads_made
+    assert (item["created_at"], "missed_since" in item) == (iso(scene.wall.now), False)
+
+
+def test_g13_a_canary_that_is_missed_for_a_while_is_kept_and_proves_it_again(scene: Scene) -> None:
+    """A URL or a proxy leads elsewhere for some minutes: what is made there would be younger than every run of now."""
+    first = scene.launched(is_known=False)
+    for _ in range(3):
+        scene.look(first)
+    made = set(scene.langgraph.threads_made)
+    later = scene.launched(is_known=False)
+    for _ in range(2):
+        scene.look(later)
+    scene.langgraph.threads_made.clear()
+    scene.look(later)
+    assert scene.langgraph.threads_made == set()
+    assert [item["missed_since"] for item in scene.aws.items("LaunchesTable")] == [int(scene.wall.now)]
+    scene.langgraph.threads_made = set(made)
+    assert scene.look(later)["outcome"] == "lost"
+    assert scene.langgraph.threads_made == made
+    assert not [item for item in scene.aws.items("LaunchesTable") if "missed_since" in item]
+
+
+def test_g13_a_canary_that_was_missed_days_ago_is_missed_anew(scene: Scene) -> None:
+    """What has proved LangGraph since may have been a run, so that nobody asked for the canary."""
+    first = scene.launched(is_known=False)
+    for _ in range(3):
+        scene.look(first)
+    scene.langgraph.threads_made.clear()
+    scene.look(first)
+    (missed,) = scene.aws.items("LaunchesTable")
+    scene.apply(run_states.postponed(first, int(scene.run(first)["due_at"]), scene.wall.now + 3 * DAY))
+    scene.look(first)
+    assert scene.langgraph.threads_made == set()
+    (item,) = scene.aws.items("LaunchesTable")
+    assert item == {**missed, "missed_since": int(scene.wall.now)}
 
 
 def test_g13_what_langgraph_has_proved_once_proves_nothing_later(scene: Scene) -> None:

@@ -281,6 +281,25 @@ def test_g2_a_watch_is_counted_and_made_again_later_while_the_launch_is_due(watc
     assert update.add == {"watches": 1}
 
 
+@pytest.mark.parametrize(("was", "as_read"), [(None, Absent("thread_id")), ("old", Equals("thread_id", "old"))])
+def test_g13_a_canary_takes_the_place_of_the_one_that_was_read_and_is_not_missed(
+    was: str | None, as_read: Condition
+) -> None:
+    update = launch_states.canary("canary-1", THREAD, was, NOW)
+    assert (update.key, update.when) == ({"launch_id": "canary-1"}, (as_read,))
+    assert update.set == {"thread_id": THREAD, "created_at": NOW_TEXT}
+    assert update.remove == ("missed_since",)
+
+
+def test_g13_a_canary_is_missed_since_a_time_until_it_is_known() -> None:
+    missed = launch_states.canary_miss("canary-1", THREAD, SECOND)
+    assert (missed.key, missed.when) == ({"launch_id": "canary-1"}, (Equals("thread_id", THREAD),))
+    assert (missed.set, missed.remove) == ({"missed_since": SECOND}, ())
+    known = launch_states.canary_seen("canary-1", THREAD)
+    assert (known.key, known.when) == ({"launch_id": "canary-1"}, (Equals("thread_id", THREAD),))
+    assert (known.set, known.remove) == ({}, ("missed_since",))
+
+
 def test_every_transition_is_in_the_table_and_the_table_names_no_other() -> None:
     told = re.findall(r"^\| (\w+) ", str(launch_states.__doc__), re.MULTILINE)
     made = {

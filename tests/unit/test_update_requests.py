@@ -91,6 +91,8 @@ TRANSITIONS = {
     "put_off": launch_states.put_off(LAUNCH, NOW),
     "canary": launch_states.canary("canary-1", LAUNCH, None, NOW),
     "canary, once more": launch_states.canary("canary-1", LAUNCH, RUN, NOW),
+    "canary_miss": launch_states.canary_miss("canary-1", LAUNCH, int(NOW)),
+    "canary_seen": launch_states.canary_seen("canary-1", LAUNCH),
     "called_back": launch_states.called_back(LAUNCH, "token"),
     "checked": launch_states.checked(LAUNCH, 1),
     "watched": launch_states.watched(LAUNCHED, NOW),

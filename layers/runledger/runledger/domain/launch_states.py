@@ -17,7 +17,9 @@
 | watched     | any that is due, watches as read      | the same, one watch more, due later                           |
 | postponed   | any that is due                       | the same, one failed check more, due later                    |
 | put_off     | any that is due                       | the same, due later                                           |
-| canary      | no launch: as read                    | a thread by which a deployment is known                       |
+| canary      | no launch: as read                    | a thread by which a deployment is known, not missed           |
+| canary_miss | that canary                           | the same, not known to the deployment since a time            |
+| canary_seen | that canary                           | the same, missed no more                                      |
 
 Rank: refused < starting < started. A launch that stays `starting` is unknown: its run may have been started, or not.
 Its lease says that its holder is at work on it, and is longer than that can take; when it has lapsed, nobody is.
@@ -335,7 +337,18 @@ def canary(name: str, thread_id: str, was: str | None, now: float) -> Update:
         key={"launch_id": name},
         when=(as_read("thread_id", was),),
         set={"thread_id": thread_id, "created_at": iso(now)},
+        remove=("missed_since",),
     )
+
+
+def canary_miss(name: str, thread_id: str, since: int) -> Update:
+    """Note that a deployment has not known its canary since that epoch second; it may lead elsewhere for a while."""
+    return Update(key={"launch_id": name}, when=(Equals("thread_id", thread_id),), set={"missed_since": since})
+
+
+def canary_seen(name: str, thread_id: str) -> Update:
+    """A deployment knows its canary again."""
+    return Update(key={"launch_id": name}, when=(Equals("thread_id", thread_id),), remove=("missed_since",))
 
 
 def _held_by(holder: str) -> tuple[Condition, ...]:

@@ -4,6 +4,7 @@
 |------------------------------------------------|------------------------------|----------------------------------|
 | a run that goes on, or a look that failed      | after 2, 4, 8 … minutes      | never; `stuck` after 4 failures  |
 | a run that LangGraph does not know             | after a quarter of an hour   | after 3 misses over half an hour |
+| a canary that LangGraph does not know          | for each run that needs it   | after half an hour: made anew    |
 | a checkpoint that LangGraph will not show      | like a look that failed      | after 5 times, by its status     |
 | what can't be settled                          | like a look that failed      | after MaxRunSeconds              |
 | what is on a deployment without a key          | after a quarter of an hour   | never                            |
@@ -25,6 +26,7 @@ FIRST_CHECK_SECONDS = 120  # a webhook is normally there long before
 LEASE_SECONDS = 60  # a launch function ends after 28 s, a reconcile's part in one launch after 35
 MISSES = 3  # checks that must find nothing before a run is lost
 MISSED_SECONDS = 1800  # and over how long
+_STALE_MISS_SECONDS = 2 * 86_400  # looks are a day apart at the most, where MaxCheckSeconds is that long
 _MISS_SECONDS = 900  # three looks, fifteen minutes apart, are the thirty after which a run is lost
 UNREADABLE_LOOKS = 5  # at a checkpoint that LangGraph itself would not show; its status has to do then (G14)
 STUCK_AFTER = 4  # checks that failed, one after the other
@@ -56,6 +58,15 @@ def is_missed_for_good(run: Mapping[str, Any], now: float) -> bool:
     """Whether the miss of now is the third at least, half an hour or more after the first."""
     since = int(run.get("missed_since", now))
     return int(run.get("misses", 0)) + 1 >= MISSES and since <= now - MISSED_SECONDS
+
+
+def canary_missed_since(canary: Mapping[str, Any], now: float) -> int:
+    """Return since when a canary that is not known now has been missed.
+
+    A miss of days ago does not count: a run has proved LangGraph since then, or nobody had to ask.
+    """
+    since = int(canary.get("missed_since", now))
+    return since if since > now - _STALE_MISS_SECONDS else int(now)
 
 
 def is_enough(run: Mapping[str, Any]) -> bool:

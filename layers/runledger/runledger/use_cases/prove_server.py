@@ -17,7 +17,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from runledger import telemetry
-from runledger.domain import launch_states
+from runledger.domain import launch_states, retry
 from runledger.domain.ledger import SHARDS
 from runledger.domain.times import iso
 
@@ -89,11 +89,19 @@ class Prover:
                     yield item
 
     def _known_canary(self, server: AgentServer, created_at: str, until: float) -> str | None:
-        """Return the time of the canary where it is old enough and known; a missing one is made for later runs."""
-        name = f"canary-{hashlib.sha256(server.url.encode()).hexdigest()[:32]}"
+        """Return the time of the canary where it is old enough and known; a missing one is made for later runs.
+
+        It is made anew only once it was missed for half an hour: a URL may lead elsewhere for a while.
+        """
+        name, now = f"canary-{hashlib.sha256(server.url.encode()).hexdigest()[:32]}", time.time()
         canary = self.launches.item(name)
         if canary and server.has_thread(canary["thread_id"], until):
+            if "missed_since" in canary:
+                self.launches.apply(launch_states.canary_seen(name, canary["thread_id"]))
             return str(canary["created_at"]) if canary["created_at"] <= created_at else None
+        if canary and (since := retry.canary_missed_since(canary, now)) > now - retry.MISSED_SECONDS:
+            self.launches.apply(launch_states.canary_miss(name, canary["thread_id"], since))
+            return None
         thread_id = str(uuid.uuid4())
         server.make_canary(thread_id, until)
         was = canary["thread_id"] if canary else None
