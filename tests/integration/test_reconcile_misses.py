@@ -125,6 +125,22 @@ def test_g13_a_run_is_lost_only_where_the_same_langgraph_knows_another_one_as_ol
     assert ("langgraph_forgets" in scene.output.counts) is not is_proof
 
 
+@pytest.mark.parametrize("known", [name for name, (_, is_proof) in WITNESSES.items() if not is_proof])
+def test_g13_the_log_says_that_there_is_no_proof_and_nothing_of_what_langgraph_may_know(
+    scene: Scene, known: str
+) -> None:
+    """It may know a younger run, the canary that was just made, or a run as old that it was not asked about."""
+    run_id = scene.launched(is_known=False)
+    WITNESSES[known][0](scene, scene.run(run_id)["thread_id"])
+    for _ in range(3):
+        scene.look(run_id)
+    (line,) = (line for line in scene.output.logs if line["level"] == "ERROR")
+    assert line["message"] == (
+        "LangGraph does not know a run, and neither a run nor a canary that is as old proves that it is itself"
+    )
+    assert (line["run_id"], line["created_at"]) == (run_id, scene.run(run_id)["created_at"])
+
+
 def test_g11_g13_what_only_a_token_vouches_for_proves_nothing(scene: Scene) -> None:
     told = parse_delivery(delivery(new_id(), None, kwargs={"temporary": True, "webhook": ""}).encode())
     assert isinstance(told, Delivery)

@@ -56,8 +56,9 @@ class Prover:
             self._failed[server.url] = (created_at, now)
             telemetry.count("langgraph_forgets")
             telemetry.logger.error(
-                "LangGraph knows nothing that is as old as a run which it does not know",
+                "LangGraph does not know a run, and neither a run nor a canary that is as old proves that it is itself",
                 langgraph_url=server.url,
+                created_at=created_at,
             )
             return False
         self._proofs[server.url] = (witness, now)
