@@ -10,6 +10,7 @@ import pytest
 from moto.secretsmanager.models import secretsmanager_backends
 
 from runledger.domain.tokens import KeyRing
+from tests.integration.support import client_of
 
 if TYPE_CHECKING:
     from tests.integration.support import Aws, Door
@@ -28,7 +29,7 @@ class Rotation:
     @property
     def client(self) -> Any:
         """The function's own client, to be made to fail."""
-        return self.door.parts.versions._client  # noqa: SLF001
+        return client_of(self.door.parts.versions)
 
     @property
     def secret_id(self) -> str:

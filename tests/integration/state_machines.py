@@ -62,20 +62,20 @@ def wait_for_token(client: Callable[[str], Any]) -> Task:
     raise AssertionError("the task has not begun")
 
 
-def causes_sent(tasks: Any) -> list[dict[str, Any]]:
-    """Note from now on the causes of the failures that are sent, as they read: moto drops them."""
+def causes_sent(client: Any) -> list[dict[str, Any]]:
+    """Note from now on the causes of the failures that a client sends, as they read: moto drops them."""
     causes: list[dict[str, Any]] = []
-    tasks._client.meta.events.register(  # noqa: SLF001
+    client.meta.events.register(
         "provide-client-params.sfn.SendTaskFailure", lambda params, **_: causes.append(json.loads(params["cause"]))
     )
     return causes
 
 
-def refuse(tasks: Any, code: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let Step Functions refuse from now on whatever a task is told."""
+def refuse(client: Any, code: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let Step Functions refuse from now on whatever a client tells a task: moto refuses nothing of this."""
 
     def told(**_: object) -> None:
         raise ClientError({"Error": {"Code": code, "Message": "no"}}, "SendTask")
 
     for method in ("send_task_success", "send_task_failure"):
-        monkeypatch.setattr(tasks._client, method, told)  # noqa: SLF001 - moto refuses nothing of this
+        monkeypatch.setattr(client, method, told)

@@ -449,6 +449,11 @@ class Output:
         return dict(counts)
 
 
+def client_of(part: Any) -> Any:
+    """Return the boto3 client of an adapter, to note its calls or to have them fail."""
+    return part._client  # noqa: SLF001 - the one place that reaches for it
+
+
 def record_launch(aws: Aws, run_id: str, launch_id: str, thread_id: str = "thread") -> None:
     """Record a run as its launcher does, a minute ago; where it is recorded already, what only the launcher knows."""
     pending = run_states.pending(

@@ -14,7 +14,7 @@ from runledger.domain.retry import LEASE_SECONDS
 from tests.integration.faults import BROKEN
 from tests.integration.langgraph_double import Sent, Told
 from tests.integration.scene import QUESTION
-from tests.integration.support import CHECK, LEDGER_ID, NOW, delivery, new_id
+from tests.integration.support import CHECK, LEDGER_ID, NOW, client_of, delivery, new_id
 
 if TYPE_CHECKING:
     from tests.integration.faults import Faults
@@ -401,7 +401,7 @@ def test_g1_an_answer_that_could_not_be_recorded_is_202_all_the_same_and_found_b
 ) -> None:
     """Also where it has ended without a checkpoint: LangGraph makes none where the same node asks again, or fails."""
     asked = scene.run(waiting)
-    client = launch.parts.launcher.runs._client  # noqa: SLF001 - to let it fail
+    client = client_of(launch.parts.launcher.runs)
     with faults.on(client, BROKEN, skip=2 + written):  # the run is read and held
         reply = answer(launch, waiting)
     assert (reply.status, reply.body["run_id"]) == (202, langgraph.run_id)

@@ -16,7 +16,7 @@ from tests.integration import faults as kinds
 from tests.integration.langgraph_double import Told
 from tests.integration.scene import QUESTION
 from tests.integration.state_machines import Task, causes_sent, refuse, wait_for_token
-from tests.integration.support import NOW, delivery, new_id
+from tests.integration.support import NOW, client_of, delivery, new_id
 
 if TYPE_CHECKING:
     from tests.integration.faults import Faults
@@ -90,7 +90,7 @@ def test_a_success_is_the_run_as_it_is_shown(launch: Door, scene: Scene, notify:
 def test_a_failure_has_an_error_and_its_cause(
     launch: Door, scene: Scene, notify: Stream, task: Task, status: str, error: str
 ) -> None:
-    causes = causes_sent(notify.parts.publisher.callbacks.tasks)
+    causes = causes_sent(client_of(notify.parts.publisher.callbacks.tasks))
     launched = post(launch, task.token)
     run_id = ended(scene, launched, status)
     notify.flow()
@@ -134,7 +134,7 @@ def test_an_answer_that_came_from_elsewhere_is_a_failure(
     notify.flow()
     other = langgraph.add(scene.run(run_id)["thread_id"], kwargs={"command": {"resume": 1}})
     scene.look(run_id)
-    causes = causes_sent(notify.parts.publisher.callbacks.tasks)
+    causes = causes_sent(client_of(notify.parts.publisher.callbacks.tasks))
     notify.flow()
     assert task.ended()[0] == "RunAnswered"
     assert [cause["answered_by"] for cause in causes] == [other]
@@ -161,7 +161,7 @@ def test_a_result_over_256_kb_is_told_by_where_it_stands(
 
 def test_a_refused_launch_is_a_failure(launch: Door, scene: Scene, task: Task, langgraph: LangGraphDouble) -> None:
     langgraph.runs = Told(422, {"detail": "no such graph"})
-    causes = causes_sent(launch.parts.launcher.callbacks.tasks)
+    causes = causes_sent(client_of(launch.parts.launcher.callbacks.tasks))
     assert post(launch, task.token).status == 422
     assert task.ended()[0] == "LaunchRefused"
     assert [cause["reason"] for cause in causes] == ["langgraph-refused"]
@@ -177,7 +177,7 @@ def test_a_refused_launch_is_a_failure(launch: Door, scene: Scene, task: Task, l
 def test_g8_the_end_of_a_launch_whose_run_was_removed_is_a_failure(launch: Door, scene: Scene, task: Task) -> None:
     launched = post(launch, task.token).body
     scene.aws.remove(launched["run_id"])
-    causes = causes_sent(launch.parts.launcher.callbacks.tasks)
+    causes = causes_sent(client_of(launch.parts.launcher.callbacks.tasks))
     retried = wait_for_token(scene.aws.client)
     assert post(launch, retried.token).status == 410
     assert retried.ended()[0] == "RunRemoved"
@@ -188,7 +188,7 @@ def test_g8_a_refusal_that_could_not_be_told_is_told_by_reconcile(
     launch: Door, scene: Scene, task: Task, langgraph: LangGraphDouble, faults: Faults
 ) -> None:
     langgraph.runs = Told(422, {"detail": "no such graph"})
-    with faults.on(launch.parts.launcher.callbacks.tasks._client, kinds.BROKEN):  # noqa: SLF001 - to fail
+    with faults.on(client_of(launch.parts.launcher.callbacks.tasks), kinds.BROKEN):
         assert post(launch, task.token).status == 422
     assert task.waits
     scene.pass_at(LEASE_SECONDS)
@@ -251,7 +251,7 @@ def test_g8_a_task_that_could_not_be_told_is_told_by_reconcile_and_the_event_lea
 ) -> None:
     launched = post(launch, task.token)
     run_id = ended(scene, launched, "error")
-    with faults.on(notify.parts.publisher.callbacks.tasks._client, kinds.UNREACHABLE):  # noqa: SLF001 - to fail
+    with faults.on(client_of(notify.parts.publisher.callbacks.tasks), kinds.UNREACHABLE):
         notify.flow()
     assert "unpublished" not in scene.run(run_id)
     assert task.waits
@@ -266,7 +266,7 @@ def test_g8_whoever_tells_a_task_of_a_result_in_the_bucket_reads_it_there(
     """Notify, which does not get through; then reconcile; then launch, for a task that comes late."""
     launched = post(launch, task.token)
     large(webhook, scene, launched, 1_000)
-    with faults.on(notify.parts.publisher.callbacks.tasks._client, kinds.UNREACHABLE):  # noqa: SLF001 - to fail
+    with faults.on(client_of(notify.parts.publisher.callbacks.tasks), kinds.UNREACHABLE):
         notify.flow()
     scene.pass_at(LEASE_SECONDS)
     retried = wait_for_token(scene.aws.client)
@@ -375,7 +375,7 @@ def test_g8_a_task_that_cannot_be_told_holds_no_event_up_and_is_tried_by_reconci
     run_id = ended(scene, launched)
     with monkeypatch.context() as broken:
         for tasks in (notify.parts.publisher.callbacks.tasks, scene.launcher.callbacks.tasks):
-            refuse(tasks, code, broken)
+            refuse(client_of(tasks), code, broken)
         notify.flow()
         assert "unpublished" not in scene.run(run_id)
         for _ in range(3):  # at growing intervals
@@ -393,7 +393,7 @@ def test_g8_a_task_that_cannot_be_told_holds_no_event_up_and_is_tried_by_reconci
 def test_g5_a_token_by_which_nobody_can_ever_be_told_is_dropped(
     launch: Door, scene: Scene, notify: Stream, monkeypatch: pytest.MonkeyPatch, code: str
 ) -> None:
-    refuse(notify.parts.publisher.callbacks.tasks, code, monkeypatch)
+    refuse(client_of(notify.parts.publisher.callbacks.tasks), code, monkeypatch)
     launched = post(launch, "a token of nobody's")
     run_id = ended(scene, launched)
     notify.flow()

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.integration import faults as kinds
 from tests.integration.langgraph_double import Told
-from tests.integration.support import LEASE_ENDS
+from tests.integration.support import LEASE_ENDS, client_of
 
 if TYPE_CHECKING:
     from tests.integration.faults import Faults
@@ -19,16 +19,12 @@ if TYPE_CHECKING:
 BODY = json.dumps({"assistant_id": "agent", "input": {}})
 
 
-def client_of(launch: Door, name: str) -> Any:
-    return getattr(launch.parts.launcher, name)._client  # noqa: SLF001
-
-
 @pytest.mark.parametrize("kind", kinds.ALL)
 @pytest.mark.parametrize("service", ["ring", "launches"])
 def test_g1_an_outage_before_langgraph_is_asked_is_503_and_starts_nothing(
     launch: Door, aws: Aws, langgraph: LangGraphDouble, faults: Faults, output: Output, service: str, kind: str
 ) -> None:
-    with faults.on(client_of(launch, service), kind):
+    with faults.on(client_of(getattr(launch.parts.launcher, service)), kind):
         reply = launch.call(BODY)
     assert (reply.status, reply.problem, reply.headers["Retry-After"]) == (503, "unavailable", "5")
     assert len(faults.requests) == 2  # boto3's tries
@@ -41,7 +37,7 @@ def test_g1_an_outage_before_langgraph_is_asked_is_503_and_starts_nothing(
 def test_g1_a_claim_whose_answer_was_lost_is_a_claim(
     launch: Door, aws: Aws, langgraph: LangGraphDouble, faults: Faults
 ) -> None:
-    with faults.on(client_of(launch, "launches"), kinds.ANSWER_LOST, times=1):
+    with faults.on(client_of(launch.parts.launcher.launches), kinds.ANSWER_LOST, times=1):
         reply = launch.call(BODY)
     assert reply.status == 202
     (item,) = aws.items("LaunchesTable")
@@ -60,7 +56,7 @@ def test_g1_a_run_that_cannot_be_recorded_is_202_counted_and_its_launch_stays_du
     skip: int,
     recorded: int,
 ) -> None:
-    with faults.on(client_of(launch, "launches"), kind, skip=skip):
+    with faults.on(client_of(launch.parts.launcher.launches), kind, skip=skip):
         reply = launch.call(BODY)
     assert (reply.status, reply.body["run_id"]) == (202, langgraph.run_id)
     (item,) = aws.items("LaunchesTable")
@@ -75,7 +71,7 @@ def test_g1_a_refusal_that_cannot_be_recorded_is_told_and_the_launch_stays_due(
     launch: Door, aws: Aws, langgraph: LangGraphDouble, faults: Faults
 ) -> None:
     langgraph.runs = Told(422, {"detail": "no"})
-    with faults.on(client_of(launch, "launches"), kinds.THROTTLED, skip=1):
+    with faults.on(client_of(launch.parts.launcher.launches), kinds.THROTTLED, skip=1):
         reply = launch.call(BODY)
     assert (reply.status, reply.problem) == (422, "langgraph-refused")
     (item,) = aws.items("LaunchesTable")

@@ -16,7 +16,7 @@ from runledger.domain.retry import LEASE_SECONDS
 from tests.integration import faults as kinds
 from tests.integration.langgraph_double import Told
 from tests.integration.state_machines import causes_sent, refuse, wait_for_token
-from tests.integration.support import LEDGER_ID, NOW, claim
+from tests.integration.support import LEDGER_ID, NOW, claim, client_of
 
 if TYPE_CHECKING:
     from tests.integration.faults import Faults
@@ -321,7 +321,7 @@ def test_g1_where_the_dead_letter_cannot_be_left_the_message_comes_again(
     mailbox: Mailbox, faults: Faults, kind: str
 ) -> None:
     record = mailbox.send("nonsense")
-    with faults.on(mailbox.parts.messages.dead_letters._client, kind):  # noqa: SLF001 - to fail
+    with faults.on(client_of(mailbox.parts.messages.dead_letters), kind):
         assert mailbox.bring(record) == [False]
     assert mailbox.bring(record) == [True]
     assert len(mailbox.letters) == 1
@@ -332,7 +332,7 @@ def test_g1_where_a_message_cannot_be_put_off_it_comes_when_its_time_is_over(
 ) -> None:
     langgraph.runs = Told(429, {})
     record = mailbox.send(BODY)
-    with faults.on(mailbox.parts.messages.queue._client, kinds.UNREACHABLE):  # noqa: SLF001 - to fail
+    with faults.on(client_of(mailbox.parts.messages.queue), kinds.UNREACHABLE):
         assert mailbox.bring(record) == [False]
     assert 60 < mailbox.hidden_for(record) <= 180
 
@@ -359,7 +359,7 @@ def test_g5_the_task_that_waits_for_a_message_which_is_no_launch_is_told_and_its
     mailbox: Mailbox, aws: Aws, output: Output, body: dict[str, Any]
 ) -> None:
     task = wait_for_token(aws.client)
-    causes = causes_sent(mailbox.parts.launcher.callbacks.tasks)
+    causes = causes_sent(client_of(mailbox.parts.launcher.callbacks.tasks))
     record = mailbox.send({**body, "callback": {"task_token": task.token}})
     assert mailbox.bring(record) == [True]
     assert task.ended()[0] == "LaunchRefused"
@@ -438,7 +438,7 @@ def test_g1_a_reason_has_no_character_that_sqs_refuses(mailbox: Mailbox) -> None
 def test_g1_a_token_that_is_none_keeps_no_message_from_becoming_a_letter(
     mailbox: Mailbox, monkeypatch: pytest.MonkeyPatch, code: str
 ) -> None:
-    refuse(mailbox.parts.launcher.callbacks.tasks, code, monkeypatch)
+    refuse(client_of(mailbox.parts.launcher.callbacks.tasks), code, monkeypatch)
     assert mailbox.bring(mailbox.send({**BODY, "nonsense": 1, "callback": {"task_token": "x" * 2_048}})) == [True]
     assert mailbox.bring(mailbox.send({**BODY, "callback": {"task_token": "x" * 3_000}})) == [True]
     assert len(mailbox.letters) == 2
@@ -447,7 +447,7 @@ def test_g1_a_token_that_is_none_keeps_no_message_from_becoming_a_letter(
 def test_g1_a_task_that_cannot_be_told_is_tried_for_six_hours_and_then_its_message_is_a_letter(
     mailbox: Mailbox, wall: WallClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    refuse(mailbox.parts.launcher.callbacks.tasks, "KmsAccessDeniedException", monkeypatch)
+    refuse(client_of(mailbox.parts.launcher.callbacks.tasks), "KmsAccessDeniedException", monkeypatch)
     record = mailbox.send({**BODY, "nonsense": 1, "callback": {"task_token": "x"}})
     assert (mailbox.bring(record), mailbox.letters) == ([False], [])
     wall.now += TRY_SECONDS

@@ -14,7 +14,7 @@ from runledger.domain.retry import LEASE_SECONDS
 from runledger.domain.settling import Seen
 from tests.integration import faults as kinds
 from tests.integration.langgraph_double import Told
-from tests.integration.support import CHECK, LEASE_ENDS, LEDGER_ID, NOW, claim, marks, new_id
+from tests.integration.support import CHECK, LEASE_ENDS, LEDGER_ID, NOW, claim, client_of, marks, new_id
 
 if TYPE_CHECKING:
     from tests.integration.faults import Faults
@@ -90,7 +90,7 @@ def test_g2_the_same_key_and_body_have_the_same_answer_and_one_creation(
 def test_g2_a_repeat_says_what_the_run_has_come_to_by_then(launch: Door, langgraph: LangGraphDouble) -> None:
     first = ask(launch)
     calls: list[str] = []
-    launch.parts.launcher.runs._client.meta.events.register(  # noqa: SLF001 - to see its calls
+    client_of(launch.parts.launcher.runs).meta.events.register(
         "before-send", lambda event_name, **_: calls.append(event_name.rpartition(".")[2])
     )
     ask(launch)
@@ -401,7 +401,7 @@ def test_g2_a_write_whose_answer_was_lost_is_ours_all_the_same(
     if repeated:
         held(launch, langgraph)
         wall.now = NOW + LEASE_SECONDS
-    with faults.on(launch.parts.launcher.launches._client, kinds.ANSWER_LOST, times=1, skip=skip):  # noqa: SLF001 - to fail
+    with faults.on(client_of(launch.parts.launcher.launches), kinds.ANSWER_LOST, times=1, skip=skip):
         reply = ask(launch)
     (request,) = faults.requests
     assert request.headers["X-Amz-Target"].endswith(b".UpdateItem")
@@ -414,7 +414,7 @@ def test_g2_a_write_whose_answer_was_lost_is_ours_all_the_same(
 def test_g2_a_run_that_could_not_be_recorded_is_found_by_its_callers_next_request(
     launch: Door, aws: Aws, langgraph: LangGraphDouble, faults: Faults, wall: WallClock, skip: int
 ) -> None:
-    with faults.on(launch.parts.launcher.launches._client, kinds.BROKEN, skip=skip):  # noqa: SLF001 - to fail
+    with faults.on(client_of(launch.parts.launcher.launches), kinds.BROKEN, skip=skip):
         first = ask(launch)
     assert first.status == 202
     wall.now = NOW + LEASE_SECONDS
@@ -446,7 +446,7 @@ def test_g2_a_large_request_that_cannot_be_kept_starts_nothing(
     launch: Door, aws: Aws, langgraph: LangGraphDouble, faults: Faults
 ) -> None:
     body = json.dumps({"assistant_id": "agent", "input": "x" * 10_000})
-    with faults.on(launch.parts.launcher.bucket._client, kinds.BROKEN):  # noqa: SLF001 - to fail
+    with faults.on(client_of(launch.parts.launcher.bucket), kinds.BROKEN):
         assert ask(launch, body).problem == "unavailable"
     assert aws.is_empty()
     assert langgraph.requests == []

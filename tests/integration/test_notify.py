@@ -14,7 +14,7 @@ from tests.integration import faults as kinds
 from tests.integration.langgraph_double import Told
 from tests.integration.listener import Listener, listen
 from tests.integration.scene import QUESTION
-from tests.integration.support import NOW, delivery, new_id
+from tests.integration.support import NOW, client_of, delivery, new_id
 
 if TYPE_CHECKING:
     from tests.integration.faults import Faults
@@ -26,10 +26,6 @@ if TYPE_CHECKING:
 @pytest.fixture
 def listener(scene: Scene) -> Listener:
     return listen(scene.aws.client, scene.aws.template.names["EventBus"])
-
-
-def client_of(adapter: Any) -> Any:
-    return adapter._client  # noqa: SLF001 - to count its calls or make them fail
 
 
 def letters(scene: Scene) -> list[dict[str, Any]]:

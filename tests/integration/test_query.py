@@ -19,7 +19,7 @@ from runledger.domain.deliveries import Delivery, parse_delivery
 from runledger.domain.ledger import Placed
 from runledger.domain.settling import Seen, seen
 from tests.integration import faults as kinds
-from tests.integration.support import NOW, claim, delivery, new_id
+from tests.integration.support import NOW, claim, client_of, delivery, new_id
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -77,7 +77,7 @@ def book(aws: Aws) -> Book:
 
 def calls_of(query: Door) -> Counter[str]:
     calls: Counter[str] = Counter()
-    for client in (query.parts.runs._client, query.parts.bucket._client):  # noqa: SLF001
+    for client in (client_of(query.parts.runs), client_of(query.parts.bucket)):
         client.meta.events.register(
             "before-send", lambda event_name, **_: calls.update([event_name.rpartition(".")[2]])
         )
@@ -464,7 +464,7 @@ def test_an_unknown_launch_is_404(query: Door, launch_id: str) -> None:
     "url", [f"/runs/{new_id()}", "/runs?outcome=failed", f"/runs?thread_id={new_id()}", f"/launches/{new_id()}"]
 )
 def test_g6_a_ledger_that_cant_be_read_is_503(query: Door, faults: Faults, output: Output, kind: str, url: str) -> None:
-    with faults.on(query.parts.runs._client, kind):  # noqa: SLF001 - to fail
+    with faults.on(client_of(query.parts.runs), kind):
         reply = query.get(url)
     assert (reply.status, reply.problem) == (503, "unavailable")
     assert reply.headers["Retry-After"]

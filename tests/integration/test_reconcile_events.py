@@ -9,7 +9,7 @@ import pytest
 from runledger.domain import answer_states, run_states
 from tests.integration import faults as kinds
 from tests.integration.listener import Listener, listen
-from tests.integration.support import CHECK, NOW
+from tests.integration.support import CHECK, NOW, client_of
 
 if TYPE_CHECKING:
     from tests.integration.faults import Faults
@@ -19,10 +19,6 @@ if TYPE_CHECKING:
 @pytest.fixture
 def listener(scene: Scene) -> Listener:
     return listen(scene.aws.client, scene.aws.template.names["EventBus"])
-
-
-def bus_client(scene: Scene) -> Any:
-    return scene.reconcile.parts.publisher.bus._client  # noqa: SLF001 - to make its calls fail
 
 
 @pytest.mark.parametrize(
@@ -73,7 +69,7 @@ def test_g8_a_bus_that_takes_nothing_is_tried_again_until_it_does(
 ) -> None:
     run_id = scene.launched("error")
     scene.delivered(run_id, "error")
-    with faults.on(bus_client(scene), kind):
+    with faults.on(client_of(scene.reconcile.parts.publisher.bus), kind):
         for _ in range(6):
             item = scene.look(run_id)
     assert (item["unpublished"], item["outcome"]) == ({"failed"}, "failed")
@@ -89,7 +85,7 @@ def test_g1_g8_a_bus_out_of_order_does_not_cost_the_others_their_time(
     for run_id in runs:
         scene.delivered(run_id, "error")
     open_ones = [scene.launched("success") for _ in range(3)]
-    with faults.on(bus_client(scene), kinds.UNREACHABLE):
+    with faults.on(client_of(scene.reconcile.parts.publisher.bus), kinds.UNREACHABLE):
         scene.pass_at(120)
     assert {scene.run(run_id)["outcome"] for run_id in open_ones} == {"succeeded"}
     assert scene.output.counts["check_failed"] == 3
@@ -105,7 +101,7 @@ def test_g8_an_entry_that_the_bus_refuses_is_not_taken_for_sent(
     scene.delivered(run_id, "error")
     refusal = {"FailedEntryCount": 1, "Entries": [{"ErrorCode": "ThrottlingException", "ErrorMessage": "no"}]}
     with monkeypatch.context() as patch:
-        patch.setattr(bus_client(scene), "put_events", lambda **_: refusal)
+        patch.setattr(client_of(scene.reconcile.parts.publisher.bus), "put_events", lambda **_: refusal)
         assert scene.look(run_id)["unpublished"] == {"failed"}
     assert any("ThrottlingException" in line.get("detail", "") for line in scene.output.logs)
     scene.look(run_id)

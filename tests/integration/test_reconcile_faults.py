@@ -14,7 +14,7 @@ from runledger.domain.problems import unavailable
 from runledger_langgraph.client import LangGraph
 from tests.integration import faults as kinds
 from tests.integration.langgraph_double import Told
-from tests.integration.support import CHECK, LEASE_ENDS, NOW, Schedule, claim, delivery, new_id
+from tests.integration.support import CHECK, LEASE_ENDS, NOW, Schedule, claim, client_of, delivery, new_id
 
 if TYPE_CHECKING:
     from runledger.domain.ledger import Update
@@ -133,7 +133,7 @@ def test_g1_a_run_that_cannot_be_written_stops_no_other(
 def test_g1_a_payload_that_cannot_be_stored_leaves_the_run_as_it_was(load: Load, scene: Scene, faults: Faults) -> None:
     scene.reconcile = Schedule(load("reconcile", LangGraphUrl=scene.langgraph.url, InlinePayloadBytes="0"))
     run_id = scene.launched()
-    with faults.on(scene.launcher.bucket._client, kinds.BROKEN):  # noqa: SLF001 - to fail
+    with faults.on(client_of(scene.launcher.bucket), kinds.BROKEN):
         item = scene.look(run_id)
     assert (item["outcome"], item["due_at"]) == ("pending", CHECK + 240)
     assert scene.look(run_id)["outcome"] == "succeeded"
@@ -186,7 +186,7 @@ def test_g1_a_ledger_that_cannot_be_read_fails_both_passes_and_the_next_minute_d
     scene: Scene, faults: Faults, kind: str
 ) -> None:
     run_id = scene.launched()
-    with faults.on(scene.launcher.runs._client, kind):  # noqa: SLF001 - to fail
+    with faults.on(client_of(scene.launcher.runs), kind):
         scene.pass_at(120)
     assert scene.output.counts == {"failed": 2}
     assert scene.look(run_id)["outcome"] == "succeeded"

@@ -12,7 +12,7 @@ from runledger.domain.deliveries import Delivery, parse_delivery, payload_of
 from runledger.domain.ledger import Placed, shard
 from runledger.domain.settling import Seen
 from tests.integration import faults as kinds
-from tests.integration.support import NOW, delivery, new_id
+from tests.integration.support import NOW, client_of, delivery, new_id
 
 if TYPE_CHECKING:
     from runledger.domain.outcomes import Outcome
@@ -164,7 +164,7 @@ def test_g4_a_late_webhook_whose_first_answer_was_lost_is_not_counted_as_contrad
     webhook: Door, aws: Aws, faults: Faults
 ) -> None:
     ids = recorded(webhook, "failed")
-    with faults.on(webhook.parts.receiver.recorder.runs._client, kinds.ANSWER_LOST, times=1, skip=1):  # noqa: SLF001 - to fail
+    with faults.on(client_of(webhook.parts.receiver.recorder.runs), kinds.ANSWER_LOST, times=1, skip=1):
         reply, stored = deliver(webhook, aws, ids, "error")
     assert (reply.status, reply.body["outcome"]) == (200, "failed")
     item = aws.run(ids[1]) or {}

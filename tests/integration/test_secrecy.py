@@ -16,7 +16,17 @@ from runledger.domain.unconfirmed import claim_of, kept_about
 from tests.integration import faults as kinds
 from tests.integration.langgraph_double import Told
 from tests.integration.spellings import assert_nowhere, percent_encoded
-from tests.integration.support import LATER, NOW, Webhook, claim, delivery, new_id, record_launch, stand_still
+from tests.integration.support import (
+    LATER,
+    NOW,
+    Webhook,
+    claim,
+    client_of,
+    delivery,
+    new_id,
+    record_launch,
+    stand_still,
+)
 
 if TYPE_CHECKING:
     from tests.integration.conftest import Load
@@ -116,7 +126,7 @@ def test_g5_a_fault_tells_no_token(
     launch_id = new_id()
     token = aws.token(launch_id)
     body, query = delivery(new_id(), launch_id, token), f"token={token}"
-    with faults.on(webhook.parts.receiver.recorder.runs._client, kinds.BROKEN):  # noqa: SLF001 - to fail
+    with faults.on(client_of(webhook.parts.receiver.recorder.runs), kinds.BROKEN):
         texts = [webhook.call(body, query).text]
     monkeypatch.setattr(webhook.parts.receiver.recorder.runs, "apply", lambda *_: 1 // 0)
     texts.append(webhook.call(body, query).text)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from operator import attrgetter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -11,7 +11,7 @@ from runledger.adapters.secrets_manager import CACHE_SECONDS, REREAD_SECONDS, ST
 from runledger.deadline import CALL_SECONDS
 from runledger.domain.unconfirmed import kept_about
 from tests.integration import faults as kinds
-from tests.integration.support import LATER, NOW, claim, delivery, new_id, record_launch, stand_still
+from tests.integration.support import LATER, NOW, claim, client_of, delivery, new_id, record_launch, stand_still
 from tests.integration.test_webhook_tokens import forged
 
 if TYPE_CHECKING:
@@ -25,10 +25,6 @@ def assert_unavailable(reply: Reply) -> None:
     assert (reply.status, reply.problem, reply.headers["Retry-After"]) == (503, "unavailable", "5")
 
 
-def client_of(webhook: Door, service: str) -> Any:
-    return attrgetter(service)(webhook.parts.receiver)._client  # noqa: SLF001
-
-
 @pytest.mark.parametrize("kind", kinds.ALL)
 @pytest.mark.parametrize("service", ["ring", "recorder.runs", "recorder.bucket"])
 def test_g6_an_outage_is_503_with_nothing_half_written_and_the_repeat_works(
@@ -39,7 +35,7 @@ def test_g6_an_outage_is_503_with_nothing_half_written_and_the_repeat_works(
     body = delivery(run_id, launch_id, token, values=BIG if service == "recorder.bucket" else "{}")
     record_launch(aws, run_id, launch_id)
     before = aws.run(run_id)
-    with faults.on(client_of(webhook, service), kind):
+    with faults.on(client_of(attrgetter(service)(webhook.parts.receiver)), kind):
         assert_unavailable(webhook.call(body, f"token={token}"))
     assert len(faults.requests) == 2  # boto3's tries
     assert aws.items("RunsTable") == [before]
@@ -60,7 +56,7 @@ def test_g6_g11_a_delivery_that_could_not_be_kept_is_503_and_the_repeat_is_kept(
     assert alone.parts.receiver.launches.apply(claim(launch_id)) is None
     token, before = aws.token(launch_id), aws.launch(launch_id)
     body = delivery(run_id, launch_id, token, values=BIG if service == "recorder.bucket" else "{}")
-    with faults.on(client_of(alone, service), kind):
+    with faults.on(client_of(attrgetter(service)(alone.parts.receiver)), kind):
         assert_unavailable(alone.call(body, f"token={token}"))
     assert len(faults.requests) == 2
     assert aws.launch(launch_id) == before
@@ -77,7 +73,7 @@ def test_g6_g11_a_delivery_that_could_not_be_kept_is_503_and_the_repeat_is_kept(
 def test_g6_a_short_outage_is_bridged(webhook: Door, aws: Aws, faults: Faults) -> None:
     run_id, launch_id = new_id(), new_id()
     token = aws.token(launch_id)
-    with faults.on(webhook.parts.receiver.recorder.runs._client, kinds.THROTTLED, times=1):  # noqa: SLF001 - to fail
+    with faults.on(client_of(webhook.parts.receiver.recorder.runs), kinds.THROTTLED, times=1):
         assert webhook.call(delivery(run_id, launch_id, token), f"token={token}").status == 200
     assert len(faults.pauses) == 1
 
@@ -118,7 +114,7 @@ def test_the_bucket_is_written_before_the_item(webhook: Door, aws: Aws, faults: 
     run_id, launch_id = new_id(), new_id()
     token = aws.token(launch_id)
     body = delivery(run_id, launch_id, token, values=BIG)
-    with faults.on(webhook.parts.receiver.recorder.runs._client, kinds.BROKEN):  # noqa: SLF001 - to fail
+    with faults.on(client_of(webhook.parts.receiver.recorder.runs), kinds.BROKEN):
         assert_unavailable(webhook.call(body, f"token={token}"))
     assert (aws.run(run_id) or {})["outcome"] == "pending"
     (key,) = aws.objects()
@@ -131,7 +127,7 @@ def test_g4_a_write_whose_answer_was_lost_is_not_done_twice(webhook: Door, aws: 
     run_id, launch_id = new_id(), new_id()
     token = aws.token(launch_id)
     body = delivery(run_id, launch_id, token, status="error")
-    with faults.on(webhook.parts.receiver.recorder.runs._client, kinds.ANSWER_LOST, times=1):  # noqa: SLF001 - to fail
+    with faults.on(client_of(webhook.parts.receiver.recorder.runs), kinds.ANSWER_LOST, times=1):
         reply = webhook.call(body, f"token={token}")
     assert (reply.status, reply.body["outcome"]) == (200, "failed")
     assert (aws.run(run_id) or {})["source"] == "webhook"
@@ -143,9 +139,9 @@ def test_g4_a_differing_delivery_that_could_not_be_kept_is_repeated(webhook: Doo
     token = aws.token(launch_id)
     webhook.call(delivery(run_id, launch_id, token, status="error"), f"token={token}")
     first, other = aws.run(run_id), delivery(run_id, launch_id, token, status="timeout")
-    with faults.on(webhook.parts.receiver.recorder.bucket._client, kinds.BROKEN):  # noqa: SLF001 - to fail
+    with faults.on(client_of(webhook.parts.receiver.recorder.bucket), kinds.BROKEN):
         assert_unavailable(webhook.call(other, f"token={token}"))
-    with faults.on(webhook.parts.receiver.recorder.runs._client, kinds.BROKEN, skip=1):  # noqa: SLF001 - to fail
+    with faults.on(client_of(webhook.parts.receiver.recorder.runs), kinds.BROKEN, skip=1):
         assert_unavailable(webhook.call(other, f"token={token}"))
     assert aws.run(run_id) == first
     assert webhook.call(other, f"token={token}").status == 200
@@ -154,7 +150,7 @@ def test_g4_a_differing_delivery_that_could_not_be_kept_is_repeated(webhook: Doo
 
 @pytest.mark.parametrize("expiry", [int(NOW) - 1, LATER], ids=["expired", "trimmed"])
 def test_a_launch_that_could_not_be_made_due_is_503(webhook: Door, aws: Aws, faults: Faults, expiry: int) -> None:
-    with faults.on(webhook.parts.receiver.launches._client, kinds.THROTTLED):  # noqa: SLF001 - to fail
+    with faults.on(client_of(webhook.parts.receiver.launches), kinds.THROTTLED):
         assert_unavailable(webhook.call("{}", f"token={aws.token(new_id(), expiry)}"))
 
 
@@ -163,7 +159,7 @@ def test_g7_a_ring_that_cannot_be_read_again_is_503_never_401(webhook: Door, aws
     aws.add_key("k1795327100", "n" * 64)
     token = aws.token(launch_id, kid="k1795327100")
     clock.now = REREAD_SECONDS
-    with faults.on(webhook.parts.receiver.ring._client, kinds.BROKEN):  # noqa: SLF001 - to fail
+    with faults.on(client_of(webhook.parts.receiver.ring), kinds.BROKEN):
         assert_unavailable(webhook.call(delivery(new_id(), launch_id), f"token={token}"))
         calls = len(faults.requests)
         for _ in range(3):  # a stranger's tokens can't drive calls either
@@ -179,7 +175,7 @@ def test_g7_a_ring_that_cannot_be_renewed_takes_deliveries_for_an_hour_more(
     clock, launch_id = stand_still(webhook, aws), new_id()
     token = aws.token(launch_id)
     clock.now = CACHE_SECONDS
-    with faults.on(webhook.parts.receiver.ring._client, kinds.THROTTLED):  # noqa: SLF001 - to fail
+    with faults.on(client_of(webhook.parts.receiver.ring), kinds.THROTTLED):
         for _ in range(3):
             assert webhook.call(delivery(new_id(), launch_id), f"token={token}").status == 200
         assert output.counts == {"delivered": 3, "stale_secret": 3}

@@ -12,7 +12,18 @@ from runledger.domain import run_states, tokens
 from runledger.domain.ledger import shard
 from runledger.domain.unconfirmed import claim_of
 from tests.integration.spellings import percent_encoded
-from tests.integration.support import CHECK, LATER, NOW, SOURCE, claim, delivery, new_id, record_launch, stand_still
+from tests.integration.support import (
+    CHECK,
+    LATER,
+    NOW,
+    SOURCE,
+    claim,
+    client_of,
+    delivery,
+    new_id,
+    record_launch,
+    stand_still,
+)
 
 if TYPE_CHECKING:
     from tests.integration.conftest import Load
@@ -140,7 +151,7 @@ def test_g7_an_unknown_key_is_looked_up_once_then_refused(
     webhook: Door, aws: Aws, output: Output, clock: Clock
 ) -> None:
     reads = []
-    webhook.parts.receiver.ring._client.meta.events.register(  # noqa: SLF001 - to see its calls
+    client_of(webhook.parts.receiver.ring).meta.events.register(
         "before-send.secrets-manager.GetSecretValue", lambda **_: reads.append(clock.now)
     )
     launch_id = new_id()
