@@ -159,7 +159,7 @@ def _run(demo: Demo) -> None:
     _check_doors(demo, demo.items())
     _repeat(demo)
     console.rule("later: reconcile asks LangGraph about what is open")
-    demo.stack.reconcile()
+    demo.stack.recover()
     _wait_until_told(demo, _ALL)
     items = demo.items()
     _show_ledger(demo, items)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from concurrent.futures import ThreadPoolExecutor
 from threading import BoundedSemaphore
 from typing import TYPE_CHECKING, Any
@@ -29,13 +30,7 @@ def bring(source: Messages, client: Any, url: str, arn: str, invoke: Invoke) -> 
 
     def one(messages: Sequence[dict[str, Any]]) -> None:
         try:
-            answer = invoke({"Records": [record(message, arn) for message in messages]})
-            failed = {failure["itemIdentifier"] for failure in answer["batchItemFailures"]}
-            for message in messages:
-                if message["MessageId"] not in failed:
-                    client.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
-        except (InvocationError, BotoCoreError, ClientError):  # it is in the log; the message comes again
-            pass
+            _hand_over(messages, client, url, arn, invoke)
         finally:
             room.release()
 
@@ -44,7 +39,7 @@ def bring(source: Messages, client: Any, url: str, arn: str, invoke: Invoke) -> 
             while not stopped.is_set():
                 if not room.acquire(timeout=_POLL_SECONDS):
                     continue
-                messages = _receive(client, url, source.size)
+                messages = receive(client, url, source.size)
                 if messages:
                     workers.submit(one, messages)
                 else:
@@ -52,6 +47,34 @@ def bring(source: Messages, client: Any, url: str, arn: str, invoke: Invoke) -> 
                     stopped.wait(_POLL_SECONDS)
 
     return in_background(run)
+
+
+def drain(source: Messages, client: Any, url: str, arn: str, invoke: Invoke) -> None:
+    """Bring the messages of a queue to a function until it is empty, whoever else does so."""
+    while sum(_counts(client, url)):
+        if messages := receive(client, url, source.size):
+            _hand_over(messages, client, url, arn, invoke)
+        else:
+            time.sleep(_POLL_SECONDS)
+
+
+def _hand_over(messages: Sequence[dict[str, Any]], client: Any, url: str, arn: str, invoke: Invoke) -> None:
+    """Invoke the function with messages, and delete those that it is done with."""
+    try:
+        answer = invoke({"Records": [record(message, arn) for message in messages]})
+        failed = {failure["itemIdentifier"] for failure in answer["batchItemFailures"]}
+        for message in messages:
+            if message["MessageId"] not in failed:
+                client.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
+    except (InvocationError, BotoCoreError, ClientError):  # it is in the log; the message comes again
+        pass
+
+
+def _counts(client: Any, url: str) -> list[int]:
+    """Return how many messages wait, and how many are at a function."""
+    names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
+    told = client.get_queue_attributes(QueueUrl=url, AttributeNames=names)["Attributes"]
+    return [int(told[name]) for name in names]
 
 
 def record(message: dict[str, Any], arn: str) -> dict[str, Any]:
@@ -69,7 +92,8 @@ def record(message: dict[str, Any], arn: str) -> dict[str, Any]:
     }
 
 
-def _receive(client: Any, url: str, size: int) -> list[dict[str, Any]]:
+def receive(client: Any, url: str, size: int) -> list[dict[str, Any]]:
+    """Receive up to `size` messages; none where AWS does not answer."""
     try:
         answer = client.receive_message(QueueUrl=url, MaxNumberOfMessages=size, AttributeNames=["All"])
     except (BotoCoreError, ClientError):  # AWS has stopped, or this machine slept

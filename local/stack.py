@@ -16,7 +16,7 @@ from local import resources, secrets_manager
 from local.functions import InvocationError, Pool, environment
 from local.http_api import HttpApi
 from local.langgraph_server import EXAMPLE, LangGraphServer
-from local.queue import bring
+from local.queue import bring, drain
 from local.servers import end, free_port, is_free, start, wait_for
 from local.stream import follow
 from local.template import ROOT, Template
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 FOLDER = ROOT / ".runledger"
 _JSON = {"content-type": "application/json"}
-SCHEDULED = json.loads((ROOT / "events" / "reconcile.json").read_text())
+SCHEDULED = json.loads((ROOT / "events" / "sweep.json").read_text())
 
 
 @dataclass(eq=False)
@@ -91,10 +91,18 @@ class Stack:
         """Return the boto3 table with the logical id `name`."""
         return resources.session().resource("dynamodb", endpoint_url=self.endpoint_url).Table(self.template.names[name])
 
-    def reconcile(self) -> None:
-        """Let reconcile run as if it were later."""
+    def recover(self) -> None:
+        """Have done what is owed, as if it were later: let the sweep run, and workers until the work queue is empty."""
         self.make_due()
-        self.pools["ReconcileFunction"].invoke(SCHEDULED)
+        self.sweep()
+
+    def sweep(self) -> None:
+        """Let the sweep run, and workers until the work queue is empty."""
+        self.pools["SweepFunction"].invoke(SCHEDULED)
+        worker = self.pools["WorkerFunction"]
+        (source,) = (f.messages for f in self.template.functions() if f.messages and f.name == "WorkerFunction")
+        sqs, url = self.client("sqs"), self.template.names[source.queue]
+        drain(source, sqs, url, resources.queue_arn(sqs, url), worker.invoke)
 
     def rotate(self) -> None:
         """Rotate the key ring, as Secrets Manager does on its schedule or when it is asked to."""

@@ -20,10 +20,12 @@ from tests.contract.security import rows
 ROOT = Path(__file__).resolve().parent.parent
 DOMAIN, ADAPTERS = "layers/runledger/runledger/domain", "layers/runledger/runledger/adapters"
 USE_CASES, LANGGRAPH = "layers/runledger/runledger/use_cases", "layers/langgraph/runledger_langgraph"
-WEBHOOK, NOTIFY = (f"functions/{name}/app.py" for name in ("webhook", "notify"))
+WEBHOOK = "functions/webhook/app.py"
 RECEIVE = f"{USE_CASES}/receive_delivery.py"
 MESSAGES, LAUNCHING = f"{USE_CASES}/launch_messages.py", f"{USE_CASES}/launch_run.py"
-RECONCILE, ROTATE = "functions/reconcile", "functions/rotate"
+FRESH, RUNS = f"{USE_CASES}/perform_fresh.py", f"{USE_CASES}/perform_runs.py"
+GIVE_UP, FINDING, WORK = (f"{USE_CASES}/{name}.py" for name in ("give_up", "record_finding", "work"))
+ROTATE = "functions/rotate"
 TESTS = ("tests/unit", "tests/integration", "tests/contract")
 COPIED = (
     "functions",
@@ -99,8 +101,8 @@ MUTATIONS = (
     Mutation(
         "G1",
         "a LangGraph that forgot everything loses all",
-        f"{RECONCILE}/due_runs.py",
-        "elif not (is_proven := self._is_itself(item)) and not self._has_outlasted_all(item, now):",
+        GIVE_UP,
+        "elif not (is_proven := _is_itself(work, item)) and not _has_outlasted_all(work, item, now):",
         "elif not (is_proven := True):",
     ),
     Mutation(
@@ -141,30 +143,30 @@ MUTATIONS = (
     Mutation(
         "G1",
         "a refused key loses runs",
-        f"{RECONCILE}/due_runs.py",
-        'self.is_refused = self.is_refused or problem.slug == "api-key-refused"',
-        "pass",
+        RUNS,
+        "give_up(work, gone, is_refused=is_refused)",
+        "give_up(work, gone, is_refused=False)",
     ),
     Mutation(
         "G1",
         "an item that fails is dropped",
-        f"{RECONCILE}/due_runs.py",
-        'telemetry.logger.warning("a run is looked at again later", detail=detail)\n        try:\n            self._postpone(item)',
-        'telemetry.logger.warning("a run is looked at again later", detail=detail)\n        try:\n            self._update(run_states.closed(item["run_id"], int(item["due_at"])))',
+        WORK,
+        "            else:\n                self.postpone(item)\n",
+        '            else:\n                self.update(run_states.closed(item["run_id"], int(item["due_at"])))\n',
     ),
     Mutation(
         "G1",
         "a poisoned run stops the others",
-        f"{RECONCILE}/due_runs.py",
+        RUNS,
         "except Exception as error:  # noqa: BLE001 - a poisoned run never stops the others",
         "except MemoryError as error:",
     ),
     Mutation(
         "G1",
         "a poisoned launch stops the others",
-        f"{RECONCILE}/due_launches.py",
-        "except Exception:  # noqa: BLE001 - a poisoned item never stops the others",
-        "except MemoryError:",
+        f"{USE_CASES}/perform_launch.py",
+        "except Exception as error:  # noqa: BLE001 - a poisoned item never stops the others",
+        "except MemoryError as error:",
     ),
     Mutation(
         "G1",
@@ -239,7 +241,7 @@ MUTATIONS = (
     ),
     Mutation(
         "G1",
-        "reconcile does not run",
+        "the sweep does not run",
         "template.yaml",
         "ScheduleExpression: rate(1 minute)",
         "ScheduleExpression: rate(60 minutes)",
@@ -247,15 +249,15 @@ MUTATIONS = (
     Mutation(
         "G1",
         "a result that is slow to read is never read",
-        f"{RECONCILE}/due_runs.py",
+        RUNS,
         "isinstance(found, TooLargeError | TimedOutError)",
         "isinstance(found, TooLargeError)",
     ),
     Mutation(
         "G1",
         "a result that can't be read holds its run back for ever",
-        f"{RECONCILE}/due_runs.py",
-        'if not retry.is_stuck(int(item.get("failures", 0))) or self._is_overdue(item):',
+        f"{USE_CASES}/take_status.py",
+        'if not retry.is_stuck(int(item.get("failures", 0))) or work.is_overdue(item):',
         "if True:",
     ),
     Mutation(
@@ -450,9 +452,9 @@ MUTATIONS = (
     Mutation(
         "G13",
         "all deployments are judged together",
-        f"{RECONCILE}/due_runs.py",
-        "        url = launcher.server.url\n        if url not in self.there:",
-        '        url = ""\n        if url not in self.there:',
+        RUNS,
+        "asked[launcher.server.url].append(item)",
+        "asked[next(iter(there))].append(item)",
     ),
     Mutation(
         "G13",
@@ -470,17 +472,17 @@ MUTATIONS = (
     ),
     Mutation(
         "G13",
-        "one deployment that does not answer ends a pass for all",
-        f"{RECONCILE}/due_runs.py",
-        "not here.ask_batch() and self._is_all_silent()",
-        "not here.ask_batch()",
+        "one deployment that does not answer is taken for all",
+        f"{USE_CASES}/outages.py",
+        "self._failures.get(name, 0) >= _TOO_MANY",
+        "max(self._failures.values(), default=0) >= _TOO_MANY",
     ),
     Mutation(
         "G13",
         "a success is settled at LangGraphUrl",
-        NOTIFY,
-        "deployments.at(url_of(run, launches))",
-        "deployments.at(None)",
+        FRESH,
+        "work.at(work.launcher.of(run))",
+        "work.at(work.launcher.at(None))",
     ),
     Mutation(
         "G5",
@@ -693,29 +695,70 @@ MUTATIONS = (
         'map(Absent, ("unpublished", "webhook_awaited", "disputed"))',
         'map(Absent, ("webhook_awaited", "disputed"))',
     ),
-    Mutation("G8", "notify does not tell", NOTIFY, 'if step.kind == "publish"', 'if step.kind == ""'),
+    Mutation("G8", "nothing is published from the stream", FRESH, 'if step.kind == "publish"', 'if step.kind == ""'),
     Mutation(
         "G8",
-        "notify does not settle",
+        "nothing is settled from the stream",
         f"{DOMAIN}/steps.py",
         'return Step("inspect", "result") if run["outcome"] == "settling" else None',
         "return None",
     ),
-    Mutation("G8", "what fails is not repeated", NOTIFY, "return to_repeat(failed)", "return to_repeat([])"),
+    Mutation("G8", "what fails is not repeated", FRESH, "    return again\n", "    return []\n"),
     Mutation(
         "G8",
         "a poisoned record is repeated for ever",
-        NOTIFY,
-        "return time.time() >= change.written_at + _TRY_SECONDS and _give_up(run, detail)",
-        "return False",
+        FRESH,
+        "if time.time() < change.written_at + _TRY_SECONDS:",
+        "if True:",
     ),
-    Mutation("G8", "what is given up leaves no letter", NOTIFY, "dead_letters.leave(letter_of(run), detail)", "pass"),
     Mutation(
         "G8",
         "a poisoned record stops the others",
-        NOTIFY,
-        "except Exception as error:  # noqa: BLE001 - a poisoned record never stops the others\n        detail",
-        "except Problem as error:\n        detail",
+        FRESH,
+        "except Exception as error:  # noqa: BLE001 - a poisoned change never stops the others",
+        "except Problem as error:",
+    ),
+    Mutation(
+        "G1",
+        "a second look at the same ticket counts",
+        f"{DOMAIN}/ledger.py",
+        'return {"due_at": int(at) + (int(at) == was_due), "due_shard": str(shard(item_id))}',
+        'return {"due_at": int(at), "due_shard": str(shard(item_id))}',
+    ),
+    Mutation(
+        "G1",
+        "a message that comes twice is worked on twice",
+        f"{DOMAIN}/tickets.py",
+        'return item is not None and item.get("due_at") == self.due_at',
+        "return item is not None",
+    ),
+    Mutation(
+        "G1",
+        "two sweeps put the same item into the queue",
+        f"{USE_CASES}/sweep.py",
+        "return Ticket(key, item_id, until) if failed is None else None",
+        "return Ticket(key, item_id, until)",
+    ),
+    Mutation(
+        "G1",
+        "the queue grows for as long as nobody works",
+        f"{USE_CASES}/sweep.py",
+        "if room <= 0:",
+        "if False:",
+    ),
+    Mutation(
+        "G1",
+        "an outage of the server makes the waits longer",
+        WORK,
+        "if is_unreached(error):",
+        "if False:",
+    ),
+    Mutation(
+        "G1",
+        "what there is no time for waits until its ticket ends",
+        f"{USE_CASES}/perform_step.py",
+        'work.launcher.launches.apply(launch_states.put_off(item["launch_id"], time.time()))',
+        "pass",
     ),
     Mutation("G8", "the stream is not filtered for events", "template.yaml", '{"event_state"', '{"unpublished"'),
     Mutation(
@@ -802,7 +845,7 @@ MUTATIONS = (
     ),
     Mutation(
         "G1",
-        "reconcile forgets the run that answers",
+        "the worker forgets the run that answers",
         f"{USE_CASES}/human_input.py",
         "record_answer(launcher, known, started_as(found.answer), digest, now)",
         "pass",
@@ -877,7 +920,7 @@ MUTATIONS = (
     ),
     Mutation(
         "G10",
-        "a pass of reconcile reads what is due tomorrow too",
+        "a sweep reads what is due tomorrow too",
         f"{ADAPTERS}/dynamodb.py",
         'KeyConditionExpression="due_shard = :shard AND due_at <= :up_to",',
         'KeyConditionExpression="due_shard = :shard", FilterExpression="due_at <= :up_to",',
@@ -1029,7 +1072,7 @@ MUTATIONS = (
     ),
     Mutation(
         "G1",
-        "reconcile works on the launch of a message that waits",
+        "the worker works on the launch of a message that waits",
         MESSAGES,
         "            self.launcher.launches.apply(update)\n",
         "            pass\n",
@@ -1287,21 +1330,21 @@ MUTATIONS = (
     ),
     Mutation(
         "G5",
-        "a token stays in what reconcile records whose pieces come together",
+        "a token stays in what the worker records whose pieces come together",
         f"{LANGGRAPH}/inspection.py",
         "while (joined := either.search(tail + text[at : at + reach]))",
         "while False and (joined := either.search(tail + text[at : at + reach]))",
     ),
     Mutation(
         "G5",
-        "the token stays in what reconcile records",
+        "the token stays in what the worker records",
         f"{LANGGRAPH}/inspection.py",
         "return bytes(kept + text[at:])",
         "return text",
     ),
     Mutation(
         "G5",
-        "the API key stands in reconcile's log",
+        "the API key stands in the worker's log",
         f"{LANGGRAPH}/deployment.py",
         "secrets=(key,)",
         "secrets=()",
@@ -1598,9 +1641,9 @@ MUTATIONS = (
     Mutation(
         "G14",
         "an end that LangGraph never confirms is never published",
-        "functions/reconcile/due_runs.py",
-        'if item.get("unverified") and not item.get("disputed"):\n            return self._believe(item)',
-        "if False:\n            return self._believe(item)",
+        f"{USE_CASES}/take_status.py",
+        'if item.get("unverified") and not item.get("disputed"):\n        _believe(work, item)',
+        "if False:\n        _believe(work, item)",
     ),
     Mutation(
         "G14",
@@ -1675,8 +1718,8 @@ MUTATIONS = (
     Mutation(
         "G11",
         "an invented end of a run that goes on stands",
-        f"{RECONCILE}/due_runs.py",
-        'if item.get("source") == "webhook" and not _waits(item):',
+        FINDING,
+        'if item.get("source") == "webhook" and not waits:',
         "if False:",
     ),
     Mutation(

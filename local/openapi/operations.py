@@ -31,7 +31,7 @@ class Operation:
     body: dict[str, Any] | None = None
 
 
-_record = json.loads((ROOT / "events" / "notify.json").read_text())["Records"][0]
+_record = json.loads((ROOT / "events" / "stream.json").read_text())["Records"][0]
 _item = {**stream.read(_record).run, "outcome": "succeeded"}
 _run = json.loads(views.run(_item, ""))
 _asked = {

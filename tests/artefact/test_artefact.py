@@ -22,7 +22,7 @@ import pytest
 import yaml
 from moto.moto_server.threaded_moto_server import ThreadedMotoServer
 
-from local import event, resources, secrets_manager
+from local import event, queue, resources, secrets_manager
 from local.langgraph_server import EXAMPLE, LangGraphServer
 from local.servers import free_port
 from local.template import ROOT
@@ -127,7 +127,7 @@ def real_delivery(template: Template, aws: str) -> dict[str, Any]:
 
 def written(template: Template, aws: str, run_id: str) -> str:
     """Return the event that the stream has once the run was written."""
-    sent = json.loads((EVENTS / "notify.json").read_text())
+    sent = json.loads((EVENTS / "stream.json").read_text())
     database = resources.session().client("dynamodb", endpoint_url=aws)
     found = database.get_item(TableName=template.names["RunsTable"], Key={"run_id": {"S": run_id}})
     sent["Records"][0]["dynamodb"]["NewImage"] = found["Item"]
@@ -195,18 +195,22 @@ def test_g1_g8_a_launched_run_whose_webhook_goes_nowhere_is_recorded_by_reconcil
         assert json.load(found)["kwargs"]["webhook"].startswith(f"{NOWHERE}/webhook?token=k0.")
     runs = resources.session().resource("dynamodb", endpoint_url=aws).Table(template.names["RunsTable"])
     runs.update_item(Key=key, UpdateExpression="SET due_at = :past", ExpressionAttributeValues={":past": 1})
-    with run(function(template, "ReconcileFunction"), aws, tmp_path) as reconcile:
-        assert reconcile.invoke((EVENTS / "reconcile.json").read_text()) is None, reconcile.log
-    recorded = item(template, aws, "RunsTable", key)
-    assert (recorded["outcome"], recorded["source"]) == ("succeeded", "reconcile"), reconcile.log
-    assert recorded["unpublished"] == {"succeeded"}
-    with run(function(template, "NotifyFunction"), aws, tmp_path) as notify:
-        answer = notify.invoke(written(template, aws, launched["run_id"]))
-    assert answer == {"batchItemFailures": []}, notify.log
+    with run(function(template, "SweepFunction"), aws, tmp_path) as sweep:
+        assert sweep.invoke((EVENTS / "sweep.json").read_text()) is None, sweep.log
+    sqs, url = resources.session().client("sqs", endpoint_url=aws), template.names["WorkQueue"]
+    (message,) = queue.receive(sqs, url, 10)
+    brought = {"Records": [queue.record(message, resources.queue_arn(sqs, url))]}
+    with run(function(template, "WorkerFunction"), aws, tmp_path) as worker:
+        assert worker.invoke(json.dumps(brought)) == {"batchItemFailures": []}, worker.log
+        recorded = item(template, aws, "RunsTable", key)
+        assert (recorded["outcome"], recorded["source"]) == ("succeeded", "reconcile"), worker.log
+        assert recorded["unpublished"] == {"succeeded"}
+        answer = worker.invoke(written(template, aws, launched["run_id"]))
+    assert answer == {"batchItemFailures": []}, worker.log
     assert "unpublished" not in item(template, aws, "RunsTable", key)
-    assert '"message":"published"' in notify.log
+    assert '"message":"published"' in worker.log
     assert json.loads(recorded["payload"])["values"] == values
-    assert "token=" not in reconcile.log, "G5"
+    assert "token=" not in worker.log, "G5"
 
 
 def test_g7_rotate_adds_a_key_and_revokes_it(aws: str, tmp_path: Path) -> None:

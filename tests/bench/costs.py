@@ -16,11 +16,12 @@ from tests.contract.source import FUNCTIONS, TEMPLATE
 RUNS = 1_000_000
 MEMORY = (256, 512, 1024)
 USUAL = 512  # MB, the template's
+(WORKER_MEMORY,) = (function.memory for function in FUNCTIONS if function.source)
 _METERED_BYTES = 512 * 1024  # of one request, at the HTTP API's price
 PLATFORM_BYTES = 400  # START, END and REPORT of an invocation: an assumption
 ACCESS_BYTES = 400  # a line of the gateway's: an assumption
 _MONTH_MINUTES = 30 * 24 * 60
-_READERS = 6  # secrets kept by launch (2), webhook, notify, reconcile (2), each in one warm environment
+_READERS = 5  # secrets kept by launch (2), webhook, worker (2), each in one warm environment
 _METRICS = ("launched", "delivered", "spilled", "settled", "published", "oldest_due")  # that ordinary traffic has
 
 type Dollars = dict[str, float]
@@ -33,6 +34,7 @@ class Step:
     bill: Bill
     http_bytes: int | None
     payload_bytes: int = 0  # that it computes on
+    memory: int | None = None  # of its function, where that is given
 
 
 def steps(size: str) -> list[Step]:
@@ -42,8 +44,8 @@ def steps(size: str) -> list[Step]:
     return [
         Step(BILLS["POST /runs"], 1024),
         Step(BILLS[f"POST /webhook, {size}"], length, length),
-        Step(BILLS[f"a record to be settled, {size}"], None),
-        Step(BILLS[f"a record to be told, {size}"], None),
+        Step(BILLS[f"a record to be settled, {size}"], None, memory=WORKER_MEMORY),
+        Step(BILLS[f"a record to be told, {size}"], None, memory=WORKER_MEMORY),
         Step(BILLS[f"GET /runs/{{run_id}}, {size}"], length if is_inline else 1024),
     ]
 
@@ -57,10 +59,11 @@ def dollars(size: str, memory: int, architecture: str) -> Dollars:
 
     for step in steps(size):
         bill, is_http = step.bill, step.http_bytes is not None
-        seconds = milliseconds(bill, memory, step.payload_bytes) / 1000
+        mb = step.memory or memory
+        seconds = milliseconds(bill, mb, step.payload_bytes) / 1000
         add("DynamoDB, writes", prices.WRITE_UNIT, sum(bill.written.values()))
         add("DynamoDB, reads", prices.READ_UNIT, bill.read)
-        add("Lambda, time", prices.GB_SECOND[architecture], seconds * memory / 1024)
+        add("Lambda, time", prices.GB_SECOND[architecture], seconds * mb / 1024)
         add("Lambda, invocations", prices.INVOCATION, 1)
         add("HTTP APIs", prices.HTTP_REQUEST, math.ceil((step.http_bytes or 0) / _METERED_BYTES))
         add("EventBridge", prices.EVENT, bill.calls.get("PutEvents", 0))
@@ -88,8 +91,8 @@ def kept(size: str) -> float:
 
 
 def found() -> float:
-    """Return what DynamoDB and the bus take for a million runs that reconcile finds and tells of, two visits each."""
-    visits = [BILLS[f"a pass of reconcile, 10 {step}"] for step in ("due", "told")]
+    """Return what DynamoDB and the bus take for a million runs that the worker finds and publishes, two visits each."""
+    visits = [BILLS[f"{what} 10 {step}"] for step in ("due", "told") for what in ("a sweep,", "work on")]
     units, events = (
         sum(n) / 10
         for n in ((sum(bill.written.values()) for bill in visits), (bill.calls.get("PutEvents", 0) for bill in visits))
@@ -103,8 +106,8 @@ def fixed() -> Dollars:
         len(TEMPLATE.resources(f"AWS::{kind}")) for kind in ("CloudWatch::Alarm", "SecretsManager::Secret")
     )
     (memory,) = (function.memory for function in FUNCTIONS if function.every_seconds)
-    one = BILLS["a pass of reconcile, one due"]
-    idle = Bill({"Query": one.calls["Query"]}, read=one.read)
+    one = BILLS["a sweep, one due"]
+    idle = Bill({name: one.calls[name] for name in ("Query", "GetQueueAttributes")}, read=one.read)
     seconds = milliseconds(idle, memory) / 1000
     each_pass = prices.GB_SECOND["x86_64"].of(seconds * memory / 1024) + prices.INVOCATION.of(1)
     each_pass += prices.SCHEDULED.of(1) + prices.READ_UNIT.of(idle.read) + prices.LOG_BYTE.of(2 * PLATFORM_BYTES)
@@ -113,5 +116,5 @@ def fixed() -> Dollars:
         f"{len(_METRICS)} custom metrics: {', '.join(_METRICS)}": prices.METRIC.of(len(_METRICS)),
         f"{secrets} secrets": prices.SECRET.of(secrets),
         f"their reads, {_READERS} every five minutes": prices.SECRET_READ.of(_READERS * _MONTH_MINUTES / 5),
-        f"{_MONTH_MINUTES:,} passes of reconcile with nothing due": _MONTH_MINUTES * each_pass,
+        f"{_MONTH_MINUTES:,} sweeps with nothing due": _MONTH_MINUTES * each_pass,
     }

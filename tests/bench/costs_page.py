@@ -61,7 +61,7 @@ def _more() -> str:
     more = {
         "a KB more of a payload in the item, which is written three times": prices.WRITE_UNIT.of(3 * RUNS),
         "a payload in the bucket, put and read": prices.PUT.of(RUNS) + prices.GET.of(RUNS),
-        "a run found by reconcile: its writes and events alone, in place of a webhook's 16.00": found(),
+        "a run found by the worker: its writes and events alone, in place of a webhook's 16.00": found(),
         "a launch by the queue, with three requests to SQS": prices.MESSAGE.of(3 * RUNS),
         "a page by outcome": prices.READ_UNIT.of(BILLS["GET /runs?outcome=…"].read * RUNS),
         "a result of 1 MB that leaves AWS's network": prices.SENT_BYTE.of(RUNS * PAYLOADS["1 MB"]),

@@ -148,7 +148,7 @@ BILLS = {
             "Runs by-launch": 2,
             "Runs by-outcome": 3,
             "Runs by-thread": 2,
-            "Runs due": 2,
+            "Runs due": 1,
         },
         logged=1550,
     ),
@@ -159,30 +159,72 @@ BILLS = {
             "Runs by-launch": 1,
             "Runs by-outcome": 1,
             "Runs by-thread": 1,
-            "Runs due": 1,
         },  # lists show the mark
     ),
     "GET /runs?thread_id=…": Bill({"Query": 1}, read=0.5),
     "GET /runs?outcome=…": Bill({"Query": 8}, read=4.0),
-    "a pass of reconcile, one due": Bill(
-        {"Query": 16, "UpdateItem": 1, RUN: 1, CHECKPOINT: 1},
+    "a sweep, one due": Bill(
+        {"GetQueueAttributes": 1, "Query": 16, "UpdateItem": 1, "SendMessageBatch": 1},
+        {"Runs": 1, "Runs due": 2},
+        read=8.0,
+        logged=235,
+    ),
+    "work on one due": Bill(
+        {"GetItem": 1, "UpdateItem": 1, RUN: 1, CHECKPOINT: 1},
         {"Runs": 2, "Runs by-launch": 1, "Runs by-outcome": 2, "Runs by-thread": 1, "Runs due": 2},
+        read=1.0,
+        logged=571,
+    ),
+    "a sweep, one told": Bill(
+        {"GetQueueAttributes": 1, "Query": 16, "UpdateItem": 1, "SendMessageBatch": 1},
+        {"Runs": 2, "Runs due": 2},
         read=8.0,
-        logged=642,
+        logged=235,
     ),
-    "a pass of reconcile, one told": Bill(
-        {"GetItem": 2, "PutEvents": 1, "Query": 16, "UpdateItem": 3}, {"Runs": 6, "Runs due": 3}, read=10.0, logged=1520
+    "work on one told": Bill(
+        {"GetItem": 3, "PutEvents": 1, "UpdateItem": 3}, {"Runs": 6, "Runs due": 1}, read=3.0, logged=1447
     ),
-    "a pass of reconcile, 10 due": Bill(
-        {"Query": 16, "UpdateItem": 10, RUN: 10, CHECKPOINT: 10},
+    "a sweep, 10 due": Bill(
+        {"GetQueueAttributes": 1, "Query": 16, "UpdateItem": 10, "SendMessageBatch": 1},
+        {"Runs": 10, "Runs due": 20},
+        read=8.0,
+        logged=235,
+    ),
+    "work on 10 due": Bill(
+        {"GetItem": 10, "UpdateItem": 10, RUN: 10, CHECKPOINT: 10},
         {"Runs": 20, "Runs by-launch": 10, "Runs by-outcome": 20, "Runs by-thread": 10, "Runs due": 20},
-        read=8.0,
-        logged=3801,
+        read=10.0,
+        logged=3676,
     ),
-    "a pass of reconcile, 10 told": Bill(
-        {"GetItem": 20, "PutEvents": 10, "Query": 16, "UpdateItem": 30},
-        {"Runs": 60, "Runs due": 30},
-        read=28.0,
-        logged=12_149,
+    "a sweep, 10 told": Bill(
+        {"GetQueueAttributes": 1, "Query": 16, "UpdateItem": 10, "SendMessageBatch": 1},
+        {"Runs": 20, "Runs due": 20},
+        read=8.0,
+        logged=235,
+    ),
+    "work on 10 told": Bill(
+        {"GetItem": 30, "PutEvents": 10, "UpdateItem": 30}, {"Runs": 60, "Runs due": 10}, read=30.0, logged=12_004
+    ),
+    "work on 10 unfinished launches": Bill(
+        {
+            "GetItem": 10,
+            "UpdateItem": 40,
+            "Query": 20,
+            "LangGraph GET /threads/…/runs": 10,
+            "LangGraph DELETE /threads/…": 10,
+            "LangGraph POST /threads": 10,
+            CREATE: 10,
+        },
+        {
+            "Launches": 30,
+            "Launches due": 30,
+            "Runs": 10,
+            "Runs by-launch": 10,
+            "Runs by-outcome": 10,
+            "Runs by-thread": 10,
+            "Runs due": 10,
+        },
+        read=20.0,
+        logged=3998,
     ),
 }

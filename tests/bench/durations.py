@@ -11,9 +11,18 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from tests.bench.counts import Bill
 
-WAITED_MS = {"UpdateItem": 8, "GetItem": 5, "Query": 8, "PutObject": 40, "PutEvents": 20}
+WAITED_MS = {
+    "UpdateItem": 8,
+    "GetItem": 5,
+    "Query": 8,
+    "PutObject": 40,
+    "PutEvents": 20,
+    "SendMessageBatch": 10,
+    "GetQueueAttributes": 5,
+}
 LANGGRAPH_MS = 60  # for each request, in the same region
 COMPUTED_MS = 10  # of a whole processor, for each invocation
+COMPUTED_MS_PER_ITEM = 3  # of a batch of the work queue, for each item; of a sweep, half of that
 COMPUTED_MS_PER_MB = 60  # of a payload: read, digested, gzipped
 WHOLE_PROCESSOR_MB = 1769
 

@@ -8,10 +8,11 @@ from __future__ import annotations
 import functools
 from dataclasses import dataclass, replace
 
+from runledger.adapters.aws import THREADS
 from runledger.domain.ledger import SHARDS
 from runledger.domain.retry import FIRST_CHECK_SECONDS, next_check
 from tests.bench.counts import BILLS, CHECKPOINT, RUN, Bill
-from tests.bench.durations import LANGGRAPH_MS, WAITED_MS, milliseconds
+from tests.bench.durations import COMPUTED_MS_PER_ITEM, WAITED_MS, WHOLE_PROCESSOR_MB, milliseconds
 from tests.contract.source import FUNCTIONS, TEMPLATE
 
 PARTITION_UNITS = 1_000  # written in a second; no split helps where what is written is always the newest of its key
@@ -26,11 +27,13 @@ IN_FLIGHT = 120_000  # messages of a queue
 TABLE_PARTITIONS = NEW_TABLE_UNITS // PARTITION_UNITS  # and as many shards of its stream
 STEPS = ("POST /runs", "POST /webhook, 2 KB", "a record to be settled, 2 KB", "a record to be told, 2 KB")
 READ = "GET /runs/{run_id}, 2 KB"
-(_RECONCILE,) = (function for function in FUNCTIONS if function.every_seconds)
-SPARE_SECONDS, LOOKS_AT_ONCE = 35, 8  # of reconcile's code
-PASS_SECONDS = _RECONCILE.timeout - SPARE_SECONDS  # of work, each minute
-LANES = 10  # for each shard of the stream: batches of notify at the same time
-BATCH = 10  # records in one
+(_SWEEP,) = (function for function in FUNCTIONS if function.every_seconds)
+(_WORKER,) = (function for function in FUNCTIONS if function.source)
+SPARE_SECONDS = 15  # of the sweep's code
+SWEEP_SECONDS = _SWEEP.timeout - SPARE_SECONDS  # of work, each minute
+LANES = 10  # for each shard of the stream: batches of the worker at the same time
+BATCH = 10  # records in one, and messages of the work queue
+FULL = 1_000  # messages that may wait for each worker, of the sweep's code
 _MEMORY = 512
 _WAIT_SECONDS = 900  # of a message that LangGraph does not take, at the most
 
@@ -64,23 +67,31 @@ def concurrency_seconds() -> float:
     return sum(milliseconds(BILLS[step], _MEMORY) for step in (*STEPS, READ)) / 1000
 
 
-def notify_seconds() -> float:
-    """Return for how long a run keeps one of notify's lanes busy, with batches that are full.
+def stream_seconds() -> float:
+    """Return for how long a run keeps one of the stream's lanes busy, with batches that are full.
 
-    Successes are asked about all at once, and written down one after the other; so are events sent.
+    Successes are asked about all at once, and recorded one after the other; so are events sent.
     """
     settled, told = (BILLS[step] for step in STEPS[2:])
-    asked = milliseconds(Bill({RUN: 1, CHECKPOINT: 1}), _MEMORY)
+    asked = milliseconds(Bill({RUN: 1, CHECKPOINT: 1}), _WORKER.memory)
     written = milliseconds(replace(settled, calls={"UpdateItem": BATCH}), 1 << 20) + asked
-    sent = milliseconds(replace(told, calls={call: n * BATCH for call, n in told.calls.items()}), _MEMORY)
+    sent = milliseconds(replace(told, calls={call: n * BATCH for call, n in told.calls.items()}), _WORKER.memory)
     return (written + sent) / BATCH / 1000
 
 
-def look_seconds(*, ended: bool) -> float:
-    """Return how long reconcile takes for a run that goes on, or that has ended and will be seen once more later."""
-    asked = LANGGRAPH_MS * (2 if ended else 1) / LOOKS_AT_ONCE
-    written = WAITED_MS["UpdateItem"] * (1 + 2 if ended else 1)  # and then: its webhook is lost, it is due no more
-    return (asked + written) / 1000
+def work_seconds(what: str) -> float:
+    """Return how long a worker takes for one item of a full batch of the work queue. Runs are asked about at once."""
+    bill = BILLS[f"work on {BATCH} {what}"]
+    asked = {name: 1 for name in (RUN, CHECKPOINT) if name in bill.calls}
+    own = milliseconds(Bill({**bill.calls, **asked}), _WORKER.memory)
+    computed = BATCH * COMPUTED_MS_PER_ITEM * max(1.0, WHOLE_PROCESSOR_MB / _WORKER.memory)
+    return (own + computed) / BATCH / 1000
+
+
+def sweep_pace() -> float:
+    """Return how many items a sweep puts into the work queue in a second: its processor's pace, or its threads'."""
+    each = WAITED_MS["UpdateItem"] + WAITED_MS["SendMessageBatch"] / BATCH
+    return 1000 / max(each / THREADS, COMPUTED_MS_PER_ITEM / 2)
 
 
 @functools.cache
@@ -93,16 +104,18 @@ def looks(seconds: int) -> tuple[float, ...]:
     return tuple(found)
 
 
-# What a run writes to the index `due` of Runs, and for how long it keeps functions busy: launch, webhook, notify.
+# What a run writes to the index `due` of Runs, and for how long it keeps functions busy: launch, webhook, worker.
 DUE_UNITS = (units("Runs due", STEPS[:1]), units("Runs due", STEPS[1:2]), units("Runs due", STEPS[2:]))
-LOOK_SECONDS = {ended: look_seconds(ended=ended) for ended in (False, True)}
-NOTIFY_PACE = LANES / notify_seconds()  # runs settled and told in a second, for each shard of the stream
-SECONDS = (*(milliseconds(BILLS[step], _MEMORY) / 1000 for step in STEPS[:2]), notify_seconds())
+FOUND_SECONDS = work_seconds("due") + work_seconds("told")  # by asking; and then once more: its webhook is missing
+GOING_SECONDS = work_seconds("due")  # of a run that goes on, at the most
+LAUNCH_SECONDS = work_seconds("unfinished launches")
+STREAM_PACE = LANES / stream_seconds()  # runs settled and published in a second, for each shard of the stream
+SECONDS = (*(milliseconds(BILLS[step], _MEMORY) / 1000 for step in STEPS[:2]), stream_seconds())
 
 
 def limits() -> list[Limit]:
     """Return all of them, the one that is met first first."""
-    reconcile = PASS_SECONDS / 60
+    workers, share = parameter("WorkerConcurrency"), SWEEP_SECONDS / 60
     inline_kb = parameter("InlinePayloadBytes") // 1024
     large = 1 + 3 * (inline_kb + 1)  # the item, at its launch and three times with its payload
     api, webhook = parameter("ApiRequestsPerSecond"), parameter("WebhookRequestsPerSecond")
@@ -115,16 +128,18 @@ def limits() -> list[Limit]:
             queue / launch_seconds(),
             "`LaunchQueueConcurrency`",
         ),
-        Limit("throttle of the webhook: deliveries are lost to reconcile", webhook, "`WebhookRequestsPerSecond`"),
+        Limit("throttle of the webhook: deliveries are left to the workers", webhook, "`WebhookRequestsPerSecond`"),
+        Limit("workers, if no webhook came at all", workers / FOUND_SECONDS, "`WorkerConcurrency`"),
         Limit(
-            "reconcile, if no webhook came at all",
-            reconcile / look_seconds(ended=True),
-            "nothing: one pass a minute, 8 looks at once",
+            "workers, if every run took ten minutes",
+            workers / GOING_SECONDS / len(looks(600)),
+            "`WorkerConcurrency`; later looks only make lost runs late",
         ),
+        Limit("workers, if every launch had to be started over", workers / LAUNCH_SECONDS, "`WorkerConcurrency`"),
         Limit(
-            "reconcile, if every run took ten minutes",
-            reconcile / look_seconds(ended=False) / len(looks(600)),
-            "nothing: as above; later looks only make lost runs late",
+            "sweep, if no webhook came at all",
+            share * sweep_pace() / 2,
+            "nothing: one sweep a minute, on one processor",
         ),
         Limit(
             "messages in flight, while LangGraph takes none",
@@ -151,8 +166,8 @@ def limits() -> list[Limit]:
         ),
         Limit("Runs table and indexes", TABLE_QUOTA_UNITS / in_all, "DynamoDB's quota for a table"),
         Limit(
-            "notify, on a new table's stream: events late",
-            TABLE_PARTITIONS * NOTIFY_PACE,
+            "worker, on a new table's stream: events late",
+            TABLE_PARTITIONS * STREAM_PACE,
             "grows with the table's partitions; `ParallelizationFactor` is at its most",
         ),
         Limit(

@@ -1,8 +1,8 @@
-"""A day of ten million runs, second by second, against the limits of `limits.py`: who waits, what reconcile has to do.
+"""A day of ten million runs, second by second, against the limits of `limits.py`: who waits, what workers have to do.
 
 Runs are counted, not made: how many come, how many a limit lets through, how many are left for the next second. Callers
-repeat a 429 until it is taken. LangGraph tries a webhook three times in some four seconds; then the run is reconcile's.
-Arrivals are drawn at random, with a seed: the same day each time.
+repeat a 429 until it is taken. LangGraph tries a webhook three times in some four seconds; then the run is left to the
+workers. Arrivals are drawn at random, with a seed: the same day each time.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from collections import Counter, deque
 from dataclasses import dataclass, field
 
 from runledger.domain.ledger import SHARDS
-from runledger.domain.retry import FIRST_CHECK_SECONDS
+from runledger.domain.retry import FIRST_CHECK_SECONDS, UNREACHED_SECONDS
 from tests.bench import limits
 
 DAY = 86_400
@@ -39,7 +39,8 @@ class Setting:
     queue: int = limits.parameter("LaunchQueueConcurrency")
     warm: int = limits.NEW_TABLE_UNITS  # units in a second that the index `due` is known to take
     shards: int = SHARDS
-    pace: int = 1  # how many times as fast reconcile is
+    workers: int = limits.parameter("WorkerConcurrency")
+    has_webhooks: bool = True
     lengths: tuple[tuple[int, float], ...] = tuple(LENGTHS.items())
 
 
@@ -54,8 +55,8 @@ class Day:
     units: int = 0  # written to the fullest shard of the index `due` in a second
     at_once: float = 0.0  # executions
     late: int = 0  # seconds that an event came behind its run
-    due: int = 0  # runs, when a pass began
-    overdue: int = 0  # seconds that a lost run waited for reconcile after it was due
+    due: int = 0  # runs, when a sweep began
+    overdue: int = 0  # seconds that a run without a webhook waited for a worker after it was due
 
 
 @dataclass
@@ -68,11 +69,12 @@ class World:
     seen: Day = field(default_factory=Day)
     waiting: int = 0  # callers
     queued: int = 0  # messages
-    untold: deque[tuple[int, int]] = field(default_factory=deque)  # since when, how many: notify's
+    untold: deque[tuple[int, int]] = field(default_factory=deque)  # since when, how many: the stream's
     ends: Counter[int] = field(default_factory=Counter)
     tries: Counter[tuple[int, int]] = field(default_factory=Counter)  # by second and number
     coming: dict[int, list[tuple[float, int]]] = field(default_factory=dict)  # by second: due no more then, how many
     due: deque[tuple[int, float, int]] = field(default_factory=deque)  # since when, due no more then, how many
+    enqueued: deque[tuple[int, float, int]] = field(default_factory=deque)  # likewise: what is in the work queue
     units: float = 0.0  # written to the index `due` in this second
     tokens: dict[str, int] = field(default_factory=dict)
     allowed: float = 0.0  # units in a second
@@ -86,7 +88,8 @@ class World:
             self.units = 0.0
             if now % 60 == 0:
                 self._grow()
-                self._reconcile(now)
+                self._sweep(now)
+            self._work(now)
             launched = self._launch(now, callers[now])
             passed = self._deliver(now, launched)
             told = self._tell(now, passed)
@@ -137,6 +140,9 @@ class World:
         self.tries[now, 0] += self.ends.pop(now, 0)
         mine = [self.tries.pop((now, number), 0) for number in range(len(PAUSES) + 1)]
         wanted = sum(mine)
+        if not self.setting.has_webhooks:
+            self._leave(now, wanted)
+            return 0
         executions = limits.CONCURRENCY - launched * limits.SECONDS[0]
         room = min(executions / limits.SECONDS[1], (self.allowed - self.units) / limits.DUE_UNITS[1])
         passed = self._take("webhook", self.setting.webhook, min(wanted, max(0, int(room))))
@@ -146,15 +152,19 @@ class World:
             if number < len(PAUSES):
                 self.tries[now + PAUSES[number], number + 1] += failed
             elif failed:
-                self.seen.lost += failed
-                self.coming.setdefault(now + FIRST_CHECK_SECONDS, []).append((math.inf, failed))
+                self._leave(now, failed)
         return passed
 
+    def _leave(self, now: int, number: int) -> None:
+        """Leave runs to the workers."""
+        self.seen.lost += number
+        self.coming.setdefault(now + FIRST_CHECK_SECONDS, []).append((math.inf, number))
+
     def _tell(self, now: int, passed: int) -> int:
-        """Have notify settle what was delivered, and tell of it, as fast as stream and index let it."""
+        """Have the stream's workers settle and publish what was delivered, as fast as stream and index let them."""
         self.untold.append((now, passed))
         room = (self.allowed - self.units) / limits.DUE_UNITS[2]
-        pace = left = max(0, int(min(self.partitions * limits.NOTIFY_PACE, room)))
+        pace = left = max(0, int(min(self.partitions * limits.STREAM_PACE, room)))
         while self.untold and left >= self.untold[0][1]:
             since, number = self.untold.popleft()
             left -= number
@@ -173,22 +183,34 @@ class World:
         self.partitions = max(limits.TABLE_PARTITIONS, known / limits.PARTITION_UNITS)
         self.peaks.append(0.0)
 
-    def _reconcile(self, now: int) -> None:
-        """Look at what is due, the longest due first, until the pass ends."""
+    def _sweep(self, now: int) -> None:
+        """Put what is due into the work queue, the longest due first, until the sweep ends or the queue is full."""
         for second in range(now - 60, now):
             self.due.extend((second, until, number) for until, number in self.coming.pop(second, []))
-        left = float(limits.PASS_SECONDS * self.setting.pace)
         self.seen.due = max(self.seen.due, sum(number for _, until, number in self.due if until > now))
-        while self.due and left > 0:
+        waiting = sum(number for _, _, number in self.enqueued)
+        room = min(limits.FULL * self.setting.workers - waiting, int(limits.SWEEP_SECONDS * limits.sweep_pace()))
+        while self.due and room > 0:
             since, until, number = self.due.popleft()
             if until <= now:
                 continue  # its webhook came
-            is_lost = until == math.inf
-            done = min(number, math.ceil(left / limits.LOOK_SECONDS[is_lost]))
-            left -= done * limits.LOOK_SECONDS[is_lost]
+            taken = min(number, room)
+            room -= taken
+            self.enqueued.append((since, until, taken))
+            if taken < number:
+                self.due.appendleft((since, until, number - taken))
+
+    def _work(self, now: int) -> None:
+        """Let the workers work for a second."""
+        left = float(self.setting.workers)
+        while self.enqueued and left > 0:
+            since, until, number = self.enqueued.popleft()
+            each = limits.FOUND_SECONDS if until == math.inf else limits.GOING_SECONDS
+            done = number if until <= now else min(number, math.ceil(left / each))
+            left -= 0 if until <= now else done * each
             if done < number:
-                self.due.appendleft((since, until, number - done))
-            if is_lost:
+                self.enqueued.appendleft((since, until, number - done))
+            if until == math.inf:
                 self.seen.overdue = max(self.seen.overdue, now - since)
 
     def _take(self, door: str, rate: int, wanted: int) -> int:
@@ -197,3 +219,20 @@ class World:
         taken = min(wanted, tokens)
         self.tokens[door] = min(rate, tokens - taken)
         return taken
+
+
+def minutes_after_an_outage(launches: int, workers: int) -> float:
+    """Return how long after the end of an outage the last of the launches is started over that it left, in minutes.
+
+    While it lasts each is tried again after five minutes at the latest, so that they are due evenly over the next five.
+    """
+    due, waiting, started, second = 0.0, 0.0, 0.0, 0
+    while started < launches:
+        second += 1
+        due = min(launches, launches * second / UNREACHED_SECONDS) - started - waiting
+        if second % 60 == 0:
+            moved = min(due, limits.FULL * workers - waiting, limits.SWEEP_SECONDS * limits.sweep_pace())
+            waiting += moved
+        done = min(waiting, workers / limits.LAUNCH_SECONDS)
+        waiting, started = waiting - done, started + done
+    return second / 60

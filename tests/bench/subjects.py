@@ -63,7 +63,7 @@ class Bench:
             "POWERTOOLS_METRICS_NAMESPACE": "tutorial",
         }
         rotation = event.rotate({"aws_endpoint_url": aws, "resources": self._template.names})
-        notice, tick = ((EVENTS / f"{name}.json").read_text() for name in ("notify", "reconcile"))
+        notice, tick = ((EVENTS / f"{name}.json").read_text() for name in ("stream", "sweep"))
         stored = json.loads(notice)["Records"][0]["dynamodb"]["NewImage"]
         database = resources.session().client("dynamodb", endpoint_url=aws)
         database.put_item(TableName=self._template.names["RunsTable"], Item=stored)
@@ -77,8 +77,8 @@ class Bench:
             self._own("launch", self._launch),
             self._reference("guide", "Guide", self._launch),
             self._reference("guide, bytecode", "Guide", self._launch, bytecode=True),
-            self._own("notify", lambda: notice, {"batchItemFailures": []}),
-            self._own("reconcile", lambda: tick, None),
+            self._own("worker", lambda: notice, {"batchItemFailures": []}),
+            self._own("sweep", lambda: tick, None),
             self._own("rotate", lambda: rotation, None),
         ]
 

@@ -27,7 +27,7 @@ from tests.chaos.judge import Evidence, summary, violations
 from tests.chaos.killer import Killer, restart_langgraph
 from tests.integration.listener import listen
 
-_RECONCILE_SECONDS = 5.0  # in place of a minute, so that it is at work when it is killed
+_SWEEP_SECONDS = 5.0  # in place of a minute, so that it is at work when it is killed
 _REDELIVERY_SECONDS = 35  # in place of 180: after how long a message comes again; longer than the function may take
 _CHECK_SECONDS = 130  # more than a lease of a launch, or the first check of a run
 _ROUNDS = 5  # of callers that insist: what notify could not settle is looked at when it is due
@@ -81,9 +81,9 @@ def _chaos(stack: Stack, seconds: int, number: int, chance: random.Random) -> tu
 
 
 def _reconcile_often(stack: Stack, stopped: threading.Event) -> None:
-    while not stopped.wait(_RECONCILE_SECONDS):
+    while not stopped.wait(_SWEEP_SECONDS):
         with suppress(InvocationError):  # it was killed
-            stack.pools["ReconcileFunction"].invoke(SCHEDULED)
+            stack.pools["SweepFunction"].invoke(SCHEDULED)
 
 
 def _come_to_rest(stack: Stack) -> list[str]:
@@ -93,7 +93,7 @@ def _come_to_rest(stack: Stack) -> list[str]:
         time.sleep(2)
         stack.let_pass(_CHECK_SECONDS)
         with suppress(InvocationError):
-            stack.pools["ReconcileFunction"].invoke(SCHEDULED)
+            stack.pools["SweepFunction"].invoke(SCHEDULED)
     return [f"not at rest after {_REST_SECONDS} s: {', '.join(left)}"] if left else []
 
 

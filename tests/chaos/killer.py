@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from local.stack import Stack
 
-FUNCTIONS = ("LaunchFunction", "WebhookFunction", "NotifyFunction", "ReconcileFunction")
+FUNCTIONS = ("LaunchFunction", "WebhookFunction", "WorkerFunction", "SweepFunction")
 _EVERY_SECONDS = 0.7  # each kill costs a start of a process, and the machine is to have time for the load
 _BUSY_SECONDS = 0.5  # how long a process that has an event is waited for
 

@@ -20,11 +20,7 @@ STREAM_BY_LAMBDA = {  # what Lambda does in the function's name, to bring it wha
     "dynamodb:GetShardIterator": "RunsTable.StreamArn",
     "dynamodb:ListStreams": "${RunsTable.Arn}/stream/*",
 }
-QUEUE_BY_LAMBDA = {  # and to bring it messages, and delete them
-    "sqs:DeleteMessage": "LaunchQueue.Arn",
-    "sqs:GetQueueAttributes": "LaunchQueue.Arn",
-    "sqs:ReceiveMessage": "LaunchQueue.Arn",
-}
+QUEUE_BY_LAMBDA = ("sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ReceiveMessage")  # and messages
 LOG_BY_LAMBDA = ("logs:CreateLogStream", "logs:PutLogEvents")  # and to keep what it prints
 
 
@@ -58,7 +54,9 @@ def allowed(function: Function) -> list[Permission]:
 
 def by_lambda(function: Function) -> dict[str, str]:
     """Return what Lambda does in its name to bring it events, each with its resource."""
-    return {**(STREAM_BY_LAMBDA if function.source else {}), **(QUEUE_BY_LAMBDA if function.messages else {})}
+    queues = dict.fromkeys(QUEUE_BY_LAMBDA, f"{function.messages.queue}.Arn") if function.messages else {}
+    given_up = {"sqs:SendMessage": "WorkDeadLetterQueue.Arn"} if function.source else {}
+    return {**(STREAM_BY_LAMBDA if function.source else {}), **given_up, **queues}
 
 
 @functools.cache

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from local.template import ROOT
+from runledger.bootstrap import sweep
 from tests.bench import costs, costs_page, limits, load_page
 from tests.bench.counts import PAYLOADS
 from tests.bench.load import LENGTHS, Day, Setting, World
@@ -13,8 +14,9 @@ from tests.contract.source import TEMPLATE
 BENCH = ROOT / "tests/bench"
 
 
-def an_hour(api: int = 100, webhook: int = 500, pace: int = 1) -> Day:
-    return World(Setting("an hour", runs=1_000_000, api=api, webhook=webhook, pace=pace), seconds=3600).live()
+def an_hour(api: int = 100, webhook: int = 500, workers: int = 10) -> Day:
+    setting = Setting("an hour", runs=1_000_000, api=api, webhook=webhook, workers=workers)
+    return World(setting, seconds=3600).live()
 
 
 def test_g10_the_page_of_costs_is_what_the_counts_come_to() -> None:
@@ -45,7 +47,7 @@ def test_g10_the_readme_has_the_headline_of_both_pages() -> None:
     small, most, large = (sum(costs.dollars(size, 512, "x86_64").values()) for size in ("2 KB", "32 KB", "1 MB"))
     assert f"{small:.0f} dollars with results of 2 KB, {large:.0f} with 1 MB, {most:.0f} with 32 KB" in readme
     met = {one.what: f"{one.runs_per_second * 86_400 / 1e6:.1f} million" for one in limits.limits()}
-    for what in ("throttle of `POST /runs`", "reconcile, if every run", "reconcile, if no webhook"):
+    for what in ("throttle of `POST /runs`", "workers, if every run", "workers, if no webhook"):
         assert next(said for name, said in met.items() if name.startswith(what)) in readme
 
 
@@ -59,11 +61,12 @@ def test_g10_the_page_of_limits_is_what_the_model_comes_to() -> None:
 
 
 def test_g10_what_the_model_takes_from_code_and_template_is_there() -> None:
-    reconcile = ROOT / "functions/reconcile"
-    assert f"_SPARE_SECONDS = {limits.SPARE_SECONDS} " in (reconcile / "app.py").read_text()
-    assert f"_BATCH = {limits.LOOKS_AT_ONCE}\n" in (reconcile / "due_runs.py").read_text()
-    source = TEMPLATE.document["Resources"]["NotifyFunction"]["Properties"]["Events"]["RunsWritten"]["Properties"]
+    assert f"_SPARE_SECONDS = {limits.SPARE_SECONDS} " in (ROOT / "functions/sweep/app.py").read_text()
+    assert sweep._MESSAGES_FOR_EACH == limits.FULL  # noqa: SLF001 - what the model takes
+    events = TEMPLATE.document["Resources"]["WorkerFunction"]["Properties"]["Events"]
+    source, messages = (events[name]["Properties"] for name in ("RunsWritten", "WorkMessage"))
     assert (source["BatchSize"], source["ParallelizationFactor"]) == (limits.BATCH, limits.LANES)
+    assert messages["BatchSize"] == limits.BATCH
     assert sum(LENGTHS.values()) == pytest.approx(1)
     assert limits.looks(120) == ()
     assert limits.looks(3600) == (120, 360, 840, 1740, 2640, 3540)
@@ -78,4 +81,4 @@ def test_g10_what_a_door_refuses_waits_or_is_reconciles() -> None:
     assert (high.lost, high.waited) == (0, 0)
     assert usual.waited > 0
     assert low.lost > usual.lost
-    assert an_hour(webhook=10, pace=10).overdue < low.overdue
+    assert an_hour(webhook=10, workers=100).overdue <= low.overdue

@@ -8,7 +8,7 @@ from tests.contract.source import modules
 
 READS = (  # calls of AWS clients that change nothing
     *("get_item", "query", "get_object", "generate_presigned_url"),
-    *("get_secret_value", "describe_secret"),
+    *("get_secret_value", "describe_secret", "get_queue_attributes"),
 )
 
 

@@ -55,10 +55,10 @@ WATCHED = {
         "unconfirmed",
     },
     "webhook": {"failed", "dropped", "contradicted", "conflict", "unknown_status", "stale_secret"},
-    "notify": {"failed", "stale_secret", "forged"},
     "query": {"failed"},
     "rotate": {"failed"},
-    "reconcile": {
+    "sweep": {"failed", "oldest_due", "work_queue_full"},
+    "worker": {
         "failed",
         "stale_secret",
         "stuck",
@@ -77,7 +77,6 @@ WATCHED = {
         "unconfirmed",
         "corrected",
         "unreadable",
-        "oldest_due",
     },
 }
 

@@ -19,9 +19,10 @@ from runledger.domain.deliveries import Delivery, parse_delivery
 from runledger.domain.launches import parse_launch
 from runledger.domain.listings import parse_listing
 from runledger.domain.messages import parse_message
+from runledger.domain.tickets import parse_ticket
 from tests.contract.source import FUNCTIONS
 
-NOT_HTTP = {"launch-message", "notify", "reconcile", "rotate"}
+NOT_HTTP = {"launch-message", "work-message", "stream", "sweep", "rotate"}
 EVENTS = sorted({path.stem for path in (ROOT / "events").glob("*.json")} - NOT_HTTP)
 ROUTES = {f"{route.method} {route.path}" for function in FUNCTIONS for route in function.routes}
 ALWAYS = {
@@ -58,14 +59,14 @@ def test_an_event_is_whole_and_agrees_with_itself(name: str) -> None:
 
 def test_every_schedule_has_an_event() -> None:
     (scheduled,) = [function for function in FUNCTIONS if function.every_seconds]
-    sent = read("reconcile")
+    sent = read("sweep")
     assert (sent["source"], sent["detail-type"], sent["detail"]) == ("aws.scheduler", "Scheduled Event", "{}")
     assert f"-{scheduled.name}EveryMinute-" in sent["resources"][0]
 
 
 def test_every_stream_has_an_event() -> None:
     (source,) = [function.source for function in FUNCTIONS if function.source]
-    (record,) = read("notify")["Records"]
+    (record,) = read("stream")["Records"]
     assert any(matches(pattern, record) for pattern in source.patterns)
     change = stream.read(record)
     delivery = parse_delivery(read("webhook")["body"].encode(), event.PLACEHOLDER)
@@ -115,12 +116,16 @@ def test_the_events_about_a_run_are_about_the_run_of_the_webhook_event() -> None
 
 
 def test_every_queue_has_an_event() -> None:
-    (source,) = [function.messages for function in FUNCTIONS if function.messages]
+    for name, queue_name in (("launch-message", "LaunchQueue"), ("work-message", "WorkQueue")):
+        (sent,) = read(name)["Records"]
+        asked_for = {"MessageId": sent["messageId"], "ReceiptHandle": sent["receiptHandle"], "Body": sent["body"]}
+        md5 = hashlib.md5(sent["body"].encode()).hexdigest()
+        told = {**asked_for, "MD5OfBody": md5, "Attributes": sent["attributes"]}
+        assert queue.record(told, sent["eventSourceARN"]) == sent  # what the local stack sends
+        assert sent["eventSourceARN"].endswith(queue_name)
+    assert {function.messages.queue for function in FUNCTIONS if function.messages} == {"LaunchQueue", "WorkQueue"}
+    ticket = parse_ticket(sent["body"])
+    assert (ticket.key, ticket.item_id) == ("run_id", stream.read(read("stream")["Records"][0]).run["run_id"])
     (sent,) = read("launch-message")["Records"]
-    asked_for = {"MessageId": sent["messageId"], "ReceiptHandle": sent["receiptHandle"], "Body": sent["body"]}
-    md5 = hashlib.md5(sent["body"].encode()).hexdigest()
-    told = {**asked_for, "MD5OfBody": md5, "Attributes": sent["attributes"]}
-    assert queue.record(told, sent["eventSourceARN"]) == sent  # what the local stack sends
-    assert sent["eventSourceARN"].endswith(source.queue)
     key, request = parse_message(sent["body"], sent["messageId"])
     assert (key, request.assistant_id) == ("nightly-2026-11-22", "agent")

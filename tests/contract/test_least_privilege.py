@@ -58,32 +58,29 @@ SERVICES = {
     "put_object": "s3",
     "put_secret_value": "secretsmanager",
     "query": "dynamodb",
+    "get_queue_attributes": "sqs",
     "send_message": "sqs",
+    "send_message_batch": "sqs",
     "send_task_failure": "states",
     "send_task_success": "states",
     "update_item": "dynamodb",
     "update_secret_version_stage": "secretsmanager",
 }
 INDEXES = {
-    "NotifyFunction": set(),
     "QueryFunction": {f"${{RunsTable.Arn}}/index/{name}" for name in ("by-launch", "by-thread", "by-outcome")},
     "LaunchFunction": {"${RunsTable.Arn}/index/by-launch"},
     "WebhookFunction": set(),
     "RotateFunction": set(),
-    "ReconcileFunction": {
-        "${RunsTable.Arn}/index/by-launch",
-        "${RunsTable.Arn}/index/by-outcome",
-        "${RunsTable.Arn}/index/due",
-        "${LaunchesTable.Arn}/index/due",
-    },
+    "SweepFunction": {"${RunsTable.Arn}/index/due", "${LaunchesTable.Arn}/index/due"},
+    "WorkerFunction": {"${RunsTable.Arn}/index/by-launch", "${RunsTable.Arn}/index/by-outcome"},
 }
 OBJECTS = {
-    "NotifyFunction": {"s3:PutObject": {"runs/"}, "s3:GetObject": {"runs/"}},
     "QueryFunction": {"s3:GetObject": {"runs/"}},
     "LaunchFunction": {"s3:PutObject": {"launches/", "runs/"}, "s3:GetObject": {"runs/"}},
     "WebhookFunction": {"s3:PutObject": {"runs/"}},
     "RotateFunction": {},
-    "ReconcileFunction": {"s3:PutObject": {"runs/"}, "s3:GetObject": {"launches/", "runs/"}},
+    "SweepFunction": {},
+    "WorkerFunction": {"s3:PutObject": {"runs/"}, "s3:GetObject": {"launches/", "runs/"}},
 }
 LOGGED = {
     "requestId",
@@ -144,14 +141,14 @@ def test_g9_lambda_reads_streams_and_queues_where_the_role_allows_it(function: F
 
 def test_g9_lambda_puts_what_it_gives_up_where_the_role_allows_it() -> None:
     (function,) = [function for function in FUNCTIONS if function.source]
-    (event,) = properties(function)["Events"].values()
+    event = properties(function)["Events"]["RunsWritten"]
     target = event["Properties"]["DestinationConfig"]["OnFailure"]["Destination"]
     assert ("sqs:SendMessage", target) in allowed(function)
     assert event["Properties"]["Stream"] == "RunsTable.StreamArn"
 
 
-def test_g9_launch_puts_off_its_own_messages_and_sends_dead_letters_alone() -> None:
-    (function,) = [function for function in FUNCTIONS if function.messages]
+def test_g9_launch_hides_its_own_messages_and_sends_dead_letters_alone() -> None:
+    (function,) = [function for function in FUNCTIONS if function.name == "LaunchFunction"]
     sends = {pair for pair in allowed(function) if pair[0].startswith("sqs:") and pair[0] not in QUEUE_BY_LAMBDA}
     assert sends == {
         ("sqs:ChangeMessageVisibility", "LaunchQueue.Arn"),
@@ -176,8 +173,9 @@ def test_g9_a_role_reaches_what_the_environment_names_and_its_log(function: Func
     services = ("DynamoDB::Table", "S3::Bucket", "SecretsManager::Secret", "Events::EventBus", "SQS::Queue")
     stored = {f"AWS::{service}" for service in services}
     used = {name for kind in stored for name in TEMPLATE.resources(kind) if name in function.environment.values()}
+    brought = {resource.partition(".")[0] for resource in by_lambda(function).values() if resource.startswith("Work")}
     calls_back = {STATE_MACHINES} if "states:SendTaskSuccess" in _calls_of(function) else set()
-    assert reachable == used | {properties(function)["LoggingConfig"]["LogGroup"]} | calls_back
+    assert reachable == used | brought | {properties(function)["LoggingConfig"]["LogGroup"]} | calls_back
 
 
 def test_g9_a_client_is_called_and_never_handed_on() -> None:
@@ -229,12 +227,10 @@ def test_g9_only_who_shows_or_tells_of_a_run_reads_it_by_key() -> None:
     assert readers == {
         ("LaunchFunction", "RunsTable.Arn"),
         ("LaunchFunction", "LaunchesTable.Arn"),
-        ("NotifyFunction", "RunsTable.Arn"),
-        ("NotifyFunction", "LaunchesTable.Arn"),
         ("QueryFunction", "RunsTable.Arn"),
         ("QueryFunction", "LaunchesTable.Arn"),
-        ("ReconcileFunction", "LaunchesTable.Arn"),
-        ("ReconcileFunction", "RunsTable.Arn"),
+        ("WorkerFunction", "LaunchesTable.Arn"),
+        ("WorkerFunction", "RunsTable.Arn"),
     }
 
 
@@ -331,4 +327,4 @@ def _called(call: ast.Call) -> str:
 
 
 def _action(method: str) -> str:
-    return "".join(word.capitalize() for word in method.split("_"))
+    return "".join(word.capitalize() for word in method.removesuffix("_batch").split("_"))  # one action for both

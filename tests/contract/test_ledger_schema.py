@@ -109,7 +109,9 @@ def updates() -> dict[str, list[Update]]:
             launch_states.called_back(LAUNCH, "t" * 2048),
             launch_states.checked(LAUNCH, 1),
             launch_states.watched(launch, NOW),
-            launch_states.postponed(LAUNCH, NOW),
+            launch_states.postponed(LAUNCH, 1, NOW),
+            launch_states.unreached(LAUNCH, 1, NOW),
+            launch_states.enqueued(LAUNCH, 1, NOW),
             launch_states.continued(LAUNCH, RUN, NOW),
             *(
                 unconfirmed.kept(LAUNCH, replace(delivery("error"), run_id=f"{n}"), small, NOW)
@@ -150,6 +152,8 @@ def updates() -> dict[str, list[Update]]:
             run_states.unreadable(RUN, 0),
             run_states.unreadable(RUN, 1),
             run_states.postponed(RUN, 1, NOW),
+            run_states.unreached(RUN, 1, NOW, NOW),
+            run_states.enqueued(RUN, 1, NOW),
             answer_states.moved_on(RUN, RUN, NOW, digest="0" * 64),
             answer_states.answering(WAITS, "0" * 64, LAUNCH, NOW),
             answer_states.unanswered(RUN, LAUNCH, NOW),
@@ -290,16 +294,6 @@ def test_indexes_hold_a_summary_and_no_payload(name: str) -> None:
         assert not projected & {"payload", "error", "questions", "callback"}
 
 
-DUE_RUNS = (
-    read_of("reconcile.due_runs", "item")
-    | read_of("runledger.domain.run_states", "item")
-    | read_of("runledger.domain.retry", "run")
-    | read_of("runledger.domain.steps", "run")
-    | read_of("runledger.use_cases.launcher", "run")
-    | read_of("runledger_langgraph.deployment", "run")
-)
-
-
 def test_g10_the_indexes_that_take_every_write_are_sharded() -> None:
     for name in TEMPLATE.resources("AWS::DynamoDB::Table"):
         hashes = {index["IndexName"]: keys(index["KeySchema"])[0] for index in table(name)["GlobalSecondaryIndexes"]}
@@ -308,19 +302,12 @@ def test_g10_the_indexes_that_take_every_write_are_sharded() -> None:
     assert {ledger.shard(f"{number}") for number in range(200)} == set(range(ledger.SHARDS))
 
 
-@pytest.mark.parametrize(
-    ("name", "read"),
-    [
-        ("RunsTable", DUE_RUNS),
-        ("LaunchesTable", read_of("reconcile.due_launches", "keys")),
-    ],
-)
-def test_g1_the_due_index_has_all_that_reconcile_reads_of_an_item_and_no_more(name: str, read: set[str]) -> None:
+@TABLES
+def test_g10_the_due_index_has_the_keys_alone_because_a_worker_reads_the_item(name: str) -> None:
     (index,) = [index for index in table(name)["GlobalSecondaryIndexes"] if index["IndexName"] == "due"]
+    assert index["Projection"] == {"ProjectionType": "KEYS_ONLY"}
     own = {*keys(index["KeySchema"]), *keys(table(name)["KeySchema"])}
-    assert {"due_at", *keys(table(name)["KeySchema"])} < read
-    by_key = {"claim"} if name == "RunsTable" else set()  # of an unconfirmed run: read when it is due
-    assert read - own - by_key == set(index["Projection"]["NonKeyAttributes"])
+    assert read_of("runledger.use_cases.sweep", "item") <= own
 
 
 def test_g2_the_index_by_launch_has_what_adopting_a_run_takes() -> None:

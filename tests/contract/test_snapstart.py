@@ -68,7 +68,7 @@ def test_g10_whoever_invokes_a_function_invokes_its_newest_version(function: Fun
         for one in resources("AWS::Lambda::EventSourceMapping", translation()).values()
         if function.name in json.dumps(one["Properties"]["FunctionName"])
     ]
-    assert mapped == ([alias] if function.source or function.messages else [])
+    assert mapped == [alias] * ((function.source is not None) + (function.messages is not None))
     scheduled = [
         one["Properties"]["Target"]["Arn"] for one in resources("AWS::Scheduler::Schedule", translation()).values()
     ]

@@ -24,7 +24,7 @@ from runledger.domain.events import is_told
 from runledger.domain.ledger import Update
 from runledger.domain.messages import TRY_SECONDS, wait_seconds
 from runledger.domain.outcomes import Outcome
-from runledger.domain.retry import LEASE_SECONDS
+from runledger.domain.retry import LEASE_SECONDS, TICKET_SECONDS
 from runledger.domain.run_states import event
 from tests.contract.source import FUNCTIONS, OPTIONS, TEMPLATE, named, template
 
@@ -233,10 +233,10 @@ def test_g1_what_is_scheduled_runs_every_minute_and_is_never_retried(function: F
 
 
 def test_g1_something_is_scheduled() -> None:
-    assert [function.name for function in FUNCTIONS if function.every_seconds] == ["ReconcileFunction"]
+    assert [function.name for function in FUNCTIONS if function.every_seconds] == ["SweepFunction"]
 
 
-def test_g8_notify_sees_each_write_that_is_an_event_or_to_be_settled_and_no_other() -> None:
+def test_g8_the_worker_sees_each_write_that_is_an_event_or_to_be_settled_and_no_other() -> None:
     (source,) = [function.source for function in FUNCTIONS if function.source]
     outcomes: tuple[Outcome, ...] = get_args(Outcome)
 
@@ -276,13 +276,25 @@ def test_g1_a_message_comes_alone_and_comes_again_when_nobody_is_at_work_on_it()
     assert mapping["BatchSize"] == 1
     assert mapping["ScalingConfig"] == {"MaximumConcurrency": {"Ref": "LaunchQueueConcurrency"}}
     queue = TEMPLATE.resources("AWS::SQS::Queue")["LaunchQueue"]
-    (launch,) = [function for function in TEMPLATE.functions() if function.messages]
+    (launch,) = [function for function in TEMPLATE.functions() if function.name == "LaunchFunction"]
     assert queue["VisibilityTimeout"] >= 6 * launch.timeout  # AWS's advice
     assert queue["VisibilityTimeout"] > LEASE_SECONDS
     waits = itertools.accumulate(wait_seconds("any", receives) for receives in itertools.count(1))
     receives = 1 + sum(1 for _ in itertools.takewhile(lambda waited: waited < TRY_SECONDS, waits))
     assert receives < queue["RedrivePolicy"]["maxReceiveCount"] / 2
     assert queue["RedrivePolicy"]["deadLetterTargetArn"] == "LaunchDeadLetterQueue.Arn"
+
+
+def test_g1_a_message_of_the_work_queue_comes_again_before_its_ticket_ends() -> None:
+    mapping = mapping_of("WorkQueue")
+    assert mapping["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
+    assert mapping["BatchSize"] == 10
+    assert mapping["ScalingConfig"] == {"MaximumConcurrency": {"Ref": "WorkerConcurrency"}}
+    queue = TEMPLATE.resources("AWS::SQS::Queue")["WorkQueue"]
+    (worker,) = [function for function in TEMPLATE.functions() if function.name == "WorkerFunction"]
+    assert queue["VisibilityTimeout"] >= 6 * worker.timeout  # AWS's advice
+    assert queue["VisibilityTimeout"] < TICKET_SECONDS < queue["MessageRetentionPeriod"]
+    assert queue["RedrivePolicy"] == {"deadLetterTargetArn": "WorkDeadLetterQueue.Arn", "maxReceiveCount": 3}
 
 
 def test_g9_rules_of_this_account_may_send_to_the_launch_queue_and_nobody_else() -> None:
@@ -303,7 +315,7 @@ def test_g8_a_record_is_given_up_in_the_end_and_holds_up_a_part_of_its_shard_alo
     assert 60 < mapping["MaximumRecordAgeInSeconds"] <= 600
     assert mapping["ParallelizationFactor"] > 1
     assert mapping["EventSourceArn"] == {"Fn::GetAtt": ["RunsTable", "StreamArn"]}
-    assert mapping["DestinationConfig"]["OnFailure"]["Destination"] == {"Fn::GetAtt": ["NotifyDeadLetterQueue", "Arn"]}
+    assert mapping["DestinationConfig"]["OnFailure"]["Destination"] == {"Fn::GetAtt": ["WorkDeadLetterQueue", "Arn"]}
 
 
 def test_g7_the_key_ring_is_rotated_by_its_function_on_a_schedule() -> None:
@@ -328,6 +340,6 @@ def test_g7_no_days_are_no_schedule(days: str, *, is_rotated: bool) -> None:
     assert template(KeyRotationDays=days).resolve({"Condition": resource["Condition"]}) is is_rotated
 
 
-def test_g7_a_key_is_kept_as_long_as_launch_and_reconcile_sign_tokens_for() -> None:
+def test_g7_a_key_is_kept_as_long_as_launch_and_worker_sign_tokens_for() -> None:
     given = {f.name: f.environment.get("MAX_RUN_SECONDS") for f in template(MaxRunSeconds="4711").functions()}
-    assert given["RotateFunction"] == given["LaunchFunction"] == given["ReconcileFunction"] == "4711"
+    assert given["RotateFunction"] == given["LaunchFunction"] == given["WorkerFunction"] == "4711"

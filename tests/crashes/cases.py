@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from tests.crashes.world import Reply, World
 
-_READS = re.compile(r"secretsmanager|Query|GetItem|GetObject|^GET|/history$")
+_READS = re.compile(r"secretsmanager|Query|GetItem|GetObject|GetQueue|^GET|/history$")
 _OF_READS = (faults.DOWN, KILLED_BEFORE)  # a read has no effect that could come late
 
 

@@ -80,7 +80,8 @@ class Faults:
         def call_aws(client: Any, operation: str, parameters: Any) -> Any:
             def do() -> Any:
                 answer = aws(client, operation, parameters)
-                self.told |= {json.loads(entry["Detail"])["id"] for entry in parameters.get("Entries", ())}
+                if operation == "PutEvents":
+                    self.told |= {json.loads(entry["Detail"])["id"] for entry in parameters["Entries"]}
                 self.told |= {parameters[name] for name in ("taskToken",) if name in parameters}
                 return answer
 

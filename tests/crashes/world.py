@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import copy
 import importlib
+import itertools
 import json
 import sys
 import threading
@@ -36,9 +37,10 @@ if TYPE_CHECKING:
 
     from tests.crashes.faults import Faults
 
-FUNCTIONS = ("launch", "webhook", "reconcile", "notify")
+FUNCTIONS = ("launch", "webhook", "sweep", "worker")
 _OURS = (*FUNCTIONS, "runledger")  # what the names of our modules begin with
 _plain = TypeDeserializer().deserialize
+_STREAM = {"eventSource": "aws:dynamodb"}
 
 type Item = dict[str, Any]
 type Ledger = dict[str, dict[str, Any]]  # moto's items by table and key
@@ -70,11 +72,14 @@ class World:
         self._tables = {name: moto[template.names[name]] for name in ("RunsTable", "LaunchesTable")}
         self._apps: dict[str, Any] = {name: importlib.import_module(f"{name}.app") for name in FUNCTIONS}
         self._parts: dict[str, Any] = {name: app.parts() for name, app in self._apps.items()}
+        sweep = self._apps["sweep"].parts
+        sweep._built = self._parts["sweep"] = replace(sweep(), in_parallel=map)  # noqa: SLF001 - calls in an order
+        self._work: list[str] = []  # messages of a worker that was killed, which come again
         clock = SimpleNamespace(time=lambda: time.time() + self.ahead, monotonic=time.monotonic)
         for name, module in sys.modules.items():
             if name.startswith(_OURS) and vars(module).get("time") is time:
                 patch(module, "time", clock)
-        for name in ("runledger.domain.ledger", "reconcile.due_index"):
+        for name in ("runledger.domain.ledger", "runledger.use_cases.sweep"):
             patch(importlib.import_module(name), "SHARDS", 2)  # each is one more call of the same kind, in each pass
         telemetry = importlib.import_module("runledger.telemetry")
         patch(telemetry, "count", self._count)
@@ -146,23 +151,34 @@ class World:
         return [letter.body for letter in kept if key in letter.body]
 
     def reconcile(self) -> None:
-        """Let reconcile run once."""
+        """Let the sweep run once, and workers on what it finds; what a killed worker had comes again the next time."""
         with suppress(KilledError):
-            self.invoke("reconcile", {})
+            self.invoke("sweep", {})
+        kept = sqs_backends["123456789012"]["us-east-1"].queues["runledger-WorkQueue"]._messages  # noqa: SLF001
+        bodies, self._work = [*self._work, *(message.body for message in kept)], []
+        kept.clear()
+        for some in itertools.batched(bodies, 10, strict=False):
+            try:
+                assert not self.invoke("worker", {"Records": [_message(body) for body in some]})["batchItemFailures"]
+            except KilledError:
+                self._work.extend(some)
 
     def notify(self) -> None:
-        """Bring every run of the ledger to notify as if it had just been written."""
+        """Bring every run of the ledger to the worker as if it had just been written."""
         (source,) = [function.source for function in self.template.functions() if function.source]
         kept: dict[str, Any] = self._tables["RunsTable"].items
         runs = [item.to_json()["Attributes"] for item in kept.values()]
         written_at = datetime.fromtimestamp(time.time() + self.ahead, UTC)
         records = [
-            {"dynamodb": {"NewImage": run, "ApproximateCreationDateTime": written_at, "SequenceNumber": str(number)}}
+            {
+                **_STREAM,
+                "dynamodb": {"NewImage": run, "ApproximateCreationDateTime": written_at, "SequenceNumber": str(number)},
+            }
             for number, run in enumerate(runs)
         ]
         for batch in batches(source, records):
             with suppress(KilledError):
-                self.invoke("notify", {"Records": batch})
+                self.invoke("worker", {"Records": batch})
 
     @property
     def next_due(self) -> float | None:
@@ -172,19 +188,17 @@ class World:
 
     def go_cold(self) -> None:
         """Let the functions read their secrets anew, as new processes do."""
-        for launcher in (self._parts["launch"].launcher, self._parts["reconcile"].launcher):
+        for launcher in (self._parts["launch"].launcher, self._parts["worker"].launcher):
             launcher.ring.forget()
             launcher.server.api_key.forget()
         self._parts["webhook"].receiver.ring.forget()
-        self._parts["notify"].deployments.configured.api_key.forget()
 
     def close(self) -> None:
         """Close the connections to LangGraph, and the functions' loops, which in Lambda end with the process."""
         self.langgraph.close()
         self.faults.close()
-        for name in ("launch", "reconcile", "notify"):
-            parts = self._parts[name]
-            langgraph = (parts.deployments.configured if name == "notify" else parts.launcher.server).langgraph
+        for name in ("launch", "worker"):
+            langgraph = self._parts[name].launcher.server.langgraph
             langgraph._runner.run(langgraph._sdk.aclose())  # noqa: SLF001 - nobody else has to close it
             langgraph._runner.close()  # noqa: SLF001
 
@@ -196,7 +210,10 @@ class World:
         return [{name: _plain(value) for name, value in item.items()} for item in found]
 
     def take(self) -> Ledger:
-        """Empty the tables, and return what was in them."""
+        """Empty the tables, and return what was in them; forget what was under way."""
+        self._work.clear()
+        sqs_backends["123456789012"]["us-east-1"].queues["runledger-WorkQueue"]._messages.clear()  # noqa: SLF001
+        self._parts["worker"].outages._failures.clear()  # noqa: SLF001 - as new processes
         taken = {name: dict(table.items) for name, table in self._tables.items()}
         for table in self._tables.values():
             table.items.clear()
@@ -251,6 +268,11 @@ class World:
     def new_thread(self) -> str:
         """Make a thread as a caller does."""
         return str(self.langgraph.post("/threads", json={}).json()["thread_id"])
+
+
+def _message(body: str) -> Item:
+    times = {"ApproximateReceiveCount": "1", "SentTimestamp": "0", "ApproximateFirstReceiveTimestamp": "0"}
+    return {"eventSource": "aws:sqs", "messageId": body, "receiptHandle": body, "body": body, "attributes": times}
 
 
 class Door:

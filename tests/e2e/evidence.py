@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from local.stack import Stack
     from tests.integration.listener import Listener
 
-QUEUES = ("LaunchQueue", "LaunchDeadLetterQueue", "NotifyDeadLetterQueue")
+QUEUES = ("LaunchQueue", "LaunchDeadLetterQueue", "WorkQueue", "WorkDeadLetterQueue")
 _HIDDEN_SECONDS = 2  # so that each message comes once, and is there again
 
 

@@ -149,7 +149,7 @@ def test_g1_what_is_pending_running_or_waiting_is_cancelled(ledger: Ledger) -> N
     for launched, outcome in ((waiting, "cancelled"), (running, "pending"), (pending, "pending")):
         status, reply = ledger.post(f"/runs/{launched['run_id']}/cancel", {})
         assert (status, reply["outcome"]) == (202, outcome)
-    ledger.stack.reconcile()
+    ledger.stack.recover()
     for launched, source in ((waiting, "webhook"), (running, "webhook"), (pending, "reconcile")):
         item = ledger.told(launched["run_id"])
         assert item["outcome"] == "cancelled"

@@ -52,14 +52,14 @@ def sent(ledger: Ledger, tmp_path_factory: pytest.TempPathFactory) -> Iterator[S
         assert evidence.task_tokens() == {launched["launch_id"]: task.token}
         waiting = evidence.places()
         traffic.post(f"/runs/{launched['run_id']}/cancel", {}, 202)
-        stack.reconcile()  # one delivery contradicted this run; LangGraph decides before its task is told
+        stack.recover()  # one delivery contradicted this run; LangGraph decides before its task is told
         assert task.ended()[0] == "RunCancelled"
         eventually(lambda: not evidence.task_tokens() or None)
         for run in traffic.launched:
             traffic.token_of(run)
         kinds.unheard(traffic)
         kinds.rotations(traffic)
-        kinds.poison(traffic)
+        kinds.poison(traffic, lines)
         kinds.queries(traffic)
         yield Sent(traffic, evidence, waiting, evidence.places())
 

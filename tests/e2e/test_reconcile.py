@@ -48,7 +48,7 @@ def test_g1_run_without_a_webhook_ends_in_the_ledger_with_its_result(
 ) -> None:
     launched = silent.launch(input=given, stream=stream)
     silent.ended(launched)
-    silent.stack.reconcile()
+    silent.stack.recover()
     item = silent.run(launched["run_id"])
     assert (item["outcome"], item["source"]) == (outcome, "reconcile")
     assert values(silent, launched["run_id"])["task"] == given["task"]
@@ -59,25 +59,25 @@ def test_g1_run_without_a_webhook_ends_in_the_ledger_with_its_result(
         else []
     )
     assert "token=k" not in silent.payload(item)
-    silent.stack.reconcile()
+    silent.stack.recover()
     assert ("due_at" in silent.run(launched["run_id"])) == (outcome == "awaiting_input")
 
 
 def test_g1_result_of_50_mb_is_recorded_within_the_functions_memory(silent: Ledger) -> None:
     launched = silent.launch(input={"task": "large", "bytes": 50_000_000})
     silent.ended(launched)
-    silent.stack.reconcile()
+    silent.stack.recover()
     item = silent.run(launched["run_id"])
     assert item["outcome"] == "succeeded"
     assert len(values(silent, launched["run_id"])["result"]) == 50_000_000
     if Path("/proc").exists():
-        assert silent.stack.pools["ReconcileFunction"].peak_memory() < 1024 * 0.5
+        assert silent.stack.pools["WorkerFunction"].peak_memory() < 1024 * 0.5
 
 
 def test_g1_result_that_is_larger_is_left_to_langgraph_and_the_ledger_says_so(silent: Ledger) -> None:
     launched = silent.launch(input={"task": "large", "bytes": 60_000_000})
     silent.ended(launched)
-    silent.stack.reconcile()
+    silent.stack.recover()
     item = silent.run(launched["run_id"])
     assert (item["outcome"], item["result_too_large"]) == ("succeeded", True)
     assert not {"payload", "payload_key"} & set(item)
@@ -86,12 +86,12 @@ def test_g1_result_that_is_larger_is_left_to_langgraph_and_the_ledger_says_so(si
 def test_g1_run_that_is_not_over_is_looked_at_later(silent: Ledger) -> None:
     launched = silent.launch(input={"task": "slow", "seconds": 3})
     silent.ended(launched, "running")
-    silent.stack.reconcile()
+    silent.stack.recover()
     item = silent.run(launched["run_id"])
     assert item["outcome"] == "pending"
     assert item["due_at"] > 1
     silent.ended(launched)
-    silent.stack.reconcile()
+    silent.stack.recover()
     assert silent.run(launched["run_id"])["outcome"] == "succeeded"
 
 
@@ -99,7 +99,7 @@ def test_g1_run_cancelled_while_pending_is_cancelled_and_no_sign_of_lost_webhook
     first = silent.launch(input={"task": "slow", "seconds": 4})
     second = silent.launch(input={"task": "answer"}, thread_id=first["thread_id"], multitask_strategy="enqueue")
     silent.langgraph(lambda client: client.runs.cancel(second["thread_id"], second["run_id"]))
-    silent.stack.reconcile()
+    silent.stack.recover()
     item = silent.run(second["run_id"])
     assert (item["status"], item["outcome"]) == ("interrupted", "cancelled")
     assert values(silent, second["run_id"]) is None
@@ -110,9 +110,9 @@ def test_g1_run_whose_thread_was_deleted_is_lost_after_three_misses(silent: Ledg
     silent.ended(launched, "running")
     silent.langgraph(lambda client: client.threads.delete(launched["thread_id"]))
     for outcome in ("pending", "pending", "lost"):
-        silent.stack.reconcile()
+        silent.stack.recover()
         assert silent.run(launched["run_id"])["outcome"] == outcome
-    silent.stack.reconcile()
+    silent.stack.recover()
     assert not {"unpublished", "due_at"} & set(silent.run(launched["run_id"]))
 
 
@@ -121,7 +121,7 @@ def test_g1_rolled_back_run_is_known_by_its_successor(silent: Ledger) -> None:
     silent.ended(first, "running")
     second = silent.launch(input={"task": "answer"}, thread_id=first["thread_id"], multitask_strategy="rollback")
     silent.ended(second)
-    silent.stack.reconcile()
+    silent.stack.recover()
     assert silent.run(first["run_id"])["outcome"] == "rolled_back"
     assert silent.run(second["run_id"])["outcome"] == "succeeded"
 
@@ -140,7 +140,7 @@ def test_g1_two_runs_on_one_thread_end_each_as_itself(
         for task in tasks
     ]
     silent.ended({"thread_id": thread_id, "run_id": runs[1]})
-    silent.stack.reconcile()
+    silent.stack.recover()
     assert tuple(silent.run(run_id)["outcome"] for run_id in runs) == outcomes
     assert [values(silent, run_id)["task"] for run_id in runs] == list(tasks)
 
@@ -149,13 +149,13 @@ def test_waiting_run_is_answered_after_a_resume_and_abandoned_after_another_inpu
     launches = [silent.launch(input={"task": "ask"}) for _ in range(2)]
     for launched in launches:
         silent.ended(launched)
-    silent.stack.reconcile()
+    silent.stack.recover()
     answered, abandoned = launches
     command = silent.launch(command={"resume": "yes"}, assistant_id="agent", thread_id=answered["thread_id"])
     other = silent.launch(input={"task": "answer"}, thread_id=abandoned["thread_id"])
     for launched in (command, other):
         silent.ended(launched)
-    silent.stack.reconcile()
+    silent.stack.recover()
     assert silent.run(answered["run_id"])["outcome"] == "answered"
     assert silent.run(answered["run_id"])["answered_by"] == command["run_id"]
     assert silent.run(abandoned["run_id"])["outcome"] == "abandoned"
@@ -172,7 +172,7 @@ def test_g1_webhook_target_down_for_longer_than_langgraph_tries(ledger: Ledger) 
     finally:
         ledger.stack.open_api("WebhookApi")
     assert ledger.run(launched["run_id"])["outcome"] == "pending"
-    ledger.stack.reconcile()
+    ledger.stack.recover()
     assert ledger.run(launched["run_id"])["outcome"] == "succeeded"
 
 
@@ -193,7 +193,7 @@ def test_g8_stream_dropped_and_every_run_is_settled_and_told_with_the_webhooks_p
     payloads = [unread.payload(unread.landed(run_id)) for run_id in runs]
     assert listener.heard() == []
     for _ in range(2):
-        unread.stack.reconcile()
+        unread.stack.recover()
     items = [unread.run(run_id) for run_id in runs]
     assert [item["outcome"] for item in items] == ["succeeded", "awaiting_input", "failed"]
     assert [item["source"] for item in items] == ["webhook"] * 3
@@ -207,7 +207,7 @@ def test_g1_g2_langgraph_restarted_in_mid_run(unread: Ledger) -> None:
     unread.stack.langgraph.close()
     unread.stack.langgraph.start()
     unread.ended(launched)
-    unread.stack.reconcile()
+    unread.stack.recover()
     assert unread.run(launched["run_id"])["outcome"] in ("succeeded", "settling")
     ours = [run for run in scan(unread.stack.table("RunsTable")) if run["launch_id"] == launched["launch_id"]]
     assert len(ours) == 1

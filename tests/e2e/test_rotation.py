@@ -133,6 +133,6 @@ def test_g7_a_leaked_key_is_revoked_at_once_and_its_runs_are_found_all_the_same(
     assert (kid(stack, refused[0]), kid(stack, launched[0])) == ("k0", new)
     eventually(lambda: count("refused", lines) or None)
     assert Ledger(stack).landed(launched[0]["run_id"])["launch_id"] == launched[0]["launch_id"]
-    stack.reconcile()
+    stack.recover()
     found = Ledger(stack).run(refused[0]["run_id"])
     assert (found["source"], found["outcome"]) == ("reconcile", "succeeded")

@@ -55,7 +55,7 @@ def test_g12_what_another_stack_asks_and_answers_is_left_alone(ledger: Ledger, o
     """The first stack looks again and again at what it has, on the same server."""
     asked = launch(other, "question", input={"task": "ask"})
     eventually(lambda: other.run(asked["run_id"]).get("outcome") == "awaiting_input" or None)
-    ledger.stack.reconcile()
+    ledger.stack.recover()
     assert ledger.run(asked["run_id"]) == {}
     status, _ = ledger.post(f"/runs/{asked['run_id']}/resume", {"resume": "yes"})
     assert status == 404

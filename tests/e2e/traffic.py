@@ -160,7 +160,7 @@ def unheard(traffic: Traffic) -> None:
     try:
         run = traffic.launch("fail")
         traffic.ledger.ended(run)
-        traffic.stack.reconcile()
+        traffic.stack.recover()
         assert traffic.ledger.run(run["run_id"])["source"] == "reconcile"
     finally:
         traffic.stack.open_api("WebhookApi")
@@ -179,8 +179,8 @@ def rotations(traffic: Traffic) -> None:
     traffic.note_token("of the new key", traffic.token_of(traffic.launch("answer")))
 
 
-def poison(traffic: Traffic) -> None:
-    """Write a run that can't be told of, which notify gives up when a minute has passed."""
+def poison(traffic: Traffic, lines: list[str]) -> None:
+    """Write a run that can't be published, which the stream leaves to the work queue when a minute has passed."""
     run = {
         "run_id": str(uuid.uuid4()),
         "outcome": "answered",
@@ -188,14 +188,7 @@ def poison(traffic: Traffic) -> None:
         "event_state": "unpublished",
     }
     traffic.stack.table("RunsTable").put_item(Item=run)
-    attribute = ["ApproximateNumberOfMessages"]
-    sqs, url = traffic.stack.client("sqs"), traffic.stack.template.names["NotifyDeadLetterQueue"]
-
-    def letters() -> bool | None:
-        told = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=attribute)["Attributes"]
-        return told[attribute[0]] != "0" or None
-
-    eventually(letters)
+    eventually(lambda: any("left to the work queue" in line for line in lines) or None, 90)
 
 
 def queries(traffic: Traffic) -> None:

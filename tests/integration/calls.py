@@ -65,7 +65,7 @@ class Calls:
 
     def _note(self, params: dict[str, Any], model: Any, **_: Any) -> None:
         if self._running:
-            action = f"{model.service_model.signing_name}:{model.name}"
+            action = f"{model.service_model.signing_name}:{model.name.removesuffix('Batch')}"  # one action for both
             self.made[self._running[-1]] |= {(action, resource) for resource in resources(params, self.names)}
 
 

@@ -81,7 +81,7 @@ def _shown(item: Item | None, index: Mapping[str, Any], table: Mapping[str, Any]
     keys = [key["AttributeName"] for key in (*index["KeySchema"], *table["KeySchema"])]
     if item is None or not all(key in item for key in keys):
         return None
-    names = {*keys, *index["Projection"]["NonKeyAttributes"]}
+    names = {*keys, *index["Projection"].get("NonKeyAttributes", ())}
     return {name: value for name, value in item.items() if name in names}
 
 

@@ -25,14 +25,12 @@ from tests.integration.calls import Calls
 from tests.integration.faults import Faults
 from tests.integration.langgraph_double import LangGraphDouble
 from tests.integration.scene import Scene
-from tests.integration.support import LEDGER_ID, Aws, Door, Mailbox, Output, Schedule, Stream, WallClock, Webhook
+from tests.integration.support import LEDGER_ID, Aws, Door, Mailbox, Output, Recovery, Stream, WallClock, Webhook
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-_CLOCKED = re.compile(
-    r"(launch|notify|query|webhook|rotate|reconcile|runledger\.use_cases|runledger_langgraph\.claims)\b"
-)
+_CLOCKED = re.compile(r"(launch|worker|query|webhook|rotate|sweep|runledger\.use_cases|runledger_langgraph\.claims)\b")
 secrets_manager.mend()
 _parse = functools.cache(yaml_parse)
 _session = SimpleNamespace(client=functools.cache(resources.session().client))
@@ -157,17 +155,17 @@ def mailbox(launch: Door, aws: Aws, wall: WallClock) -> Mailbox:
 
 
 @pytest.fixture
-def reconcile(load: Load, langgraph: LangGraphDouble) -> Schedule:
-    return Schedule(load("reconcile", LangGraphUrl=langgraph.url))
+def reconcile(load: Load, langgraph: LangGraphDouble, aws: Aws) -> Recovery:
+    return Recovery(load("sweep", LangGraphUrl=langgraph.url), load("worker"), aws)
 
 
 @pytest.fixture
 def notify(load: Load, langgraph: LangGraphDouble, aws: Aws, wall: WallClock) -> Stream:
-    return Stream(load("notify", LangGraphUrl=langgraph.url), aws, wall)
+    return Stream(load("worker", LangGraphUrl=langgraph.url), aws, wall)
 
 
 @pytest.fixture
-def scene(reconcile: Schedule, langgraph: LangGraphDouble, aws: Aws, wall: WallClock, output: Output) -> Scene:
+def scene(reconcile: Recovery, langgraph: LangGraphDouble, aws: Aws, wall: WallClock, output: Output) -> Scene:
     return Scene(reconcile, langgraph, aws, wall, output)
 
 

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 NEEDS: dict[str, dict[str, set[Permission]]] = {
     "test_callbacks.py::test_a_failure_has_an_error_and_its_cause": {
-        "NotifyFunction": {
+        "WorkerFunction": {
             ("states:SendTaskFailure", STATE_MACHINES),
         },
     },
@@ -19,7 +19,7 @@ NEEDS: dict[str, dict[str, set[Permission]]] = {
         "LaunchFunction": {
             ("states:SendTaskFailure", STATE_MACHINES),
         },
-        "ReconcileFunction": {
+        "WorkerFunction": {
             ("states:SendTaskFailure", STATE_MACHINES),
         },
     },
@@ -34,7 +34,14 @@ NEEDS: dict[str, dict[str, set[Permission]]] = {
             ("secretsmanager:GetSecretValue", "LangGraphApiKeySecret"),
             ("states:SendTaskSuccess", STATE_MACHINES),
         },
-        "NotifyFunction": {
+        "SweepFunction": {
+            ("dynamodb:Query", "${LaunchesTable.Arn}/index/due"),
+            ("dynamodb:Query", "${RunsTable.Arn}/index/due"),
+            ("dynamodb:UpdateItem", "LaunchesTable.Arn"),
+            ("sqs:GetQueueAttributes", "WorkQueue.Arn"),
+            ("sqs:SendMessage", "WorkQueue.Arn"),
+        },
+        "WorkerFunction": {
             ("dynamodb:GetItem", "LaunchesTable.Arn"),
             ("dynamodb:GetItem", "RunsTable.Arn"),
             ("dynamodb:UpdateItem", "LaunchesTable.Arn"),
@@ -42,15 +49,6 @@ NEEDS: dict[str, dict[str, set[Permission]]] = {
             ("events:PutEvents", "EventBus.Arn"),
             ("s3:GetObject", "${PayloadBucket.Arn}/runs/*"),
             ("secretsmanager:GetSecretValue", "LangGraphApiKeySecret"),
-            ("states:SendTaskSuccess", STATE_MACHINES),
-        },
-        "ReconcileFunction": {
-            ("dynamodb:GetItem", "LaunchesTable.Arn"),
-            ("dynamodb:GetItem", "RunsTable.Arn"),
-            ("dynamodb:Query", "${LaunchesTable.Arn}/index/due"),
-            ("dynamodb:Query", "${RunsTable.Arn}/index/due"),
-            ("dynamodb:UpdateItem", "LaunchesTable.Arn"),
-            ("s3:GetObject", "${PayloadBucket.Arn}/runs/*"),
             ("states:SendTaskSuccess", STATE_MACHINES),
         },
         "WebhookFunction": {
@@ -72,13 +70,8 @@ NEEDS: dict[str, dict[str, set[Permission]]] = {
         },
     },
     "test_notify.py::test_g8_of_large_questions_the_event_has_the_ids_and_the_bucket_all": {
-        "NotifyFunction": {
+        "WorkerFunction": {
             ("s3:PutObject", "${PayloadBucket.Arn}/runs/*"),
-        },
-    },
-    "test_notify.py::test_g8_a_dead_letter_that_cannot_be_put_down_is_tried_again": {
-        "NotifyFunction": {
-            ("sqs:SendMessage", "NotifyDeadLetterQueue.Arn"),
         },
     },
     "test_query.py::test_g10_each_route_makes_the_same_few_calls_however_large_the_ledger": {
@@ -92,22 +85,25 @@ NEEDS: dict[str, dict[str, set[Permission]]] = {
         },
     },
     "test_reconcile_events.py::test_g8_a_bus_that_takes_nothing_is_tried_again_until_it_does": {
-        "ReconcileFunction": {
+        "WorkerFunction": {
             ("events:PutEvents", "EventBus.Arn"),
         },
     },
     "test_reconcile_faults.py::test_g1_a_payload_that_cannot_be_stored_leaves_the_run_as_it_was": {
-        "ReconcileFunction": {
+        "WorkerFunction": {
             ("s3:PutObject", "${PayloadBucket.Arn}/runs/*"),
         },
     },
     "test_reconcile_misses.py::test_g1_a_run_is_lost_after_three_misses_over_half_an_hour": {
-        "ReconcileFunction": {
+        "SweepFunction": {
+            ("dynamodb:UpdateItem", "RunsTable.Arn"),
+        },
+        "WorkerFunction": {
             ("dynamodb:Query", "${RunsTable.Arn}/index/by-outcome"),
         },
     },
     "test_reconcile_launches.py::test_g2_a_large_request_is_read_back_to_start_over": {
-        "ReconcileFunction": {
+        "WorkerFunction": {
             ("dynamodb:Query", "${RunsTable.Arn}/index/by-launch"),
             ("dynamodb:UpdateItem", "RunsTable.Arn"),
             ("s3:GetObject", "${PayloadBucket.Arn}/launches/*"),

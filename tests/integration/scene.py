@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from runledger.domain.conditions import Value
     from tests.integration.langgraph_double import LangGraphDouble
-    from tests.integration.support import Aws, Output, Schedule, WallClock
+    from tests.integration.support import Aws, Output, Recovery, WallClock
 
 _ENDED = Seen("success", "succeeded", "2026-11-22T06:00:00.000000Z", None, None, began=True)
 QUESTION = [{"id": "task", "interrupts": [{"id": "i1", "value": {"question": "Shall I?"}}]}]
@@ -27,7 +27,7 @@ QUESTION = [{"id": "task", "interrupts": [{"id": "i1", "value": {"question": "Sh
 class Scene:
     """What a test of reconcile has before it."""
 
-    reconcile: Schedule
+    reconcile: Recovery
     langgraph: LangGraphDouble
     aws: Aws
     wall: WallClock

@@ -48,6 +48,7 @@ _ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _NO_RUN = (ValueError, KeyError, TypeError, AttributeError, RecursionError)
 LATER = int(NOW) + 3600
 CHECK = int(NOW) + 120  # when a run is looked at first
+_SWEEPS = 8  # the most that one run takes: what a step makes due is due at once
 LEASE_ENDS = int(NOW) + 60  # when a launch that has no run yet is looked at first
 
 
@@ -200,23 +201,57 @@ class Webhook(Door):
 
 
 @dataclass
-class Schedule:
-    """The reconcile handler behind its schedule."""
+class Recovery:
+    """What performs what is due: the sweep behind its schedule, and the worker behind the work queue."""
 
-    door: Door
+    sweep: Door
+    door: Door  # the worker
+    aws: Aws
+
+    def __post_init__(self) -> None:
+        self.sweep.parts = replace(self.sweep.parts, in_parallel=map)  # in order
 
     @property
     def parts(self) -> Any:
         return self.door.parts
 
     def run(self, seconds: float | None = None) -> None:
-        """Call the handler as the scheduler does; `seconds` is what it has left, all its time by default."""
-        assert self.door.handle({"version": "0", "source": "aws.scheduler", "detail": {}}, seconds) is None
+        """Sweep and work until nothing is due; `seconds` is what each worker has left, all its time by default."""
+        for _ in range(_SWEEPS):
+            self.enqueue()
+            batches = list(self.batches())
+            for batch in batches:
+                self.bring(batch, seconds)
+            if not batches:
+                return
+
+    def enqueue(self, seconds: float | None = None) -> None:
+        """Call the sweep as the scheduler does."""
+        assert self.sweep.handle({"version": "0", "source": "aws.scheduler", "detail": {}}, seconds) is None
+
+    def batches(self) -> Iterator[list[dict[str, Any]]]:
+        """Receive what is in the work queue, as Lambda would hand it over."""
+        sqs, url = self.aws.client("sqs"), self.aws.template.names["WorkQueue"]
+        arn = resources.queue_arn(sqs, url)
+        assert self.door.function.messages
+        size = self.door.function.messages.size
+        while messages := queue.receive(sqs, url, size):
+            yield [queue.record(message, arn) for message in messages]
+
+    def bring(self, batch: list[dict[str, Any]], seconds: float | None = None) -> list[str]:
+        """Call the worker as Lambda does; return the bodies of the messages that are to come again."""
+        answer = self.door.handle({"Records": batch}, seconds)
+        failed = {failure["itemIdentifier"] for failure in answer["batchItemFailures"]}
+        sqs, url = self.aws.client("sqs"), self.aws.template.names["WorkQueue"]
+        for record in batch:
+            if record["messageId"] not in failed:
+                sqs.delete_message(QueueUrl=url, ReceiptHandle=record["receiptHandle"])
+        return [record["body"] for record in batch if record["messageId"] in failed]
 
 
 @dataclass
 class Stream:
-    """The notify handler behind the stream of the Runs table."""
+    """The worker behind the stream of the Runs table."""
 
     door: Door
     aws: Aws
@@ -440,7 +475,7 @@ class Output:
                 if line["service"] == "ledger":
                     continue
                 assert set(dimensions) <= {"service", "reason"}
-                assert line["service"] in ("launch", "webhook", "reconcile", "notify", "query", "rotate")
+                assert line["service"] in ("launch", "webhook", "sweep", "worker", "query", "rotate")
                 for metric in metrics["Metrics"]:
                     if metric["Unit"] != "Count":
                         continue

@@ -133,9 +133,8 @@ def test_an_answer_that_came_from_elsewhere_is_a_failure(
     run_id = ended(scene, launched, next=["work"], tasks=QUESTION)
     notify.flow()
     other = langgraph.add(scene.run(run_id)["thread_id"], kwargs={"command": {"resume": 1}})
+    causes = causes_sent(client_of(scene.launcher.callbacks.tasks))
     scene.look(run_id)
-    causes = causes_sent(client_of(notify.parts.publisher.callbacks.tasks))
-    notify.flow()
     assert task.ended()[0] == "RunAnswered"
     assert [cause["answered_by"] for cause in causes] == [other]
 

@@ -21,7 +21,7 @@ from tests.integration.support import LEDGER_ID, NOW, claim, client_of
 if TYPE_CHECKING:
     from tests.integration.faults import Faults
     from tests.integration.langgraph_double import LangGraphDouble
-    from tests.integration.support import Aws, Door, Mailbox, Output, Schedule, WallClock
+    from tests.integration.support import Aws, Door, Mailbox, Output, Recovery, WallClock
 
 BODY: dict[str, Any] = {"assistant_id": "agent", "input": {"a": 0.1}}
 THREAD = "6f1c7c0e-3c4b-4a53-9a57-0d3f8f1f6a10"
@@ -96,7 +96,7 @@ def test_each_message_of_a_batch_stands_for_itself(mailbox: Mailbox, aws: Aws, l
 
 @pytest.mark.parametrize(("told", "state"), LATER.values(), ids=LATER.keys())
 def test_g1_what_fails_for_the_moment_comes_again_later_and_reconcile_keeps_out_of_it(
-    mailbox: Mailbox, aws: Aws, langgraph: LangGraphDouble, wall: WallClock, reconcile: Schedule, told: Told, state: str
+    mailbox: Mailbox, aws: Aws, langgraph: LangGraphDouble, wall: WallClock, reconcile: Recovery, told: Told, state: str
 ) -> None:
     langgraph.runs = told
     record = mailbox.send(BODY)
@@ -130,7 +130,7 @@ def test_a_message_that_fails_again_and_again_waits_longer_each_time(
 
 
 def test_g1_where_the_message_is_gone_reconcile_starts_the_launch(
-    mailbox: Mailbox, aws: Aws, langgraph: LangGraphDouble, wall: WallClock, reconcile: Schedule
+    mailbox: Mailbox, aws: Aws, langgraph: LangGraphDouble, wall: WallClock, reconcile: Recovery
 ) -> None:
     langgraph.runs = Told(503, "")
     record = mailbox.send(BODY)
@@ -372,7 +372,7 @@ def test_g5_the_task_that_waits_for_a_message_which_is_no_launch_is_told_and_its
 
 @pytest.mark.usefixtures("_tasks")
 def test_g8_however_long_a_message_waits_for_its_turn_its_task_is_not_told_before(
-    mailbox: Mailbox, aws: Aws, langgraph: LangGraphDouble, wall: WallClock, reconcile: Schedule
+    mailbox: Mailbox, aws: Aws, langgraph: LangGraphDouble, wall: WallClock, reconcile: Recovery
 ) -> None:
     task = wait_for_token(aws.client)
     langgraph.runs = Told(429, {})

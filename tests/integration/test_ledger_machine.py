@@ -608,7 +608,7 @@ class LaunchWriters(Writers):
     @rule()
     def it_is_looked_at_later(self) -> None:
         later = int(self.now) + LATER
-        self.writes((launch_states.postponed(self.id, later), partial(model.launch_postponed, due_at=later)))
+        self.writes((launch_states.postponed(self.id, 1, later), partial(model.launch_postponed, due_at=later)))
 
     @rule(run_id=st.sampled_from([RUN, RUN, LATE_RUN, "other"]), word=WORDS)
     def a_token_tells_of_a_run(self, run_id: str, word: str) -> None:

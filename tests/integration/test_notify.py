@@ -10,6 +10,7 @@ import pytest
 from runledger.domain import run_states
 from runledger.domain.deliveries import Delivery, parse_delivery
 from runledger.domain.ledger import Placed
+from runledger.use_cases import perform_fresh
 from tests.integration import faults as kinds
 from tests.integration.langgraph_double import Told
 from tests.integration.listener import Listener, listen
@@ -26,10 +27,6 @@ if TYPE_CHECKING:
 @pytest.fixture
 def listener(scene: Scene) -> Listener:
     return listen(scene.aws.client, scene.aws.template.names["EventBus"])
-
-
-def letters(scene: Scene) -> list[dict[str, Any]]:
-    return [json.loads(letter["body"]) | {"reason": letter["reason"]} for letter in scene.aws.letters("Notify")]
 
 
 def failed(scene: Scene, notify: Stream) -> tuple[str, list[dict[str, Any]]]:
@@ -175,7 +172,7 @@ def test_g10_an_event_costs_four_calls_and_what_a_run_came_to_a_question_or_two(
     scene: Scene, notify: Stream, status: str, asked: list[str]
 ) -> None:
     made: list[str] = []
-    for client in (client_of(notify.parts.runs), client_of(notify.parts.publisher.bus)):
+    for client in (client_of(notify.parts.launcher.runs), client_of(notify.parts.publisher.bus)):
         client.meta.events.register("before-send", lambda event_name, **_: made.append(event_name.split(".")[-1]))
     run_id = scene.launched(status)
     scene.delivered(run_id, status)
@@ -219,7 +216,7 @@ def test_g8_the_stream_read_twice_tells_once(scene: Scene, notify: Stream, liste
     assert listener.heard() == [("Run Failed", f"{run_id}/failed")]
 
 
-def test_g8_the_stream_dropped_every_event_leaves_by_reconcile(
+def test_g8_the_stream_dropped_every_event_leaves_by_the_work_queue(
     scene: Scene, notify: Stream, listener: Listener
 ) -> None:
     ends = {"success": "succeeded", "error": "failed", "timeout": "timed_out", "interrupted": "cancelled"}
@@ -240,12 +237,12 @@ def test_g8_what_the_bus_does_not_take_is_repeated_until_it_does(
     scene.wall.now += 59
     with faults.on(client_of(notify.parts.publisher.bus), kind):
         assert notify.bring(batch) == [run_id]
-    assert (letters(scene), scene.output.counts) == ([], {})
+    assert scene.output.counts == {}
     assert notify.bring(batch) == []
     assert listener.heard() == [("Run Failed", f"{run_id}/failed")]
 
 
-def test_g8_a_poisoned_record_holds_nobody_up_and_becomes_a_dead_letter_after_a_minute(
+def test_g8_a_poisoned_record_holds_nobody_up_and_is_left_to_the_work_queue_after_a_minute(
     scene: Scene, notify: Stream, listener: Listener
 ) -> None:
     notify.batches()
@@ -260,27 +257,9 @@ def test_g8_a_poisoned_record_holds_nobody_up_and_becomes_a_dead_letter_after_a_
     assert {told for _, told in listener.heard()} == {f"{run_id}/failed" for run_id in good}
     scene.wall.now += 60
     assert notify.bring(batch) == []
-    (letter,) = letters(scene)
-    assert letter == {
-        "run_id": bad,
-        "launch_id": scene.run(bad)["launch_id"],
-        "outcomes": ["answered"],
-        "reason": "An unforeseen fault (KeyError).",
-    }
     assert scene.output.counts["failed"] == 1
     assert listener.heard() == []
-    assert {"unpublished", "due_at"} <= set(scene.run(bad))  # reconcile goes on trying
-
-
-def test_g8_a_dead_letter_that_cannot_be_put_down_is_tried_again(scene: Scene, notify: Stream, faults: Faults) -> None:
-    bad = poisoned(scene)
-    batch = notify.batches()[-1][-1:]
-    scene.wall.now += 60
-    with faults.on(client_of(notify.parts.dead_letters), kinds.UNREACHABLE):
-        assert notify.bring(batch) == [bad]
-    assert "failed" not in scene.output.counts
-    assert notify.bring(batch) == []
-    assert len(letters(scene)) == 1
+    assert {"unpublished", "due_at"} <= set(scene.run(bad))
 
 
 def test_g8_no_event_is_begun_that_may_not_end(scene: Scene, notify: Stream, listener: Listener) -> None:
@@ -310,7 +289,7 @@ def test_g11_no_question_is_begun_that_may_not_end(scene: Scene, notify: Stream)
     ],
     ids=["broken", "refused", "gone", "rubbish", "another", "cut"],
 )
-def test_g8_what_cannot_be_settled_is_left_to_reconcile_and_holds_nobody_up(
+def test_g8_what_cannot_be_settled_is_left_to_the_work_queue_and_holds_nobody_up(
     scene: Scene, notify: Stream, listener: Listener, told: Told
 ) -> None:
     bad, good, failed = (scene.launched(status) for status in ("success", "success", "error"))
@@ -325,7 +304,6 @@ def test_g8_what_cannot_be_settled_is_left_to_reconcile_and_holds_nobody_up(
     notify.flow()
     assert scene.run(bad)["outcome"] == "settling"
     assert {event_id for _, event_id in listener.heard()} == {f"{good}/succeeded", f"{failed}/failed"}
-    assert letters(scene) == []
     scene.langgraph.instead = lambda _: None
     assert scene.look(bad)["outcome"] == "succeeded"
 
@@ -333,7 +311,7 @@ def test_g8_what_cannot_be_settled_is_left_to_reconcile_and_holds_nobody_up(
 def test_g8_langgraph_silent_holds_no_event_up(
     scene: Scene, notify: Stream, listener: Listener, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(notify.door.app, "_LOOK_SECONDS", 0.2)
+    monkeypatch.setattr(perform_fresh, "_EACH_SECONDS", 0.2)
     known, told = failed(scene, notify)
     silent, doubtful = scene.launched("success"), scene.launched("error")
     scene.delivered(silent, "success")
@@ -355,8 +333,8 @@ def test_g8_langgraphs_secret_unreadable_holds_no_event_up(
     scene.delivered(settling, "success")
     scene.delivered(doubtful, "error")
     (asked,) = notify.batches()
-    notify.parts.deployments._secret.forget()  # noqa: SLF001 - as a cold start
-    with faults.on(client_of(notify.parts.deployments._secret), kinds.BROKEN):  # noqa: SLF001 - to fail
+    notify.parts.launcher.servers._secret.forget()  # noqa: SLF001 - as a cold start
+    with faults.on(client_of(notify.parts.launcher.servers._secret), kinds.BROKEN):  # noqa: SLF001 - to fail
         assert notify.bring([*asked, *told]) == []
         notify.flow()
     assert listener.heard() == [("Run Failed", f"{known}/failed")]
@@ -376,7 +354,7 @@ def test_a_key_that_langgraph_refuses_is_read_anew(scene: Scene, notify: Stream)
     assert (scene.run(first)["outcome"], scene.run(second)["outcome"]) == ("settling", "succeeded")
 
 
-def test_g8_a_ledger_out_of_order_is_no_dead_letter_within_the_minute(
+def test_g8_a_ledger_that_is_unavailable_has_an_event_come_again_within_the_minute(
     scene: Scene, notify: Stream, listener: Listener, faults: Faults
 ) -> None:
     known, told = failed(scene, notify)
@@ -385,7 +363,7 @@ def test_g8_a_ledger_out_of_order_is_no_dead_letter_within_the_minute(
     scene.delivered(doubtful, "error")
     (asked,) = notify.batches()
     batch = [*asked, *told]
-    with faults.on(client_of(notify.parts.runs), kinds.THROTTLED):
+    with faults.on(client_of(notify.parts.launcher.runs), kinds.THROTTLED):
         assert notify.bring(batch) == [known]
     assert notify.bring(batch) == []
     notify.flow()
@@ -393,7 +371,7 @@ def test_g8_a_ledger_out_of_order_is_no_dead_letter_within_the_minute(
     assert {event_id for _, event_id in listener.heard()} == ends
 
 
-def test_g4_notify_and_reconcile_settle_once(scene: Scene, notify: Stream, listener: Listener) -> None:
+def test_g4_the_stream_and_the_work_queue_settle_once(scene: Scene, notify: Stream, listener: Listener) -> None:
     run_id = scene.launched("success")
     scene.delivered(run_id, "success")
     (batch,) = notify.batches()

@@ -136,14 +136,15 @@ def test_g1_a_refusal_of_the_moment_leaves_the_launch_to_be_tried_again(scene: S
     launch_id = left_behind(scene)
     scene.langgraph.runs = told
     item = look(scene, launch_id)
-    assert (item["state"], item["due_at"], item["checks"]) == ("starting", LEASE_ENDS + 120, 1)
+    assert (item["state"], item["due_at"]) == ("starting", LEASE_ENDS + 120)
+    assert item["checks" if told.status == 409 else "failures"] == 1  # a busy thread is about the launch alone
     alarmed = {} if told.status in (409, 429) else {"misconfigured": 1}
     assert scene.output.counts == {"started_over": 1, "check_failed": 1, **alarmed}
     assert look(scene, launch_id)["due_at"] == LEASE_ENDS + 120 + 240
     scene.langgraph.runs = None
     item = look(scene, launch_id)
     assert (item["state"], item["attempt"]) == ("started", 4)
-    assert "checks" not in item
+    assert not {"checks", "failures"} & set(item)
 
 
 @pytest.mark.parametrize("told", [Told(500, {"detail": "no"}), Told(cut=True)])
@@ -365,7 +366,7 @@ def test_g2_a_second_run_on_a_callers_thread_is_recorded_cancelled_and_counted_o
         scene.langgraph.add(CALLERS, status="running", metadata=metadata)
     second = scene.langgraph.add(CALLERS, status=status, values="", metadata=marks(launch_id))
     look(scene, launch_id)
-    steps = scene.steps
+    steps = [step for step in scene.steps if step in (LIST, CANCEL)]
     assert steps[: 1 + (status == "running")] == [LIST, CANCEL][: 1 + (status == "running")]
     assert steps.count(CANCEL) == (status == "running")
     run = scene.run(second)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -15,8 +14,10 @@ from runledger.deadline import CALL_SECONDS
 from runledger.domain import run_states
 from runledger.domain.deliveries import Delivery, parse_delivery
 from runledger.domain.ledger import Placed
+from runledger.domain.retry import TICKET_SECONDS
 from runledger.domain.settling import Seen
 from runledger.domain.times import iso
+from runledger.use_cases import perform_runs
 from runledger_langgraph.client import LangGraph
 from tests.integration.langgraph_double import CREATED_AT, Told
 from tests.integration.support import CHECK, NOW, delivery, new_id
@@ -344,9 +345,9 @@ def test_g1_a_rollback_before_the_run_was_made_did_not_roll_it_back(scene: Scene
 def test_g1_what_there_is_no_time_for_is_due_still_and_the_pass_ends_in_time_with_its_metrics(
     scene: Scene, monkeypatch: pytest.MonkeyPatch, when: str
 ) -> None:
-    """LangGraph took all the time there was: neither noted nor judged, and the next pass begins with them."""
+    """LangGraph took all the time there was: neither recorded nor judged, and due again when the ticket ends."""
     due = [scene.launched(is_known=False), *([scene.launched("success")] if when == "while it is asked" else [])]
-    before = [scene.run(run_id) for run_id in due]
+    before = [{**scene.run(run_id), "due_at": CHECK + TICKET_SECONDS, "enqueued": 1} for run_id in due]
 
     def then_late(call: Callable[..., Any]) -> Callable[..., Any]:
         def called(*asked: Any) -> Any:
@@ -356,15 +357,14 @@ def test_g1_what_there_is_no_time_for_is_due_still_and_the_pass_ends_in_time_wit
 
         return called
 
-    passes = sys.modules["reconcile.due_runs"].DueRuns
-    where, name = (LangGraph, "ask") if when == "while it is asked" else (passes, "_batch")
+    where, name = (LangGraph, "ask") if when == "while it is asked" else (perform_runs, "_record")
     with monkeypatch.context() as patch:
         patch.setattr(where, name, then_late(getattr(where, name)))
         scene.pass_at(120)
     assert [scene.run(run_id) for run_id in due] == before
     assert scene.output.gauges("oldest_due")
     assert not {"lost", "missed", "reconciled"} & set(scene.output.counts)
-    scene.pass_at(180)
+    scene.pass_at(120 + TICKET_SECONDS)
     assert all(scene.run(run_id) != run for run_id, run in zip(due, before, strict=True))
 
 

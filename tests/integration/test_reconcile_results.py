@@ -10,10 +10,11 @@ import pytest
 from runledger.domain import run_states
 from runledger.domain.deliveries import Delivery, parse_delivery
 from runledger.domain.ledger import Placed, shard
+from runledger.use_cases import perform_runs, take_status
 from runledger_langgraph import checkpoints, inspection
 from tests.integration.langgraph_double import Told
 from tests.integration.scene import QUESTION, Scene
-from tests.integration.support import CHECK, NOW, Schedule, delivery, new_id
+from tests.integration.support import CHECK, NOW, Recovery, delivery, new_id
 
 if TYPE_CHECKING:
     from tests.integration.conftest import Load
@@ -85,7 +86,7 @@ def test_g1_a_run_without_a_webhook_is_recorded_with_its_own_result(
 def test_g3_g5_values_are_langgraphs_own_text_and_the_token_is_cut_out(
     load: Load, aws: Aws, langgraph: LangGraphDouble, wall: WallClock, output: Output, inline: str
 ) -> None:
-    reconcile = Schedule(load("reconcile", LangGraphUrl=langgraph.url, InlinePayloadBytes=inline))
+    reconcile = Recovery(load("sweep", LangGraphUrl=langgraph.url, InlinePayloadBytes=inline), load("worker"), aws)
     made = Scene(reconcile, langgraph, aws, wall, output)
     run_id = made.launched("success", values=RAW)
     item = made.look(run_id)
@@ -98,7 +99,7 @@ def test_g3_g5_values_are_langgraphs_own_text_and_the_token_is_cut_out(
 
 
 def test_g1_a_result_too_large_for_a_batch_is_read_alone(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(scene.reconcile.door.app.DueRuns.work.__globals__, "_BATCH_RESULT_BYTES", 1000)
+    monkeypatch.setitem(vars(perform_runs), "_AT_ONCE_BYTES", 1000)
     small, large = scene.launched(values=RESULT), scene.launched(values='{"x":"' + "x" * 2000 + '"}')
     scene.pass_at(120)
     assert "x" * 2000 in scene.run(large)["payload"]
@@ -109,7 +110,7 @@ def test_g1_a_result_too_large_for_a_batch_is_read_alone(scene: Scene, monkeypat
 def test_g1_a_large_result_for_which_there_is_no_time_is_read_next_time(
     scene: Scene, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(scene.reconcile.door.app.DueRuns.work.__globals__, "_BATCH_RESULT_BYTES", 10)
+    monkeypatch.setitem(vars(perform_runs), "_AT_ONCE_BYTES", 10)
     run_id = scene.launched(values=RESULT)
 
     def late(_: Any) -> None:
@@ -139,7 +140,7 @@ def test_g5_an_adopted_runs_metadata_are_langgraphs_without_the_token(scene: Sce
 
 def silent_histories(scene: Scene, monkeypatch: pytest.MonkeyPatch, times: int) -> None:
     """Have LangGraph leave so many questions about checkpoints without an answer, and let nobody wait for it long."""
-    monkeypatch.setitem(scene.reconcile.door.app.DueRuns.work.__globals__, "_EACH_SECONDS", 0.2)
+    monkeypatch.setitem(vars(perform_runs), "_EACH_SECONDS", 0.2)
     scene.launcher.server.langgraph.deadline = 1.5
     left = iter(range(times))
 
@@ -191,8 +192,8 @@ def test_g1_a_result_that_can_never_be_read_leaves_an_outcome_and_says_so(
 def test_g1_a_result_over_the_limit_leaves_an_outcome_and_says_so(
     scene: Scene, monkeypatch: pytest.MonkeyPatch, size: int
 ) -> None:
-    monkeypatch.setitem(scene.reconcile.door.app.DueRuns.work.__globals__, "_BATCH_RESULT_BYTES", 10)
-    monkeypatch.setitem(scene.reconcile.door.app.DueRuns.work.__globals__, "MAX_RESULT_BYTES", 1000)
+    monkeypatch.setitem(vars(perform_runs), "_AT_ONCE_BYTES", 10)
+    monkeypatch.setitem(vars(take_status), "MAX_RESULT_BYTES", 1000)
     monkeypatch.setattr(checkpoints, "_TAIL_BYTES", 5_000)
     values = json.dumps({"x": "x" * size, "next": [{"next": []}]})
     run_id = scene.launched(values=values, next=["ask"], tasks=QUESTION)
@@ -227,7 +228,9 @@ def test_g1_a_run_that_is_not_over_is_looked_at_at_growing_intervals(scene: Scen
 
 
 def test_g1_max_check_seconds_bounds_the_intervals(load: Load, scene: Scene) -> None:
-    scene.reconcile = Schedule(load("reconcile", LangGraphUrl=scene.langgraph.url, MaxCheckSeconds="300"))
+    scene.reconcile = Recovery(
+        load("sweep", LangGraphUrl=scene.langgraph.url, MaxCheckSeconds="300"), load("worker"), scene.aws
+    )
     run_id = scene.launched("running")
     times = [int(scene.look(run_id)["due_at"]) - CHECK for _ in range(3)]
     assert times == [240, 540, 840]

@@ -70,17 +70,17 @@ def test_g9_a_call_that_the_role_denies_is_seen_whoever_else_may_make_it(
 def test_g9_each_service_is_called_on_something(aws: Aws, client: Client, calls: Callable[[], list[Call]]) -> None:
     names = aws.template.names
     bucket, key = names["PayloadBucket"], f"runs/{new_id()}/a b"
-    client("ReconcileFunction", "s3").put_object(Bucket=bucket, Key=key, Body=gzip.compress(b"{}"))
-    client("ReconcileFunction", "s3").get_object(Bucket=bucket, Key=key)
-    client("ReconcileFunction", "secretsmanager").get_secret_value(SecretId=names["KeyRingSecret"])
+    client("WorkerFunction", "s3").put_object(Bucket=bucket, Key=key, Body=gzip.compress(b"{}"))
+    client("WorkerFunction", "s3").get_object(Bucket=bucket, Key=key)
+    client("WorkerFunction", "secretsmanager").get_secret_value(SecretId=names["KeyRingSecret"])
     entry = {"EventBusName": names["EventBus"], "Source": "s", "DetailType": "t", "Detail": "{}"}
-    client("ReconcileFunction", "events").put_events(Entries=[entry])
-    client("ReconcileFunction", "sqs").send_message(QueueUrl=names["LaunchQueue"], MessageBody="{}")
+    client("WorkerFunction", "events").put_events(Entries=[entry])
+    client("WorkerFunction", "sqs").send_message(QueueUrl=names["LaunchQueue"], MessageBody="{}")
     table = names["RunsTable"]
     with suppress(ClientError):
-        client("ReconcileFunction", "dynamodb").query(TableName=table, IndexName="due", KeyConditionExpression="a = :a")
+        client("WorkerFunction", "dynamodb").query(TableName=table, IndexName="due", KeyConditionExpression="a = :a")
     assert recording.made(calls(), names) == {
-        "ReconcileFunction": {
+        "WorkerFunction": {
             ("s3:PutObject", "${PayloadBucket.Arn}/runs/*"),
             ("s3:GetObject", "${PayloadBucket.Arn}/runs/*"),
             ("secretsmanager:GetSecretValue", "KeyRingSecret"),

@@ -29,7 +29,8 @@ NEEDED = {
         "LAUNCH_QUEUE",
         "DEAD_LETTER_QUEUE",
     ),
-    "reconcile": (
+    "sweep": ("RUNS_TABLE", "LAUNCHES_TABLE", "WORK_QUEUE", "WORKER_CONCURRENCY"),
+    "worker": (
         "LEDGER_ID",
         "RUNS_TABLE",
         "LAUNCHES_TABLE",
@@ -43,17 +44,6 @@ NEEDED = {
         "PAYLOAD_BUCKET",
         "INLINE_PAYLOAD_BYTES",
         "EVENT_BUS",
-    ),
-    "notify": (
-        "LEDGER_ID",
-        "RUNS_TABLE",
-        "LAUNCHES_TABLE",
-        "PAYLOAD_BUCKET",
-        "EVENT_BUS",
-        "DEAD_LETTER_QUEUE",
-        "LANGGRAPH_API_KEY_SECRET",
-        "LANGGRAPH_URL",
-        "ALLOW_INSECURE_URLS",
     ),
     "query": ("RUNS_TABLE", "LAUNCHES_TABLE", "PAYLOAD_BUCKET"),
     "webhook": (
@@ -86,7 +76,8 @@ def test_a_missing_setting_stops_the_function_by_its_name(
         ("launch", "MAX_RUN_SECONDS", "a week"),
         ("launch", "MAX_RUN_SECONDS", "-1"),
         ("launch", "MAX_RUN_SECONDS", "1.5"),
-        ("reconcile", "MAX_CHECK_SECONDS", "900s"),
+        ("worker", "MAX_CHECK_SECONDS", "900s"),
+        ("sweep", "WORKER_CONCURRENCY", "many"),
         ("rotate", "MAX_RUN_SECONDS", "7 days"),
         ("webhook", "INLINE_PAYLOAD_BYTES", "32 KB"),
         ("launch", "ALLOW_INSECURE_URLS", "1"),
@@ -106,9 +97,8 @@ def test_a_wrong_setting_stops_the_function_by_its_name(load: Load, name: str, v
     [
         ("launch", "LANGGRAPH_URL"),
         ("launch", "WEBHOOK_URL"),
-        ("reconcile", "LANGGRAPH_URL"),
-        ("reconcile", "WEBHOOK_URL"),
-        ("notify", "LANGGRAPH_URL"),
+        ("worker", "LANGGRAPH_URL"),
+        ("worker", "WEBHOOK_URL"),
     ],
 )
 def test_g5_a_function_does_not_start_that_would_send_a_key_or_a_token_in_clear(

@@ -678,7 +678,7 @@ def test_g14_an_end_that_langgraph_never_confirms_is_published_when_any_run_woul
 def test_g14_an_end_that_is_confirmed_too_slowly_for_all_at_once_is_asked_about_alone(
     scene: Scene, listener: Listener, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("reconcile.due_runs._EACH_SECONDS", 0.2)
+    monkeypatch.setattr("runledger.use_cases.perform_runs._EACH_SECONDS", 0.2)
     scene.langgraph.instead = lambda _: time.sleep(0.5)
     run_id = scene.launched("error")
     scene.delivered(run_id, "error")

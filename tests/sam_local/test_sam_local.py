@@ -140,7 +140,7 @@ def test_reconcile_invoked_in_a_container_settles_what_is_due(stack: Stack, flag
     launched = post(f"{stack.apis['Api'].url}/runs", '{"assistant_id": "agent", "input": {"task": "answer"}}')[1]
     assert landed(stack, launched["run_id"])["outcome"] == "settling"
     stack.make_due()
-    assert invoke(flags, "ReconcileFunction", (ROOT / "events" / "reconcile.json").read_text()) is None
+    assert invoke(flags, "SweepFunction", (ROOT / "events" / "sweep.json").read_text()) is None
     assert landed(stack, launched["run_id"])["outcome"] == "succeeded"
 
 
@@ -153,7 +153,7 @@ def test_notify_invoked_in_a_container_settles_and_tells(stack: Stack, flags: li
         table = stack.template.names["RunsTable"]
         item = stack.client("dynamodb").get_item(TableName=table, Key=key)["Item"]
         sent["Records"][0]["dynamodb"]["NewImage"] = item
-        assert invoke(flags, "NotifyFunction", json.dumps(sent)) == {"batchItemFailures": []}
+        assert invoke(flags, "WorkerFunction", json.dumps(sent)) == {"batchItemFailures": []}
         assert landed(stack, launched["run_id"])["outcome"] == "succeeded"
     assert "unpublished" not in landed(stack, launched["run_id"])
 

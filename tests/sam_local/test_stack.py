@@ -21,7 +21,7 @@ def test_containers_reach_this_machines_servers_by_dockers_name_for_it(tmp_path:
     given = {"LangGraphFormerUrls": "http://before.example"}
     with Stack(langgraph_url="http://127.0.0.1:9", folder=tmp_path, parameters=given) as stack:
         variables = stack.container_environment()
-        environment = next(f.environment for f in stack.template.functions() if f.name == "ReconcileFunction")
+        environment = next(f.environment for f in stack.template.functions() if f.name == "WorkerFunction")
         port = stack.endpoint_url.rsplit(":", 1)[1]
     assert variables["LaunchFunction"]["LANGGRAPH_URL"] == "http://host.docker.internal:9"
     assert variables["LaunchFunction"]["WEBHOOK_URL"] == stack.webhook_url  # LangGraph's way, which is no container

@@ -19,7 +19,7 @@ RUN = "01a201d6-a0dc-7321-8df4-30b90bcfb9f8"
 NOW, NOW_TEXT, SECOND = 1_795_327_172.75, "2026-11-22T05:59:32.750000Z", 1_795_327_172
 WAITS = {"run_id": RUN, "outcome": "awaiting_input"}
 HELD = {**WAITS, "answer_holder": "who", "answer_until": SECOND + 1}
-LOOKED = {"checks", "failures", "misses", "missed_since", "unreadable", "unread_since"}
+LOOKED = {"checks", "failures", "enqueued", "misses", "missed_since", "unreadable", "unread_since"}
 ANSWER = {"answer_digest", "answer_holder", "answer_until"}
 STILL_WAITS = Equals("outcome", "awaiting_input")
 

@@ -148,7 +148,16 @@ def test_g4_g11_a_launch_is_started_at_this_attempt_and_due_no_more_unless_a_del
     unheard = Absent("heard_at"), Absent("task_token"), NONE_KEPT
     assert update.when == (OneOf("state", ("starting", "refused")), Equals("attempt", 1), *unheard)
     assert update.set == {"state": "started", "run_id": RUN, "updated_at": NOW_TEXT}
-    assert set(update.remove) == {"request", "request_key", "reason", "detail", "checks", "due_at", "due_shard"}
+    assert set(update.remove) == {
+        "request",
+        "request_key",
+        "reason",
+        "detail",
+        "checks",
+        "failures",
+        "due_at",
+        "due_shard",
+    }
 
 
 def test_g2_what_may_be_doubled_is_started_and_stays_to_be_watched() -> None:
@@ -160,7 +169,7 @@ def test_g2_what_may_be_doubled_is_started_and_stays_to_be_watched() -> None:
         "due_at": SECOND + FIRST_CHECK_SECONDS,
         "due_shard": SHARD,
     }
-    assert set(update.remove) == {"request", "request_key", "reason", "detail", "checks"}
+    assert set(update.remove) == {"request", "request_key", "reason", "detail", "checks", "failures"}
 
 
 @pytest.mark.parametrize("launch", [HELD, STARTED_OVER])
@@ -168,7 +177,7 @@ def test_g6_a_launch_that_was_heard_of_is_started_and_stays_due_as_it_is(launch:
     update = launch_states.started(launch, RUN, NOW, heard=True)
     assert update.when == (OneOf("state", ("starting", "refused")), Equals("attempt", launch.attempt))
     assert update.set == {"state": "started", "run_id": RUN, "updated_at": NOW_TEXT}
-    assert set(update.remove) == {"request", "request_key", "reason", "detail", "checks"}
+    assert set(update.remove) == {"request", "request_key", "reason", "detail", "checks", "failures"}
 
 
 def test_g11_a_launch_knows_the_run_of_its_answer_unless_a_delivery_about_that_is_kept() -> None:
@@ -189,7 +198,9 @@ def test_g4_a_launch_is_refused_by_its_holder_alone_unless_something_was_heard_o
         "detail": "It is busy.",
         "updated_at": NOW_TEXT,
     }
-    assert set(update.remove) == {"checks", "due_at", "due_shard"}, "the request stays, for it may be tried again"
+    assert set(update.remove) == {"checks", "failures", "due_at", "due_shard"}, (
+        "the request stays, for it may be tried again"
+    )
 
 
 @pytest.mark.parametrize(
@@ -210,13 +221,13 @@ def test_g2_a_launch_is_known_to_be_unstarted_if_its_only_attempt_was_refused(
 def test_g2_a_refused_launch_whose_earlier_run_may_appear_stays_to_be_watched() -> None:
     update = launch_states.refused(STARTED_OVER, "thread-busy", "It is busy.", NOW)
     assert (update.set["due_at"], update.set["due_shard"]) == (SECOND + FIRST_CHECK_SECONDS, SHARD)
-    assert set(update.remove) == {"checks"}
+    assert set(update.remove) == {"checks", "failures"}
 
 
 def test_g8_a_refused_launch_for_which_a_task_waits_stays_due_until_that_was_told() -> None:
     update = launch_states.refused(replace(HELD, calls_back=True), "thread-busy", "It is busy.", NOW)
     assert update.when == (*MINE, Absent("heard_at"), NONE_KEPT)
-    assert set(update.remove) == {"checks"}
+    assert set(update.remove) == {"checks", "failures"}
 
 
 def test_g8_the_newest_token_of_the_same_request_counts_and_makes_its_launch_due() -> None:
@@ -264,7 +275,7 @@ def test_g1_g11_a_launch_is_done_with_only_if_nothing_was_heard_since_and_no_del
 
 
 def test_g1_a_launch_is_looked_at_again_later_unless_it_is_due_no_more() -> None:
-    update = launch_states.postponed(LAUNCH, NOW + 120)
+    update = launch_states.postponed(LAUNCH, 1, NOW + 120)
     assert update.key == {"launch_id": LAUNCH}
     assert update.when == (Present("due_at"),)
     assert update.set == {"due_at": SECOND + 120, "due_shard": SHARD}

@@ -96,7 +96,11 @@ TRANSITIONS = {
     "called_back": launch_states.called_back(LAUNCH, "token"),
     "checked": launch_states.checked(LAUNCH, 1),
     "watched": launch_states.watched(LAUNCHED, NOW),
-    "launch postponed": launch_states.postponed(LAUNCH, NOW),
+    "launch postponed": launch_states.postponed(LAUNCH, 1, NOW),
+    "launch unreached": launch_states.unreached(LAUNCH, 1, NOW),
+    "launch enqueued": launch_states.enqueued(LAUNCH, 1, NOW),
+    "run unreached": run_states.unreached(RUN, 1, NOW, NOW),
+    "run enqueued": run_states.enqueued(RUN, 1, NOW),
     "pending": PENDING,
     "launched": run_states.launched(PENDING),
     "contradicted": verification.contradicted(

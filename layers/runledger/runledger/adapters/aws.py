@@ -10,6 +10,7 @@ from botocore.config import Config
 # Links that browsers can follow: signed with version 4, to the bucket's own region. By default boto3 signs them with
 # version 2 or sends them to us-east-1, which redirects to where the signature doesn't fit.
 LINKS = Config(signature_version="s3v4", s3={"addressing_style": "virtual"})
+THREADS = 16  # that may use one client at once, where it is made for so many
 _CONFIG = Config(  # a call takes CALL_SECONDS at most: two tries of 1 + 2 s, and up to a second between them
     connect_timeout=1,
     read_timeout=2,

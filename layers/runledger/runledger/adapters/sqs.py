@@ -1,4 +1,4 @@
-"""SQS: the launch queue, as Lambda hands its messages over, and the queues of what could not be done."""
+"""SQS: the queues of launches and of work, as Lambda hands their messages over, and that of dead letters."""
 
 from __future__ import annotations
 
@@ -16,7 +16,6 @@ from runledger.domain.requests import MAX_MESSAGE_BYTES
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
-
 
 _MAX_REASON = 1_000  # characters
 _REFUSED = re.compile(r"[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")  # what SQS takes in no text
@@ -48,7 +47,7 @@ class Queue:
         client: SQSClient = aws.client("sqs")
         return client
 
-    def put_off(self, message: Message, seconds: int) -> None:
+    def hide(self, message: Message, seconds: int) -> None:
         """Have a message come again so much later; where that fails, it comes when its time to be hidden is over."""
         deadline.check()
         try:

@@ -2,22 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from runledger.adapters.dynamodb import plain
+from runledger.domain.ledger import Change
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-
-
-@dataclass(frozen=True, slots=True)
-class Change:
-    """One write to the Runs table: the run as it was from then on, at epoch seconds `written_at`."""
-
-    run: dict[str, Any]
-    written_at: float
-    sequence_number: str
 
 
 def read(record: dict[str, Any]) -> Change:

@@ -64,11 +64,6 @@ def events_of(run: Mapping[str, Any]) -> list[Event]:
     return [_event_of(run, outcome) for outcome in sorted(run.get("unpublished", ()), key=_rank)]
 
 
-def letter_of(run: Mapping[str, Any]) -> str:
-    """Return what a person is to see of a run whose events can't be sent, as JSON text."""
-    return object_of({**members_of(run, ("run_id", "launch_id")), "outcomes": json.dumps(sorted(run["unpublished"]))})
-
-
 def _rank(outcome: str) -> int:
     order = (*_FIRST, None, *_LAST)
     return order.index(outcome if outcome in order else None)

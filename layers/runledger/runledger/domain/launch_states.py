@@ -16,6 +16,8 @@
 | checked     | any, due as read                      | the same, due no more                                         |
 | watched     | any that is due, watches as read      | the same, one watch more, due later                           |
 | postponed   | any that is due                       | the same, one failed check more, due later                    |
+| unreached   | any that is due                       | the same, one failure more, due later                         |
+| enqueued    | any, due as read                      | the same, in the work queue, due again later                  |
 | put_off     | any that is due                       | the same, due later                                           |
 | canary      | no launch: as read                    | a thread by which a deployment is known, not missed           |
 | canary_miss | that canary                           | the same, not known to the deployment since a time            |
@@ -42,6 +44,8 @@ if TYPE_CHECKING:
     from runledger.domain.conditions import Condition, Value
     from runledger.domain.unconfirmed import Kept
 
+_COUNTS = ("checks", "failures")
+
 
 @dataclass(frozen=True, slots=True)
 class Launch:
@@ -62,6 +66,7 @@ class Launch:
     request: str | None
     request_key: str | None
     checks: int
+    failures: int
     watches: int
     is_heard: bool
     calls_back: bool
@@ -87,6 +92,7 @@ class Launch:
             request=item.get("request"),
             request_key=item.get("request_key"),
             checks=int(item.get("checks", 0)),
+            failures=int(item.get("failures", 0)),
             watches=int(item.get("watches", 0)),
             is_heard="heard_at" in item,
             calls_back=item.get("task_token") is not None,
@@ -219,7 +225,7 @@ def started(launch: Launch, run_id: str, now: float, *, heard: bool = False) -> 
             *(() if heard else (Absent("heard_at"), Absent("task_token"), NONE_KEPT)),
         ),
         set={"state": "started", "run_id": run_id, "updated_at": iso(now), **({} if heard else watch)},
-        remove=("request", "request_key", "reason", "detail", "checks", *(() if heard or watch else NOT_DUE)),
+        remove=("request", "request_key", "reason", "detail", *_COUNTS, *(() if heard or watch else NOT_DUE)),
     )
 
 
@@ -250,7 +256,7 @@ def refused(launch: Launch, reason: str, detail: str, now: float) -> Update:
             *(() if launch.calls_back else (Absent("task_token"),)),
         ),
         set={"state": "refused", "reason": reason, "detail": detail, "updated_at": iso(now), **watch},
-        remove=("checks", *(() if watch or launch.calls_back else NOT_DUE)),
+        remove=(*_COUNTS, *(() if watch or launch.calls_back else NOT_DUE)),
     )
 
 
@@ -313,13 +319,32 @@ def watched(launch: Launch, next_check: float) -> Update:
     )
 
 
-def postponed(launch_id: str, next_check: float) -> Update:
+def postponed(launch_id: str, was_due: int, next_check: float) -> Update:
     """Look at a launch again later: this time it failed."""
     return Update(
         key={"launch_id": launch_id},
         when=(Present("due_at"),),
-        set=due(launch_id, next_check),
+        set=due(launch_id, next_check, was_due),
         add={"checks": 1},
+    )
+
+
+def unreached(launch_id: str, was_due: int, next_try: float) -> Update:
+    """Try a launch again later: its server did not answer, which says nothing about the launch."""
+    return Update(
+        key={"launch_id": launch_id},
+        when=(Present("due_at"),),
+        set=due(launch_id, next_try, was_due),
+        add={"failures": 1},
+    )
+
+
+def enqueued(launch_id: str, was_due: int, until: float) -> Update:
+    """Put a launch into the work queue: it is due again at `until`, should its message be lost."""
+    return Update(
+        key={"launch_id": launch_id},
+        when=(Equals("due_at", was_due),),
+        set=due(launch_id, until),
     )
 
 

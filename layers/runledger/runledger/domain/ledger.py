@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import zlib
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -65,6 +65,15 @@ class Placed:
         }
 
 
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One write to the Runs table: the run as it was from then on, at epoch seconds `written_at`."""
+
+    run: dict[str, Any]
+    written_at: float
+    sequence_number: str
+
+
 def shard(item_id: str) -> int:
     """Return the shard of a run or launch, the same always."""
     return zlib.crc32(item_id.encode()) % SHARDS
@@ -88,6 +97,10 @@ def request_key(launch_id: str, digest: str) -> str:
     return f"launches/{launch_id}/{digest}.json.gz"
 
 
-def due(item_id: str, at: float) -> dict[str, Value | None]:
-    """Return the attributes that put an item into its table's due index, at epoch seconds."""
-    return {"due_at": int(at), "due_shard": str(shard(item_id))}
+def due(item_id: str, at: float, was_due: int | None = None) -> dict[str, Value | None]:
+    """Return the attributes that put an item into its table's due index, at epoch seconds.
+
+    It is another second than the one at which the item `was_due`: by that its ticket is known as worked on, and a write
+    that is repeated because its answer was lost as done.
+    """
+    return {"due_at": int(at) + (int(at) == was_due), "due_shard": str(shard(item_id))}

@@ -3,6 +3,8 @@
 | what                                           | tried again                  | given up                         |
 |------------------------------------------------|------------------------------|----------------------------------|
 | a run that goes on, or a look that failed      | after 2, 4, 8 … minutes      | never; `stuck` after 4 failures  |
+| what a server does not answer (5xx, 429, late) | after 2, 4, 5, 5 … minutes   | never; `stuck` after 4 failures  |
+| what is in the work queue                      | after a quarter of an hour   | never                            |
 | a run that LangGraph does not know             | after a quarter of an hour   | after 3 misses over half an hour |
 | a canary that LangGraph does not know          | for each run that needs it   | after half an hour: made anew    |
 | a checkpoint that LangGraph will not show      | like a look that failed      | after 5 times, by its status     |
@@ -32,11 +34,18 @@ UNREADABLE_LOOKS = 5  # at a checkpoint that LangGraph itself would not show; it
 STUCK_AFTER = 4  # checks that failed, one after the other
 WATCHES = 3  # looks for a second run on a caller's thread, after a launch was started over there
 _DEFER_SECONDS = 900
+UNREACHED_SECONDS = 300  # what a server does not answer is due soon after its return, whatever its outage lasted
+TICKET_SECONDS = 840  # what is in the work queue is due again then: its message is hidden for less after a crash
 
 
 def next_check(checks: int, now: float, max_check_seconds: int) -> float:
     """Return when to look after `checks` looks: each wait double the last, none longer than the bound (seconds)."""
     return now + min(FIRST_CHECK_SECONDS << min(checks, 20), max_check_seconds)
+
+
+def next_try(failures: int, now: float, max_check_seconds: int) -> float:
+    """Return when to try again what a server did not answer, after `failures` tries."""
+    return min(next_check(failures, now, max_check_seconds), now + UNREACHED_SECONDS)
 
 
 def next_miss(now: float, max_check_seconds: int) -> float:

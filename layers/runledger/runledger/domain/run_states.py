@@ -19,6 +19,8 @@ Those of a run that waits for a person are in `answer_states`, those of deliveri
 | rolled_back  | launch, `pending` or `lost`               | reconcile, `rolled_back`                               |
 | doubled      | any, of this launch, not marked           | the same, marked as a second run of its launch         |
 | postponed    | any, due as read                          | the same, due later                                    |
+| unreached    | any, due as read                          | the same, one failure more, due later                  |
+| enqueued     | any, due as read                          | the same, in the work queue, due again later           |
 | unreadable   | any, `pending` or `settling`, as read     | the same, one unreadable look more                     |
 | deferred     | any, due as read                          | the same, due later: it was not asked about            |
 | closed       | any, due as read, no event to be sent     | the same, due no more: nothing is left to do           |
@@ -58,7 +60,7 @@ OPEN = ("pending", "settling", "awaiting_input")  # outcomes of a run that LangG
 _MISSED = ("misses", "missed_since")
 _BRIEF = 200  # characters of an error's type and message that lists show: the indexes hold them for each run
 _UNREAD = ("unreadable", "unread_since")
-COUNTS = ("checks", "failures", *_MISSED, *_UNREAD)  # of looks at a run, as long as it is as it is
+COUNTS = ("checks", "failures", "enqueued", *_MISSED, *_UNREAD)  # of work on a run, as long as it is as it is
 NEW = Either(Absent("run_id"), Present("claim"))  # a claim gives way to who knows the run
 CLAIM_ALONE = ("claim", "claimed_by")
 CLAIM = (*CLAIM_ALONE, *_MISSED, "delivered_at", "payload", "payload_key", "payload_bytes", "payload_sha256", "error")
@@ -277,7 +279,7 @@ def missed(run_id: str, was_due: int, next_check: float, now: float) -> Update:
     return Update(
         key={"run_id": run_id},
         when=(Equals("due_at", was_due),),
-        set=due(run_id, next_check),
+        set=due(run_id, next_check, was_due),
         once={"missed_since": int(now)},
         add={"misses": 1},
     )
@@ -329,10 +331,31 @@ def postponed(
     return Update(
         key={"run_id": run_id},
         when=(Equals("due_at", was_due),),
-        set=due(run_id, next_check),
+        set=due(run_id, next_check, was_due),
         once={} if unsettled is None else {"unread_since": int(unsettled)},
         add={"checks": 1} if known else {"checks": 1, "failures": 1},
         remove=(*_MISSED, "failures", *(_UNREAD if unsettled is None else ())) if known else (),
+    )
+
+
+def unreached(run_id: str, was_due: int, next_try: float, now: float) -> Update:
+    """Ask about a run again later: its server did not answer, which says nothing about the run."""
+    return Update(
+        key={"run_id": run_id},
+        when=(Equals("due_at", was_due),),
+        set=due(run_id, next_try, was_due),
+        once={"unread_since": int(now)},
+        add={"failures": 1},
+    )
+
+
+def enqueued(run_id: str, was_due: int, until: float) -> Update:
+    """Put a run into the work queue: it is due again at `until`, should its message be lost."""
+    return Update(
+        key={"run_id": run_id},
+        when=(Equals("due_at", was_due),),
+        set=due(run_id, until),
+        add={"enqueued": 1},
     )
 
 
@@ -353,7 +376,7 @@ def deferred(run_id: str, was_due: int, until: float) -> Update:
     return Update(
         key={"run_id": run_id},
         when=(Equals("due_at", was_due),),
-        set=due(run_id, until),
+        set=due(run_id, until, was_due),
     )
 
 

@@ -96,7 +96,7 @@ class Messages:
         """
         now, seconds = time.time(), wait_seconds(message.message_id, message.receives)
         telemetry.gauge("waiting", now - message.first_at)
-        self.queue.put_off(message, seconds)
+        self.queue.hide(message, seconds)
         if launch_id and state:
             last = message.first_at + TRY_SECONDS if state == "refused" else now
             update = launch_states.put_off(launch_id, last + seconds + FIRST_CHECK_SECONDS)

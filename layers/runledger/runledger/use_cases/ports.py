@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from runledger.domain.callbacks import Report
     from runledger.domain.deliveries import Payload
@@ -46,6 +46,13 @@ class ListedRunStore(RunStore, Protocol):
         """Return summaries of the runs in one shard of an outcome, newest first, not newer than `newest`."""
 
 
+class DueStore(Store, Protocol):
+    """One table with its due index."""
+
+    def due(self, shard: int, up_to: int) -> Iterator[Item]:
+        """Yield the keys of what is due in one shard at epoch second `up_to`, the longest due first."""
+
+
 class PayloadStore(Protocol):
     """Where texts stand that are too large for an item. Methods raise a 503 Problem where it can't be reached."""
 
@@ -84,8 +91,27 @@ class Tasks(Protocol):
 class LaunchQueue(Protocol):
     """The queue of messages that launch runs."""
 
-    def put_off(self, message: Message, seconds: int) -> None:
+    def hide(self, message: Message, seconds: int) -> None:
         """Have a message come again so much later."""
+
+
+class WorkQueue(Protocol):
+    """The queue of items that are owed a step. Methods raise a 503 Problem where it can't be reached."""
+
+    at_once: int  # messages that are sent at once, at most
+
+    def send(self, texts: Sequence[str]) -> None:
+        """Send messages."""
+
+    def waiting(self) -> int:
+        """Return about how many messages no worker has taken yet."""
+
+
+class InParallel(Protocol):
+    """`map`, or what does the same in threads."""
+
+    def __call__[T, R](self, function: Callable[[T], R], items: Iterable[T], /) -> Iterable[R]:
+        """Return what the function returns for each item, in order."""
 
 
 class DeadLetters(Protocol):

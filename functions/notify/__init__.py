@@ -1,1 +1,0 @@
-"""Follows the Runs table's stream."""

@@ -1,1 +1,0 @@
-"""Finds out what no webhook told."""

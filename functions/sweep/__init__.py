@@ -1,0 +1,1 @@
+"""Puts what is due into the work queue."""
