@@ -19,7 +19,7 @@ override EVENT := $(value EVENT)
 export DO EVENT
 export LANGGRAPH_CONFIG LANGGRAPH_URL LANGGRAPH_API_KEY BIND API_PORT WEBHOOK_PORT LANGGRAPH_PORT AWS_PORT PARAMETERS
 
-.PHONY: help up down ledger keys event demo test crashes chaos fuzz bench costs load openapi mutations audit check format build lock clean
+.PHONY: help up down ledger keys event demo test crashes chaos fuzz bench costs load recovery openapi mutations audit check format build lock clean
 
 help: ## Show this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 10
@@ -68,6 +68,9 @@ fuzz: $(TOOLS)/fuzz/.done ## Fuzz what reads tokens and bodies (FUZZ_SECONDS=60)
 bench: .venv/.done $(TOOLS)/langgraph/.done $(TOOLS)/runtime/.done $(TOOLS)/bench/.done build ## Time the built functions
 	$(SAM) build -t tests/bench/template.yaml --build-dir .aws-sam/bench
 	PYTHONPATH=layers/runledger $(RUN) tests.bench.bench $(ROUNDS); status=$$?; MPLCONFIGDIR=$(TOOLS)/bench $(TOOLS)/bench/bin/python tests/bench/plot.py; exit $$status
+
+recovery: .venv/.done ## Measure here how fast workers work off a backlog (some five minutes)
+	@PYTHONPATH=layers/runledger:layers/langgraph $(RUN) tests.bench.recovery
 
 openapi: .venv/.done ## Write events/schemas/openapi.json anew
 	@PYTHONPATH=layers/runledger $(RUN) local.openapi

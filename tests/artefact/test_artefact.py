@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.skipif(missing() is not None, reason=missing() or "")
 
 EVENTS = ROOT / "events"
-ALL = [f"{name}Function" for name in ("Launch", "Webhook", "Notify", "Query", "Reconcile", "Rotate")]
+ALL = [f"{name}Function" for name in ("Launch", "Webhook", "Sweep", "Worker", "Query", "Rotate")]
 READS = ("get-run", "list-runs", "get-launch")
 NOWHERE = "http://127.0.0.1:9"  # AWS, where the function ends before it is asked
 RUN = "01a201d6-a0d4-71ed-b1cb-bd7f037d2e51"

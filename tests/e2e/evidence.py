@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     from local.stack import Stack
     from tests.integration.listener import Listener
 
-QUEUES = ("LaunchQueue", "LaunchDeadLetterQueue", "WorkQueue", "WorkDeadLetterQueue")
+READ_AT_ONCE = ("LaunchQueue", "WorkQueue")  # by functions
+DEAD_LETTERS = ("LaunchDeadLetterQueue", "WorkDeadLetterQueue")
 _HIDDEN_SECONDS = 2  # so that each message comes once, and is there again
 
 
@@ -47,7 +48,7 @@ class Evidence:
             "events": "\n".join(self.heard),
             "log": "\n".join(self.lines),
             "answers": "\n".join(self.answers),
-            **{queue: _text(self._messages(queue)) for queue in QUEUES},
+            **{queue: _text(self._messages(queue)) for queue in (*READ_AT_ONCE, *DEAD_LETTERS)},
         }
 
     def _objects(self) -> list[Any]:

@@ -11,7 +11,7 @@ import pytest
 
 from tests.e2e import traffic as kinds
 from tests.e2e.client import eventually
-from tests.e2e.evidence import QUEUES, Evidence
+from tests.e2e.evidence import DEAD_LETTERS, READ_AT_ONCE, Evidence
 from tests.e2e.traffic import Traffic
 from tests.e2e.watched import API_KEY, WatchedStack
 from tests.integration.listener import listen
@@ -80,7 +80,7 @@ def test_g5_a_task_token_stands_in_its_attribute_alone_and_not_when_it_was_used(
 def test_each_place_has_something_of_each_kind_of_traffic(sent: Sent) -> None:
     """Else there was nothing to be found."""
     empty = {name for name, text in sent.told.items() if text in ("", "[]")}
-    assert empty == {"LaunchQueue"}
+    assert empty == {*READ_AT_ONCE, "WorkDeadLetterQueue"}
     log = sent.told["log"]
     for said in ("delivered", "called back", "rotated", "the ring is changed", "a message is a dead letter"):
         assert f'"message":"{said}"' in log
@@ -101,8 +101,8 @@ def test_what_is_left_anywhere_is_found(sent: Sent) -> None:
     detail["detail"]["metadata"] = {"planted": spelt[3]}
     entry = {"Source": "runledger", "DetailType": detail["detail-type"], "Detail": json.dumps(detail["detail"])}
     stack.client("events").put_events(Entries=[{**entry, "EventBusName": names["EventBus"]}])
-    for queue in QUEUES[1:]:
+    for queue in DEAD_LETTERS:
         stack.client("sqs").send_message(QueueUrl=names[queue], MessageBody=spelt[4])
     sent.evidence.lines.append(json.dumps({"message": spelt[5]}))
     sent.evidence.answers.append(json.dumps({"detail": spelt[6]}))
-    assert found_in(secret, sent.evidence.places()) == set(sent.told) - {"LaunchQueue"}
+    assert found_in(secret, sent.evidence.places()) == set(sent.told) - set(READ_AT_ONCE)

@@ -65,13 +65,18 @@ class Calls:
 
     def _note(self, params: dict[str, Any], model: Any, **_: Any) -> None:
         if self._running:
-            action = f"{model.service_model.signing_name}:{model.name.removesuffix('Batch')}"  # one action for both
+            action = action_of(model.service_model.signing_name, model.name)
             self.made[self._running[-1]] |= {(action, resource) for resource in resources(params, self.names)}
 
 
 def denied(made: Mapping[str, set[Permission]]) -> list[tuple[str, Permission]]:
     """Return those of the calls that functions made which their roles do not allow."""
     return [(name, call) for name, calls in made.items() for call in sorted(calls - for_code()[name])]
+
+
+def action_of(service: str, operation: str) -> str:
+    """Return the action that IAM checks for an operation: one for SendMessage and SendMessageBatch."""
+    return f"{service}:{operation.removesuffix('Batch')}"
 
 
 def resources(params: Mapping[str, Any], names: Mapping[str, str]) -> set[str]:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
 from tests.contract.source import FUNCTIONS
-from tests.integration.calls import resources
+from tests.integration.calls import action_of, resources
 from tests.integration.spellings import squeezed
 
 if TYPE_CHECKING:
@@ -95,4 +95,4 @@ def _call(entry: dict[str, Any]) -> Call | None:
     else:
         action, params = headers["x-amz-target"].rpartition(".")[2], json.loads(body)
     said = {name: value for name, value in headers.items() if name != "authorization"}
-    return Call(signed[1], f"{signed[2]}:{action}", params, f"{entry['url']}\n{said}\n{squeezed(body.decode())}")
+    return Call(signed[1], action_of(signed[2], action), params, f"{entry['url']}\n{said}\n{squeezed(body.decode())}")

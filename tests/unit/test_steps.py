@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, get_args
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runledger.domain import answer_states, run_states, steps, verification
+from runledger.domain import answer_states, launch_states, run_states, steps, verification
 from runledger.domain.deliveries import Payload
+from runledger.domain.launch_states import Launch
 from runledger.domain.ledger import Placed
 from runledger.domain.outcomes import Outcome
-from runledger.domain.retry import next_check
+from runledger.domain.retry import LEASE_SECONDS, WATCHES, next_check
 from runledger.domain.run_states import COUNTS, OPEN
 from runledger.domain.settling import Seen
-from runledger.domain.steps import Step, next_step
+from runledger.domain.steps import Step, next_launch_step, next_step
 from tests.unit.changes import changed
 
 if TYPE_CHECKING:
@@ -172,3 +174,63 @@ def test_the_table_names_every_step() -> None:
     table = str(steps.__doc__)
     assert {kind for kind in get_args(steps.Kind.__value__) if f"`{kind}`" not in table} == set()
     assert {question for question in get_args(steps.Question.__value__) if f"(`{question}`)" not in table} == set()
+
+
+def launch(state: str, **changes: Any) -> Launch:
+    """Return a launch whose lease is over."""
+    claimed = launch_states.claimed(
+        launch_id="launch",
+        digest="d",
+        request="{}",
+        request_key=None,
+        assistant_id="agent",
+        thread_id="thread",
+        own_thread=False,
+        stream=False,
+        langgraph_url="https://langgraph.example",
+        holder="somebody",
+        now=NOW - LEASE_SECONDS,
+    )
+    return replace(Launch.read({**claimed.key, **claimed.set, "state": state}), **changes)
+
+
+KEPT = (object(),)
+
+
+@pytest.mark.parametrize(
+    ("one", "step"),
+    [
+        (launch("starting"), "recover"),
+        (launch("starting", lease_until=NOW + 1), "wait"),
+        (launch("starting", kept=KEPT), "recover"),
+        (launch("started", kept=KEPT), "confirm"),
+        (launch("refused", kept=KEPT), "confirm"),
+        (launch("refused"), "adopt"),
+        (launch("refused", attempt=2), "adopt"),
+        (launch("started", attempt=2), "watch"),
+        (launch("started", attempt=2, watches=WATCHES), "close"),
+        (launch("started", attempt=2, own_thread=True), "close"),
+        (launch("started"), "close"),
+        (launch("started", calls_back=True), "close"),
+    ],
+)
+def test_g1_g2_a_launch_that_is_due_has_the_step_of_the_table(one: Launch, step: str) -> None:
+    assert next_launch_step(one, NOW) == step
+
+
+def test_g2_a_launch_that_was_started_over_is_watched_and_then_due_no_more() -> None:
+    item: dict[str, Any] = {"launch_id": "launch", "state": "started", "due_at": NOW, "due_shard": "5"}
+    now = float(NOW)
+    one, steps = launch("started", attempt=2), []
+    while "due_at" in item:
+        steps.append(next_launch_step(one, now))
+        later = next_check(one.watches, now, 900)
+        done = (
+            launch_states.watched(one, later)
+            if steps[-1] == "watch"
+            else launch_states.checked("launch", int(item["due_at"]))
+        )
+        item = changed(item, done) or {}
+        assert item
+        one, now = replace(one, watches=int(item.get("watches", 0))), later
+    assert steps == ["watch"] * WATCHES + ["close"]

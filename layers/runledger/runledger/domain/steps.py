@@ -1,4 +1,4 @@
-"""What a run needs next: one step, decided from its item alone.
+"""What a run or a launch needs next: one step, decided from its item alone.
 
 | the run                                        | step                    | performed                             |
 |------------------------------------------------|-------------------------|---------------------------------------|
@@ -15,6 +15,17 @@
 
 "At once" is from the stream, for a change that nobody has worked on yet. What was tried and deferred is performed when
 it is due. After each step the run is due later, or has another step, or is due no more.
+
+| the launch, which is due                                   | step      |
+|------------------------------------------------------------|-----------|
+| is unfinished, and somebody holds it                       | `wait`    |
+| is unfinished: its launcher died                           | `recover` |
+| keeps deliveries about runs that are not confirmed         | `confirm` |
+| was refused, and may have its run all the same             | `adopt`   |
+| was started over on a caller's thread less than three looks ago | `watch` |
+| has its run, and maybe a task that waits                   | `close`   |
+
+The last three end the task that waits, where the launch is over. A launch that was notified has its runs asked about.
 """
 
 from __future__ import annotations
@@ -22,13 +33,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
+from runledger.domain.retry import WATCHES
 from runledger.domain.run_states import COUNTS, OPEN
 from runledger.domain.verification import is_doubtful
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from runledger.domain.launch_states import Launch
+
 type Kind = Literal["publish", "inspect", "report_missing", "end_unasked", "close", "wait"]
+type LaunchStep = Literal["wait", "recover", "confirm", "adopt", "watch", "close"]
 type Question = Literal["claim", "end", "waiting", "result"]
 
 
@@ -51,6 +66,17 @@ def next_step(run: Mapping[str, Any], now: float) -> Step:
     if run.get("webhook_awaited") and (step is None or step.kind != "publish"):
         return Step("report_missing")
     return step or _when_due(run)
+
+
+def next_launch_step(launch: Launch, now: float) -> LaunchStep:
+    """Return what a launch needs that is due at epoch second `now`."""
+    if launch.state == "starting":
+        return "wait" if launch.is_held(now) else "recover"
+    if launch.kept:
+        return "confirm"
+    if launch.state == "refused":
+        return "adopt"
+    return "watch" if launch.may_be_doubled and launch.watches < WATCHES else "close"
 
 
 def is_fresh(run: Mapping[str, Any]) -> bool:

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 from runledger import deadline, telemetry
 from runledger.domain import retry, run_states, verification
 from runledger.domain.inspection import AgentServerError, MovedOn
-from runledger.domain.problems import Problem
 from runledger.domain.settling import unread
 from runledger.domain.verification import is_doubtful
 from runledger.use_cases.record_finding import record_moved_on, settle
@@ -38,8 +37,8 @@ def give_up(work: Work, gone: Iterable[tuple[Item, Gone]], *, is_refused: bool) 
                 work.postpone(item)
             else:
                 _miss(work, item, found, now)
-        except Problem as problem:
-            telemetry.logger.error("a run could not be marked", detail=problem.detail)
+        except Exception as error:  # noqa: BLE001 - a poisoned run never stops the others
+            work.failed(item, error)
 
 
 def _miss(work: Work, item: Item, found: Gone, now: float) -> None:

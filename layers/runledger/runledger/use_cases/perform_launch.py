@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from runledger import telemetry
@@ -10,7 +11,8 @@ from runledger.domain import launch_states, run_states
 from runledger.domain.deployments import NoKeyError
 from runledger.domain.launch_states import Launch
 from runledger.domain.problems import Problem
-from runledger.domain.retry import WATCHES, deferred_until, is_stuck, next_check, next_try
+from runledger.domain.retry import deferred_until, is_stuck, next_check, next_try
+from runledger.domain.steps import next_launch_step
 from runledger.use_cases.confirm_runs import resolve
 from runledger.use_cases.recover_launch import TakenError, adopt, go_on, watch
 from runledger.use_cases.work import detail_of, is_unreached
@@ -46,26 +48,32 @@ def perform_launch(work: Work, item: Item) -> None:
 
 def _step(work: Work, launcher: Launcher, launch: Launch, was_due: int) -> None:
     now, until = time.time(), launcher.server.until(launcher.server.deadline)
-    if launch.state == "starting":
-        if not launch.is_held(now):  # else somebody has taken it up since it was put into the queue
+    step = next_launch_step(launch, now)
+    if step == "confirm":
+        if not resolve(launcher, launch, until):
+            later = next_check(launch.checks, now, work.max_check_seconds)
+            launcher.launches.apply(launch_states.postponed(launch.launch_id, was_due, later))
+            return
+        step = next_launch_step(replace(launch, kept=()), now)
+    match step:
+        case "wait":  # somebody has taken it up since it was put into the queue
+            return
+        case "recover":
             go_on(launcher, launch, until, is_patient=True)
-        return
-    if launch.kept and not resolve(launcher, launch, until):
-        later = next_check(launch.checks, now, work.max_check_seconds)
-        launcher.launches.apply(launch_states.postponed(launch.launch_id, was_due, later))
-        return
-    watches = launch.may_be_doubled and launch.watches < WATCHES
-    if launch.state == "refused":
-        adopt(launcher, launch, until)
-    elif watches:
-        watch(launcher, launch, until)
+            return
+        case "adopt":
+            adopt(launcher, launch, until)
+        case "watch":
+            watch(launcher, launch, until)
     launcher.callbacks.settle(launch.launch_id)
-    if launch.is_heard or watches or launch.state == "refused":
+    if launch.is_heard or step != "close":
         for run in launcher.runs.of_launch(launch.launch_id):
             launcher.runs.apply(run_states.due_now(run["run_id"], now))
-    later = next_check(launch.watches, time.time(), work.max_check_seconds)
-    done = launch_states.watched(launch, later) if watches else launch_states.checked(launch.launch_id, was_due)
-    launcher.launches.apply(done)
+    if step == "watch":
+        later = next_check(launch.watches, time.time(), work.max_check_seconds)
+        launcher.launches.apply(launch_states.watched(launch, later))
+    else:
+        launcher.launches.apply(launch_states.checked(launch.launch_id, was_due))
 
 
 def _defer(work: Work, item: Item, until: float) -> None:

@@ -76,8 +76,11 @@ class Work:
         self.update(run_states.postponed(item["run_id"], int(item["due_at"]), later, known=known, unsettled=unsettled))
 
     def defer(self, item: Item, until: float) -> None:
-        """Ask about a run later. It counts as no look at it."""
-        self.update(run_states.deferred(item["run_id"], int(item["due_at"]), until))
+        """Ask about a run later, which counts as no look at it; at the latest when its ticket ends."""
+        try:
+            self.update(run_states.deferred(item["run_id"], int(item["due_at"]), until))
+        except Problem as problem:
+            telemetry.logger.error("a run is left until its ticket ends", detail=problem.detail)
 
     def leave_alone(self, item: Item) -> None:
         """Work on a run later, because a server is left alone that has not answered others."""
@@ -109,7 +112,7 @@ class Work:
             else:
                 self.postpone(item)
         except Problem as problem:
-            telemetry.logger.error("a run could not be deferred", detail=problem.detail)
+            telemetry.logger.error("a run is left until its ticket ends", detail=problem.detail)
 
 
 def is_unreached(error: Exception) -> bool:
