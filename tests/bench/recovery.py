@@ -1,8 +1,8 @@
 """How fast workers work off a backlog, measured here: several side by side, against a LangGraph that takes 60 ms.
 
 Each worker is a process of its own with the worker's own code, its share of the items, and tables in memory that take
-as long as DynamoDB is assumed to take (`durations.py`). So what is measured is the worker: its calls one after the other,
-and its processor time, on as many processors as there are. `make recovery`, some three minutes.
+as long as DynamoDB is assumed to take (`durations.py`). So the worker itself is measured: its calls one after the other
+and its processor time, on as many processors as there are. `make recovery`, some five minutes.
 """
 
 from __future__ import annotations
@@ -106,11 +106,11 @@ class Keys(Elsewhere):
         return api_keys("a-key")
 
 
-def work(number: int, url: str, kind: str, ready: Any, done: Queue[Counter[str]]) -> None:
+def work(url: str, kind: str, ready: Any, done: Queue[Counter[str]]) -> None:
     """Be one worker: work off a share of the backlog."""
     os.environ["POWERTOOLS_LOG_LEVEL"] = "CRITICAL"
     runs, launches, elsewhere = Table("run_id"), Table("launch_id"), Elsewhere()
-    servers = Deployments(url, (), Keys(), "bench", may_be_insecure=True)  # type: ignore[arg-type]
+    servers = Deployments(url, (), Keys(), "bench", may_be_insecure=True)
     callbacks: Any = Callbacks(elsewhere, runs, launches, elsewhere)  # type: ignore[arg-type]
     launcher = Launcher(
         "bench",
@@ -125,7 +125,7 @@ def work(number: int, url: str, kind: str, ready: Any, done: Queue[Counter[str]]
         "https://webhook.example/webhook",
         604_800,
     )
-    publisher: Any = Publisher(runs, elsewhere, callbacks)  # type: ignore[arg-type]
+    publisher: Any = Publisher(runs, elsewhere, callbacks)
     its = Work(launcher, publisher, Prover(runs, launches, servers), Outages(), 900, 3072)
     tickets = list(_backlog(kind, url, runs, launches))
     ready.wait()
@@ -135,7 +135,6 @@ def work(number: int, url: str, kind: str, ready: Any, done: Queue[Counter[str]]
         f"launch {launch['state']}" for launch in launches.items.values()
     )
     done.put(ended)
-    assert number >= 0
 
 
 def _backlog(kind: str, url: str, runs: Table, launches: Table) -> Iterator[Ticket]:
@@ -173,10 +172,8 @@ async def _serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> 
         await asyncio.sleep(LANGGRAPH_MS / 1000)
         status, answer = _answer(method, path.partition("?")[0].strip("/").split("/"), body)
         text = json.dumps(answer).encode() if answer is not None else b""
-        writer.write(
-            f"HTTP/1.1 {status} OK\r\nContent-Type: application/json\r\nContent-Length: {len(text)}\r\n\r\n".encode()
-            + text
-        )
+        headers = f"Content-Type: application/json\r\nContent-Length: {len(text)}"
+        writer.write(f"HTTP/1.1 {status} OK\r\n{headers}\r\n\r\n".encode() + text)
         await writer.drain()
 
 
@@ -217,13 +214,13 @@ def measure(kind: str) -> tuple[int, float]:
     while not port.value:
         time.sleep(0.05)
     url = f"http://127.0.0.1:{port.value}"
-    workers = [context.Process(target=work, args=(n, url, kind, ready, done)) for n in range(WORKERS)]
+    workers = [context.Process(target=work, args=(url, kind, ready, done)) for _ in range(WORKERS)]
     for worker in workers:
         worker.start()
     time.sleep(8)  # until each has its share
     begun = time.monotonic()
     ready.set()
-    ended = sum((done.get() for _ in workers), Counter())
+    ended = sum((done.get() for _ in workers), Counter[str]())
     seconds = time.monotonic() - begun
     server.terminate()
     expected = {"succeeded": RUNS} if kind == "runs" else {"launch started": LAUNCHES, "pending": LAUNCHES}
