@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 
     from aws_lambda_powertools.utilities.typing import LambdaContext
 
+    from runledger.domain.run import Run
+
 _RECORD_SECONDS = CALL_SECONDS + 0.5  # kept of the function's time to record a run that was started
 
 parts = Once(build)
@@ -84,7 +86,7 @@ def cancel(http: Request) -> Answer:
     return _asked(http.prefix, run["run_id"], run.get("launch_id"), run.get("thread_id"), outcome)
 
 
-def _run(http: Request) -> dict[str, Any]:
+def _run(http: Request) -> Run:
     run = parts().launcher.runs.item(http.identifier("run_id"))
     if run is None:
         raise unknown("run with this id")
@@ -109,7 +111,7 @@ def _outcome_of(run_id: str, launch_id: str, *, is_recorded: bool) -> str:
     )
 
 
-def _questions(run: dict[str, Any]) -> str:
+def _questions(run: Run) -> str:
     """Return all that a run asks, as JSON text."""
     return parts().launcher.bucket.fetch(run["questions_key"]) if "questions_key" in run else run.get("questions", "[]")
 

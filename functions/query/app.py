@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.typing import LambdaContext
 
     from runledger.domain.listings import Position
+    from runledger.domain.run import Run
 
 _AWAITED = ("pending", "settling")  # outcomes that a caller who waits waits out
 _LOOK_SECONDS = 1.0
@@ -62,7 +63,7 @@ def _run(http: Request) -> Answer:
     return _answer(http, text, is_final=views.is_final(item), headers=applied, same=window)
 
 
-def _awaited(run_id: str, seconds: float) -> dict[str, Any]:
+def _awaited(run_id: str, seconds: float) -> Run:
     """Return a run's item: as it is, or for up to `seconds` once it is neither pending nor settling."""
     ends = time.monotonic() + seconds
     while (item := parts().runs.item(run_id)) is not None:
@@ -76,7 +77,7 @@ def _awaited(run_id: str, seconds: float) -> dict[str, Any]:
 def _runs(http: Request) -> Answer:
     listing, runs = listings.parse_listing(http.query), parts().runs
 
-    def read(partition: str, after: Position | None) -> list[dict[str, Any]]:
+    def read(partition: str, after: Position | None) -> list[Run]:
         where = (partition, listing.limit + 1, listing.newest, after)
         return runs.newest_of_thread(*where) if listing.by == "thread_id" else runs.newest_of_outcome(*where)
 

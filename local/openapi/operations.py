@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from local.openapi import requests
 from local.openapi.answers import done, header, read
@@ -16,6 +16,10 @@ _READ = ("internal", "unavailable")
 _SECRETS = ("key-ring-unusable", "api-key-missing", "api-key-unusable", "deployment-without-key")
 _ASK = ("langgraph-refused", "langgraph-throttles", "api-key-refused", "langgraph-fault", "langgraph-timeout")
 _START = (*_ASK, "langgraph-unknown", "thread-busy", "body-too-large", "webhook-url-refused")
+
+
+if TYPE_CHECKING:
+    from runledger.domain.run import Run
 
 
 @dataclass(frozen=True)
@@ -32,7 +36,7 @@ class Operation:
 
 
 _record = json.loads((ROOT / "events" / "stream.json").read_text())["Records"][0]
-_item = {**stream.read(_record).run, "outcome": "succeeded"}
+_item: Run = {**stream.read(_record).run, "outcome": "succeeded"}
 _run = json.loads(views.run(_item, ""))
 _asked = {
     **{name: _run[name] for name in ("launch_id", "run_id", "thread_id")},

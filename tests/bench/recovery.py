@@ -110,6 +110,7 @@ def work(url: str, kind: str, ready: Any, done: Queue[Counter[str]]) -> None:
     """Be one worker: work off a share of the backlog."""
     os.environ["POWERTOOLS_LOG_LEVEL"] = "CRITICAL"
     runs, launches, elsewhere = Table("run_id"), Table("launch_id"), Elsewhere()
+    ledger: Any = runs
     servers = Deployments(url, (), Keys(), "bench", may_be_insecure=True)
     callbacks: Any = Callbacks(elsewhere, runs, launches, elsewhere)  # type: ignore[arg-type]
     launcher = Launcher(
@@ -117,7 +118,7 @@ def work(url: str, kind: str, ready: Any, done: Queue[Counter[str]]) -> None:
         servers.configured,
         servers,
         Recorder(runs, elsewhere),  # type: ignore[arg-type]
-        runs,
+        ledger,
         launches,
         elsewhere,  # type: ignore[arg-type]
         callbacks,
@@ -125,8 +126,8 @@ def work(url: str, kind: str, ready: Any, done: Queue[Counter[str]]) -> None:
         "https://webhook.example/webhook",
         604_800,
     )
-    publisher: Any = Publisher(runs, elsewhere, callbacks)
-    its = Work(launcher, publisher, Prover(runs, launches, servers), Outages(), 900, 3072)
+    publisher: Any = Publisher(ledger, elsewhere, callbacks)
+    its = Work(launcher, publisher, Prover(ledger, launches, servers), Outages(), 900, 3072)
     tickets = list(_backlog(kind, url, runs, launches))
     ready.wait()
     for start in range(0, len(tickets), BATCH):

@@ -18,13 +18,14 @@ from runledger.domain.json_text import MAX_METADATA_BYTES
 from runledger.domain.launch_states import Launch
 from runledger.domain.ledger import Placed, Update
 from runledger.domain.questions import MAX_BYTES
+from runledger.domain.run import Run
 from runledger.domain.settling import Facts, Seen
 from runledger.domain.unconfirmed import INLINE_BYTES, MAX_OF_LAUNCH, Kept
 from tests.contract.source import TEMPLATE, modules, read_of
 
 NOW = 1_795_327_173.6
 LAUNCH, RUN = "6f1c7c0e-3c4b-4a53-9a57-0d3f8f1f6a10", "01a201d6-a0d4-71ed-b1cb-bd7f037d2e51"
-WAITS = {"run_id": RUN, "outcome": "awaiting_input", "status": "success", "answer_holder": LAUNCH}
+WAITS: Any = {"run_id": RUN, "outcome": "awaiting_input", "status": "success", "answer_holder": LAUNCH}
 LONGEST = "\U0001f389" * 256  # names are cut by characters, stored by bytes
 MAX_ITEM_BYTES = 400 * 1024
 MAX_REQUEST = 8_192  # of the request in a launch's item
@@ -79,7 +80,8 @@ def updates() -> dict[str, list[Update]]:
     launch = Launch.read({**claimed.key, **claimed.set})
     small = Placed(Payload('"' * INLINE_BYTES, INLINE_BYTES, "0" * 64), None)
     facts = Facts(LAUNCH, LONGEST, LAUNCH, "2026-11-22T05:59:33.653878Z", "x" * MAX_METADATA_BYTES)
-    kept, ends = Kept(delivery("error"), small, int(NOW), disputed=False), WAITS | {"outcome": "failed"}
+    kept = Kept(delivery("error"), small, int(NOW), disputed=False)
+    ends = WAITS | {"outcome": "failed"}
     return {
         "LaunchesTable": [
             claimed,
@@ -231,6 +233,20 @@ def test_keys_are_written_under_the_names_and_types_that_the_table_declares(name
 def test_every_write_names_the_tables_key(name: str) -> None:
     for update in updates()[name]:
         assert list(update.key) == keys(table(name)["KeySchema"])
+
+
+def test_the_type_of_a_run_has_each_attribute_that_is_written_and_no_other() -> None:
+    own = {attribute for update in updates()["RunsTable"] for attribute in (*update.key, *written(update))}
+    removed = {attribute for update in updates()["RunsTable"] for attribute in update.remove}
+    assert own | removed | {"expires_at"} == set(Run.__annotations__)
+
+
+@TABLES
+def test_every_item_is_made_with_the_version_of_its_schema(name: str) -> None:
+    makes = [one for one in updates()[name] if all(map(holds_for_none, one.when))]
+    made = [one for one in makes if {"outcome", "digest"} & set(one.set)]
+    assert made
+    assert {written(one).get("schema") for one in made} == {ledger.SCHEMA}
 
 
 @TABLES

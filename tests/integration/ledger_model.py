@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from runledger.domain.launch_states import Launch
     from runledger.domain.settling import Seen
 
-type Item = dict[str, Any]
+type Item = Any
 
 FIRST_CHECK, LEASE = 120, 60
 MOST_KEPT = 4  # deliveries about unconfirmed runs of a launch

@@ -74,7 +74,7 @@ class Scene:
         run_id = self.launched("success", is_known=is_known, **changes)
         self.apply(run_states.reconciled(run_id, _ENDED, None, self.wall.now, is_heard=True))
         run = self.run(run_id)
-        self.apply(run_states.published({**run, "unpublished": frozenset(run["unpublished"])}))
+        self.apply(run_states.published(run | {"unpublished": frozenset(run["unpublished"])}))
         if unpublished:
             undone: dict[str, Value | None] = {"unpublished": frozenset(unpublished), "event_state": "unpublished"}
             self.apply(Update(key={"run_id": run_id}, when=(Present("run_id"),), set=undone))
@@ -84,7 +84,7 @@ class Scene:
     def apply(self, update: Update) -> None:
         assert self.launcher.runs.apply(update) is None
 
-    def run(self, run_id: str) -> dict[str, Any]:
+    def run(self, run_id: str) -> Any:
         found = self.aws.run(run_id)
         assert found
         return found
@@ -93,7 +93,8 @@ class Scene:
         """Let time pass until the run is due, look at all that is due then, and return the run."""
         self.wall.now = float(self.run(run_id)["due_at"])
         self.reconcile.run()
-        return self.run(run_id)
+        found: dict[str, Any] = self.run(run_id)
+        return found
 
     def pass_at(self, seconds: float) -> None:
         """Look at all that is due so many seconds after the beginning."""

@@ -336,7 +336,7 @@ class Aws:
         found = self.client("dynamodb").scan(TableName=self.template.names[table], ConsistentRead=True)["Items"]
         return [{name: self._deserialize(value) for name, value in item.items()} for item in found]
 
-    def run(self, run_id: str) -> dict[str, Any] | None:
+    def run(self, run_id: str) -> Any:
         return self._item("RunsTable", "run_id", run_id)
 
     def launch(self, launch_id: str) -> dict[str, Any] | None:

@@ -11,7 +11,7 @@ import json
 import uuid
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import HealthCheck, Phase, seed, settings
@@ -70,11 +70,11 @@ PLACES = st.sampled_from([None, "key"])
 # After how many others a write arrives; -2 is at once, and again after another, because its answer was lost.
 DELAYS = st.lists(st.sampled_from([0, 0, 0, 0, 1, 1, 2, -2]), min_size=8, max_size=8)
 
-DONE: dict[str, object] = {"next": []}
-ASKS: dict[str, object] = {"next": ["ask"], "tasks": [{"interrupts": [{"id": "question"}]}]}
+DONE: Any = {"next": []}
+ASKS: Any = {"next": ["ask"], "tasks": [{"interrupts": [{"id": "question"}]}]}
 
 
-def asked(word: str, checkpoint: dict[str, object] | None) -> Seen:
+def asked(word: str, checkpoint: Any | None) -> Seen:
     return seen({"status": word, "updated_at": "2026-11-22T06:00:00+00:00"}, checkpoint)
 
 
@@ -232,13 +232,13 @@ class RunWriters(Writers):
         self.delays = itertools.cycle(delays)
 
     def is_unseen(self) -> bool:
-        return self.item.get("source") == "launch" and self.item["outcome"] in UNSEEN
+        return bool(self.item.get("source") == "launch" and self.item["outcome"] in UNSEEN)
 
     def is_settling(self) -> bool:
-        return self.item.get("outcome") == "settling"
+        return bool(self.item.get("outcome") == "settling")
 
     def is_waiting(self) -> bool:
-        return self.item.get("outcome") == "awaiting_input"
+        return bool(self.item.get("outcome") == "awaiting_input")
 
     @precondition(lambda self: self.records < 2)
     @rule(by=st.just(MINE))
@@ -403,7 +403,7 @@ class RunWriters(Writers):
     @precondition(is_waiting)
     @rule(holder=st.sampled_from(["a", "b"]))
     def somebody_holds_it_to_answer(self, holder: str) -> None:
-        read = {**self.item, "run_id": self.id}
+        read: Any = {**self.item, "run_id": self.id}
         holds = partial(model.answering, read=read, digest=holder * 2, holder=holder, now=self.now)
         self.writes((answer_states.answering(read, holder * 2, holder, self.now), holds))
 
@@ -415,7 +415,7 @@ class RunWriters(Writers):
     @precondition(is_waiting)
     @rule()
     def it_is_cancelled_while_it_waits(self) -> None:
-        read = {**self.item, "run_id": self.id}
+        read: Any = {**self.item, "run_id": self.id}
         self.writes((answer_states.cancelled(read, self.now), partial(model.cancelled, read=read, now=self.now)))
 
     @precondition(Writers.is_due)
@@ -452,7 +452,7 @@ class RunWriters(Writers):
     @rule()
     def its_events_have_left(self) -> None:
         """Reconcile, perhaps two of them, and whoever else tells of runs."""
-        read = {**self.item, "run_id": self.id}
+        read: Any = {**self.item, "run_id": self.id}
         self.writes((run_states.published(read), partial(model.published, read=read)))
 
     @precondition(lambda self: "webhook_awaited" in self.item)

@@ -258,7 +258,7 @@ def test_g1_a_webhook_in_the_same_moment_as_the_second_look_is_not_counted_as_lo
 ) -> None:
     """The look lists the run as awaited; the webhook is recorded before its write."""
     run_id = scene.launched("error")
-    item = scene.look(run_id)
+    item: Any = scene.look(run_id)
     made = run_states.unheard
     told = delivery_of(run_id)
 

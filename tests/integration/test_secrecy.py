@@ -87,7 +87,7 @@ def test_g5_a_token_that_langgraph_echoes_is_kept_nowhere(
         if at == 0:
             assert_no_secret(aws, output, token, *texts)
             if shared:
-                one, facts = claim_of(aws.run(run_id) or {}), Facts("thread", None, None, iso(NOW), None)
+                one, facts = claim_of(aws.run(run_id)), Facts("thread", None, None, iso(NOW), None)
                 assert webhook.parts.receiver.recorder.runs.apply(verification.found_going(one, facts, NOW)) is None
             else:
                 assert kept_about(aws.launch(launch_id) or {}, run_id)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -208,7 +208,7 @@ def test_g11_a_shared_token_claims_a_run_without_launch_once(load: Load, aws: Aw
     aws.add_key("shared-crons", SHARED)
     webhook, run_id = load("webhook", AcceptSharedTokens="true"), new_id()
     body = delivery(run_id, None, SHARED, status="error")
-    replies, items = [], []
+    replies, items = [], list[Any]()
     for _ in range(2):
         replies.append(webhook.call(body, f"token={SHARED}"))
         items.append(aws.run(run_id) or {})
@@ -238,7 +238,7 @@ def test_g11_a_shared_token_that_contradicts_a_claim_disputes_it_once(load: Load
     webhook, run_id = load("webhook", AcceptSharedTokens="true"), new_id()
     for status in ("error", "success", "timeout"):
         assert webhook.call(delivery(run_id, None, SHARED, status=status), f"token={SHARED}").status == 202
-    one = claim_of(aws.run(run_id) or {})
+    one = claim_of(aws.run(run_id))
     assert (one.delivery.status, one.disputed) == ("error", True)
     assert output.counts == {"claimed": 1, "contradicted": 1}
 

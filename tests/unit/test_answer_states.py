@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
 RUN = "01a201d6-a0dc-7321-8df4-30b90bcfb9f8"
 NOW, NOW_TEXT, SECOND = 1_795_327_172.75, "2026-11-22T05:59:32.750000Z", 1_795_327_172
-WAITS = {"run_id": RUN, "outcome": "awaiting_input"}
-HELD = {**WAITS, "answer_holder": "who", "answer_until": SECOND + 1}
+WAITS: Any = {"run_id": RUN, "outcome": "awaiting_input"}
+HELD: Any = {**WAITS, "answer_holder": "who", "answer_until": SECOND + 1}
 LOOKED = {"checks", "failures", "enqueued", "misses", "missed_since", "unreadable", "unread_since"}
 ANSWER = {"answer_digest", "answer_holder", "answer_until"}
 STILL_WAITS = Equals("outcome", "awaiting_input")
@@ -39,9 +39,7 @@ def comes_to(name: str) -> dict[str, object]:
 
 @pytest.mark.parametrize(("read", "held"), [(WAITS, Absent("answer_holder")), (HELD, Equals("answer_holder", "who"))])
 @pytest.mark.parametrize("nonce", ["me", "first"])
-def test_g2_a_run_is_held_to_be_answered_and_cancelled_as_it_was_read(
-    read: dict[str, object], held: Condition, nonce: str
-) -> None:
+def test_g2_a_run_is_held_to_be_answered_and_cancelled_as_it_was_read(read: Any, held: Condition, nonce: str) -> None:
     """By whom its answer is known is said by the first who holds it."""
     if nonce == "first":
         read = {**read, "answer_nonce": nonce}

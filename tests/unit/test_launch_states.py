@@ -11,7 +11,7 @@ import pytest
 from runledger.domain import launch_states
 from runledger.domain.conditions import Absent, AtMost, Below, Either, Equals, OneOf, Present
 from runledger.domain.launch_states import Launch
-from runledger.domain.ledger import shard
+from runledger.domain.ledger import SCHEMA, shard
 from runledger.domain.retry import FIRST_CHECK_SECONDS, LEASE_SECONDS
 
 if TYPE_CHECKING:
@@ -68,6 +68,7 @@ def test_g2_a_launch_is_claimed_once_and_due_when_its_claim_lapses() -> None:
     assert update.key == {"launch_id": LAUNCH}
     assert update.when == (Absent("launch_id"),)
     assert update.set == {
+        "schema": SCHEMA,
         "state": "starting",
         "attempt": 1,
         "digest": "d",

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from runledger.domain import retry, run_states
 from runledger.domain.conditions import Absent, AtLeast, AtMost, Either, Equals, OneOf, Present
 from runledger.domain.deliveries import Delivery, Payload
-from runledger.domain.ledger import Placed, shard
+from runledger.domain.ledger import SCHEMA, Placed, shard
 from runledger.domain.retry import FIRST_CHECK_SECONDS, MISSED_SECONDS, is_missed_for_good
 from runledger.domain.run_states import conflicts
 from runledger.domain.settling import Seen
@@ -64,7 +64,7 @@ def due_in(seconds: int) -> dict[str, int | str]:
     return {"due_at": SECOND + seconds, "due_shard": str(shard(RUN))}
 
 
-def there(recorded: str) -> dict[str, str]:
+def there(recorded: str) -> Any:
     """Return a run that reconcile has recorded, with another word of LangGraph's than the delivery has."""
     return {"run_id": RUN, "outcome": recorded, "status": "another"}
 
@@ -102,6 +102,7 @@ def test_g4_g11_a_pending_run_takes_the_place_of_nothing_but_a_claim(after_secon
     assert update.when == (Either(Absent("run_id"), Present("claim")),)
     assert set(update.remove) == CLAIM
     assert changes(update) == {
+        "schema": SCHEMA,
         "launch_id": LAUNCH,
         "thread_id": THREAD,
         "assistant_id": "agent",
@@ -200,6 +201,7 @@ def test_g11_a_run_without_a_thread_is_believed_once_and_marked_as_not_confirmed
     update = run_states.believed(replace(DELIVERY, temporary=True), INLINE, "https://x.org", NOW)
     assert update.when == (Absent("run_id"),)
     assert changes(update) == {
+        "schema": SCHEMA,
         "confirmed": False,
         "langgraph_url": "https://x.org",
         "assistant_id": "assistant",
@@ -389,7 +391,7 @@ def test_g1_a_success_that_turns_out_to_wait_has_its_questions_and_stays_due() -
 
 @pytest.mark.parametrize("name", ["succeeded", "failed", "lost"])
 def test_g8_g11_a_run_that_is_over_is_due_no_more_once_it_was_told_as_it_was_read(name: str) -> None:
-    item = {"run_id": RUN, "outcome": name, "unpublished": {name}, "due_at": SECOND}
+    item: Any = {"run_id": RUN, "outcome": name, "unpublished": {name}, "due_at": SECOND}
     update = run_states.published(item)
     as_read = Equals("unpublished", frozenset({name})), Absent("disputed"), Equals("due_at", SECOND)
     assert update.when == as_read, "what is disputed since stays due"
@@ -398,8 +400,8 @@ def test_g8_g11_a_run_that_is_over_is_due_no_more_once_it_was_told_as_it_was_rea
 
 
 @pytest.mark.parametrize("more", [{"outcome": "awaiting_input"}, {"outcome": "failed", "webhook_awaited": True}])
-def test_g8_a_run_that_waits_or_is_waited_for_stays_due_when_it_was_told(more: dict[str, object]) -> None:
-    update = run_states.published({"run_id": RUN, "unpublished": {"awaiting_input"}, "due_at": SECOND, **more})
+def test_g8_a_run_that_waits_or_is_waited_for_stays_due_when_it_was_told(more: Any) -> None:
+    update = run_states.published(more | {"run_id": RUN, "unpublished": {"awaiting_input"}, "due_at": SECOND})
     assert update.when == (Equals("unpublished", frozenset({"awaiting_input"})), Absent("disputed"))
     assert update.remove == ("unpublished", "event_state")
 
@@ -433,7 +435,7 @@ def test_g1_a_miss_is_counted_once_for_each_check_and_dated_by_the_first() -> No
         ({"misses": 9, "missed_since": SECOND}, False),
     ],
 )
-def test_g1_the_third_miss_is_for_good_after_half_an_hour(item: dict[str, int], *, is_for_good: bool) -> None:
+def test_g1_the_third_miss_is_for_good_after_half_an_hour(item: Any, *, is_for_good: bool) -> None:
     assert (retry.MISSES, MISSED_SECONDS) == (3, 1800)
     assert is_missed_for_good(item, SECOND) is is_for_good
 

@@ -12,7 +12,7 @@ from runledger.domain import unconfirmed
 from runledger.domain.conditions import Absent, Below, Differs, Equals, Present
 from runledger.domain.deliveries import Delivery
 from runledger.domain.json_text import MAX_METADATA_BYTES
-from runledger.domain.ledger import shard
+from runledger.domain.ledger import SCHEMA, shard
 from runledger.domain.retry import FIRST_CHECK_SECONDS
 from runledger.domain.unconfirmed import INLINE_BYTES, MAX_OF_LAUNCH, Kept, claim_of, kept_about, kept_name, kept_of
 from tests.unit.test_run_states import BARE, DELIVERY, INLINE, LAUNCH, NOW, NOW_TEXT, RUN, SECOND, SPILLED, due_in
@@ -97,6 +97,7 @@ def test_g11_a_claim_is_in_no_list_and_its_age_counts_by_our_own_clock(by: str |
     assert update.key == {"run_id": RUN}
     assert update.when == (Absent("run_id"),)
     assert update.set == {
+        "schema": SCHEMA,
         "outcome": "unconfirmed",
         "status": "error",
         "source": "webhook",

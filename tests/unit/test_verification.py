@@ -10,6 +10,7 @@ import pytest
 
 from runledger.domain import verification
 from runledger.domain.conditions import Absent, Differs, Either, Equals, Present
+from runledger.domain.ledger import SCHEMA
 from runledger.domain.retry import FIRST_CHECK_SECONDS
 from runledger.domain.settling import Facts, Seen
 from runledger.domain.unconfirmed import Kept
@@ -69,12 +70,12 @@ DOUBTFUL = (Equals("status", "error"), Either(Present("unverified"), Present("di
 AS_CLAIMED = (Equals("outcome", "unconfirmed"), Equals("claim", ONE.write()))
 
 
-def recorded(name: str, status: str, **more: Any) -> dict[str, Any]:
+def recorded(name: str, status: str, **more: Any) -> Any:
     """Return a run whose event of this outcome has left, unless told otherwise."""
     return {"run_id": RUN, "outcome": name, "status": status, "payload_sha256": "7" * 64, **more}
 
 
-def as_read(item: dict[str, Any]) -> tuple[Condition, ...]:
+def as_read(item: Any) -> tuple[Condition, ...]:
     has_events = "unpublished" in item
     unsent = Equals("unpublished", frozenset(item["unpublished"])) if has_events else Absent("unpublished")
     recorded_as = Equals("outcome", item["outcome"]), Equals("status", item["status"])
@@ -89,7 +90,7 @@ def test_g4_g11_a_delivery_that_differs_is_kept_beside_the_first_counted_once_an
     says: Outcome, was: str, conflict: str | None
 ) -> None:
     update = verification.contradicted(
-        replace(DELIVERY, outcome=says), SPILLED, {**there(was), "thread_id": THREAD}, NOW
+        replace(DELIVERY, outcome=says), SPILLED, there(was) | {"thread_id": THREAD}, NOW
     )
     assert update.when == (Present("source"), Differs("other_sha256", "5" * 64))
     assert changes(update) == {
@@ -108,12 +109,12 @@ def test_g4_g11_a_delivery_that_differs_is_kept_beside_the_first_counted_once_an
 
 def test_g11_a_success_that_contradicts_is_noted_in_langgraphs_word_not_in_one_of_our_own() -> None:
     success = replace(DELIVERY, status="success", outcome="settling")
-    update = verification.contradicted(success, SPILLED, {**there("failed"), "thread_id": THREAD}, NOW)
+    update = verification.contradicted(success, SPILLED, there("failed") | {"thread_id": THREAD}, NOW)
     assert changes(update)["conflict"] == "success"
 
 
 def test_g11_where_langgraph_has_decided_a_token_brings_no_other_decision() -> None:
-    update = verification.contradicted(DELIVERY, SPILLED, {**there("succeeded"), "corrected": 1}, NOW)
+    update = verification.contradicted(DELIVERY, SPILLED, there("succeeded") | {"corrected": 1}, NOW)
     assert not {"disputed", "due_at", "due_shard"} & set(update.set)
     assert update.add == {"other_count": 1}
 
@@ -171,6 +172,7 @@ def test_g11_a_run_that_langgraph_never_knew_ends_its_launch_without_an_event_an
     update = verification.unconfirmed(ONE, LAUNCH, NOW)
     assert update.when == (Either(Absent("run_id"), Present("claim")),)
     assert changes(update) == {
+        "schema": SCHEMA,
         "launch_id": LAUNCH,
         "created_at": SINCE,
         **OF_WEBHOOK,
@@ -187,9 +189,7 @@ def test_g11_a_run_that_langgraph_never_knew_ends_its_launch_without_an_event_an
     ("run", "doubtful"),
     [({}, False), ({"unverified": True}, True), ({"disputed": True}, True), ({"conflict": "x"}, False)],
 )
-def test_g11_a_run_is_doubtful_while_langgraph_is_to_confirm_or_to_decide(
-    run: dict[str, object], *, doubtful: bool
-) -> None:
+def test_g11_a_run_is_doubtful_while_langgraph_is_to_confirm_or_to_decide(run: Any, *, doubtful: bool) -> None:
     assert is_doubtful(run) is doubtful
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from runledger.domain import views
 
-RUN: dict[str, Any] = {
+RUN: Any = {
     "run_id": "01a201d6-a0d4-71ed-b1cb-bd7f037d2e51",
     "launch_id": "6f1c7c0e-3c4b-4a53-9a57-0d3f8f1f6a10",
     "thread_id": "a thread/é",
@@ -30,7 +30,7 @@ RUN: dict[str, Any] = {
     "starts_at": Decimal(1),
     "checks": Decimal(2),
 }
-LAUNCH: dict[str, Any] = {
+LAUNCH: Any = {
     "launch_id": RUN["launch_id"],
     "state": "started",
     "run_id": RUN["run_id"],
@@ -136,7 +136,7 @@ def test_a_page_says_where_the_next_begins() -> None:
 def test_a_launch_has_the_outcome_of_its_newest_run_but_not_of_a_second_one(
     state: str, outcomes: list[str], expected: str
 ) -> None:
-    runs = [
+    runs: Any = [
         {"run_id": str(number), "outcome": "succeeded" if outcome == "doubled" else outcome}
         | ({"doubled": True} if outcome == "doubled" else {})
         for number, outcome in enumerate(outcomes)
@@ -163,6 +163,8 @@ def test_a_launch_has_the_outcome_of_its_newest_run_but_not_of_a_second_one(
     ],
 )
 def test_g11_an_outcome_is_final_or_not_and_a_doubtful_one_never_is(outcome: str, *, final: bool) -> None:
-    assert views.is_final({"outcome": outcome}) == final
+    one: Any = {"outcome": outcome}
+    assert views.is_final(one) == final
     for doubt in ("unverified", "disputed"):
-        assert not views.is_final({"outcome": outcome, doubt: True})
+        both: Any = {"outcome": outcome, doubt: True}
+        assert not views.is_final(both)

@@ -25,14 +25,14 @@ from runledger.domain.settling import STILL, facts_of, unsettled
 from runledger_langgraph.inspection import look
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from langgraph_sdk.client import LangGraphClient
+
+    from runledger.domain.run import Run
 
 _CHECKPOINT_SECONDS = 3.0  # less than those who ask give the whole look
 
 
-async def verify(client: LangGraphClient, run: Mapping[str, Any]) -> Verified | Denied | Running | Gone:
+async def verify(client: LangGraphClient, run: Run) -> Verified | Denied | Running | Gone:
     """Ask whether a run has ended as its webhook said. A run that was rolled back is deleted: there 404 says so."""
     found = await get_run(client, run["thread_id"], run["run_id"])
     if found is None:
@@ -42,7 +42,7 @@ async def verify(client: LangGraphClient, run: Mapping[str, Any]) -> Verified | 
     return Verified() if found["status"] == run["status"] else Denied()
 
 
-async def look_at_claim(client: LangGraphClient, run: Mapping[str, Any], ledger_id: str) -> Confirmed | NotOurs | Gone:
+async def look_at_claim(client: LangGraphClient, run: Run, ledger_id: str) -> Confirmed | NotOurs | Gone:
     """Ask whether the run of a claim exists, and belongs to whom the claim's token speaks for."""
     one = unconfirmed.claim_of(run)
     thread_id, run_id = one.delivery.thread_id, one.delivery.run_id

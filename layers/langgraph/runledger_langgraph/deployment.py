@@ -24,13 +24,14 @@ from runledger_langgraph.refusals import ERRORS, KEY_REFUSED, explain, fault
 from runledger_langgraph.runs import make_thread, start_run
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping, Sequence
+    from collections.abc import Awaitable, Callable, Sequence
 
     from langgraph_sdk.client import LangGraphClient
 
     from runledger.domain.inspection import Found, Inspection, Start, Started
     from runledger.domain.launch_states import Launch
     from runledger.domain.problems import Problem
+    from runledger.domain.run import Run
     from runledger_langgraph.client import LangGraph
     from runledger_langgraph.deployments import ApiKey
 
@@ -131,7 +132,7 @@ class Deployment:
 
         return self._ask(until, end)
 
-    def waiting(self, run: Mapping[str, Any], until: float) -> dict[str, Any] | MovedOn | Gone:
+    def waiting(self, run: Run, until: float) -> dict[str, Any] | MovedOn | Gone:
         """Return a run that waits as LangGraph has it, or what its thread did next."""
         thread_id, run_id = run["thread_id"], run["run_id"]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from boto3.dynamodb.types import TypeDeserializer
 from botocore.exceptions import BotoCoreError, ClientError
@@ -18,12 +18,13 @@ if TYPE_CHECKING:
 
     from runledger.domain.ledger import Update
     from runledger.domain.listings import Position
+    from runledger.domain.run import Run
 
 _PAGE = 100
 _deserialize = TypeDeserializer().deserialize
 
 
-class Table:
+class Table[T]:
     """One table, written by conditional updates alone. `key` is the name of its key."""
 
     key: ClassVar[str]
@@ -32,7 +33,7 @@ class Table:
         """`name` is the physical one."""
         self._client, self._name = client, name
 
-    def apply(self, update: Update) -> dict[str, Any] | None:
+    def apply(self, update: Update) -> T | None:
         """Do `update`. None where it was done; where its condition failed, the item as it is.
 
         Raises a 503 Problem where DynamoDB can't be reached or throttles beyond the client's own tries, or no time is
@@ -44,10 +45,10 @@ class Table:
         except (BotoCoreError, ClientError) as error:
             if not isinstance(error, ClientError) or _code(error) != "ConditionalCheckFailedException":
                 raise unavailable(f"The ledger can't be written ({_code(error)}).") from error
-            return plain(error.response.get("Item", {}))  # type: ignore[arg-type]
+            return cast("T", plain(error.response.get("Item", {})))  # type: ignore[arg-type]
         return None
 
-    def item(self, item_id: str) -> dict[str, Any] | None:
+    def item(self, item_id: str) -> T | None:
         """Return the item with this id, as it is now; None where there is none."""
         try:
             answer = self._client.get_item(
@@ -55,7 +56,7 @@ class Table:
             )
         except (BotoCoreError, ClientError) as error:
             raise unavailable(f"The ledger can't be read ({_code(error)}).") from error
-        return plain(answer["Item"]) if "Item" in answer else None
+        return cast("T", plain(answer["Item"])) if "Item" in answer else None
 
     def due(self, shard: int, up_to: int) -> Iterator[dict[str, Any]]:
         """Yield summaries of what is due in one shard at epoch second `up_to`, the longest due first."""
@@ -81,32 +82,33 @@ class Table:
         return [plain(item) for item in page["Items"]], page.get("LastEvaluatedKey")
 
 
-class RunsTable(Table):
+class RunsTable(Table["Run"]):
     """The Runs table, with the indexes that lists are read from."""
 
     key = "run_id"
 
-    def of_launch(self, launch_id: str) -> Iterator[dict[str, Any]]:
+    def of_launch(self, launch_id: str) -> Iterator[Run]:
         """Yield summaries of a launch's runs, oldest first, as of a moment ago."""
-        return self._query(
-            IndexName="by-launch",
-            KeyConditionExpression="launch_id = :launch_id",
-            ExpressionAttributeValues={":launch_id": serialize(launch_id)},
+        return cast(
+            "Iterator[Run]",
+            self._query(
+                IndexName="by-launch",
+                KeyConditionExpression="launch_id = :launch_id",
+                ExpressionAttributeValues={":launch_id": serialize(launch_id)},
+            ),
         )
 
-    def newest_of_launch(self, launch_id: str, limit: int) -> list[dict[str, Any]]:
+    def newest_of_launch(self, launch_id: str, limit: int) -> list[Run]:
         """Return summaries of a launch's runs, newest first, as of a moment ago."""
         return self._newest("launch_id", launch_id, limit, IndexName="by-launch")
 
-    def newest_of_thread(
-        self, thread_id: str, limit: int, newest: str | None, after: Position | None
-    ) -> list[dict[str, Any]]:
+    def newest_of_thread(self, thread_id: str, limit: int, newest: str | None, after: Position | None) -> list[Run]:
         """Return summaries of a thread's runs, newest first: not newer than `newest`, from `after` on."""
         return self._newest("thread_id", thread_id, limit, newest, after, IndexName="by-thread")
 
     def newest_of_outcome(
         self, outcome_shard: str, limit: int, newest: str | None, after: Position | None
-    ) -> list[dict[str, Any]]:
+    ) -> list[Run]:
         """Return summaries of the runs in one shard of an outcome, as for a thread."""
         return self._newest("outcome_shard", outcome_shard, limit, newest, after, IndexName="by-outcome")
 
@@ -118,7 +120,7 @@ class RunsTable(Table):
         newest: str | None = None,
         after: Position | None = None,
         **index: str,
-    ) -> list[dict[str, Any]]:
+    ) -> list[Run]:
         """Read one page of an index: `limit` summaries are far below the megabyte at which DynamoDB would cut it."""
         values = {":value": serialize(value)}
         parameters: dict[str, Any] = {"ScanIndexForward": False, "Limit": limit, **index}
@@ -130,10 +132,10 @@ class RunsTable(Table):
             start = {key: value, "created_at": after.created_at, "run_id": after.run_id}
             parameters["ExclusiveStartKey"] = {name: serialize(part) for name, part in start.items()}
         items, _ = self._page(KeyConditionExpression=condition, ExpressionAttributeValues=values, **parameters)
-        return items
+        return cast("list[Run]", items)
 
 
-class LaunchesTable(Table):
+class LaunchesTable(Table[dict[str, Any]]):
     """The Launches table."""
 
     key = "launch_id"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from runledger.adapters.dynamodb import plain
 from runledger.domain.ledger import Change
@@ -10,11 +10,15 @@ from runledger.domain.ledger import Change
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from runledger.domain.run import Run
+
 
 def read(record: dict[str, Any]) -> Change:
     """Read one record of a stream with new images."""
     change = record["dynamodb"]
-    return Change(plain(change["NewImage"]), float(change["ApproximateCreationDateTime"]), change["SequenceNumber"])
+    return Change(
+        cast("Run", plain(change["NewImage"])), float(change["ApproximateCreationDateTime"]), change["SequenceNumber"]
+    )
 
 
 def to_repeat(changes: Iterable[Change]) -> dict[str, Any]:

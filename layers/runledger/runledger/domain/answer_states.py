@@ -16,7 +16,7 @@ that the answer of one who died is known however many came after it.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from runledger.domain.conditions import Equals, as_read
 from runledger.domain.ledger import Update, due
@@ -25,16 +25,15 @@ from runledger.domain.run_states import COUNTS, event, reached
 from runledger.domain.times import iso
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from runledger.domain.conditions import Condition
     from runledger.domain.outcomes import Outcome
+    from runledger.domain.run import Run
 
 WAITS = Equals("outcome", "awaiting_input")
 _ANSWER = ("answer_digest", "answer_holder", "answer_until")
 
 
-def answering(item: Mapping[str, Any], digest: str, holder: str, now: float) -> Update:
+def answering(item: Run, digest: str, holder: str, now: float) -> Update:
     """Hold a run that waits, to answer it; `item` is the run as it was read, held by nobody now.
 
     It is due when the time for it is over: if nobody has recorded by then what came of it, reconcile asks LangGraph.
@@ -55,12 +54,12 @@ def answering(item: Mapping[str, Any], digest: str, holder: str, now: float) -> 
     )
 
 
-def nonce_of(item: Mapping[str, Any], holder: str) -> str:
+def nonce_of(item: Run, holder: str) -> str:
     """Return by what LangGraph's run is known that answers a run, which was read before its `holder` held it."""
     return str(item.get("answer_nonce") or holder)
 
 
-def is_held(item: Mapping[str, Any], now: float) -> bool:
+def is_held(item: Run, now: float) -> bool:
     """Whether somebody may be at work on an answer to this run."""
     return int(item.get("answer_until", 0)) > now
 
@@ -95,7 +94,7 @@ def moved_on(run_id: str, answered_by: str | None, now: float, *, digest: str | 
     )
 
 
-def cancelled(item: Mapping[str, Any], now: float) -> Update:
+def cancelled(item: Run, now: float) -> Update:
     """End a run's waiting without an answer, in the ledger alone; `item` is the run as read, held by nobody now."""
     return Update(
         key={"run_id": item["run_id"]},
@@ -106,5 +105,5 @@ def cancelled(item: Mapping[str, Any], now: float) -> Update:
     )
 
 
-def _held_as(item: Mapping[str, Any]) -> Condition:
+def _held_as(item: Run) -> Condition:
     return as_read("answer_holder", item.get("answer_holder"))

@@ -14,6 +14,8 @@ from runledger.domain.verification import is_doubtful
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from runledger.domain.run import Run
+
 MAX_OUTPUT_BYTES = 256 * 1024  # of a task's result, Step Functions' own limit
 _CAUSE = ("launch_id", "run_id", "thread_id", "status", "outcome", "error", "answered_by")
 
@@ -27,7 +29,7 @@ class Report:
     cause: str = ""
 
 
-def is_over(run: Mapping[str, Any]) -> bool:
+def is_over(run: Run) -> bool:
     """Whether a run has come to its end, and LangGraph has confirmed that; one that was answered has.
 
     Its answer may go on.
@@ -35,7 +37,7 @@ def is_over(run: Mapping[str, Any]) -> bool:
     return run["outcome"] not in OPEN and not is_doubtful(run)
 
 
-def report_of(run: Mapping[str, Any], payload: str | None, bucket: str) -> Report:
+def report_of(run: Run, payload: str | None, bucket: str) -> Report:
     """Report the run at which a launch is over.
 
     A success is the run as `GET /runs/{run_id}` shows it. `payload` is its text, or None where it is left in `bucket`;

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from runledger.domain.json_text import members_of, object_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from runledger.domain.run import Run
 
 SOURCE = "runledger"
 CORRECTED = "corrected"  # stands for an outcome that was told already, and that LangGraph has contradicted
@@ -59,7 +59,7 @@ def detail_type(outcome: str) -> str:
     return f"Run {outcome.replace('_', ' ').title()}"
 
 
-def events_of(run: Mapping[str, Any]) -> list[Event]:
+def events_of(run: Run) -> list[Event]:
     """Return the events of a run that have not left yet, in the order in which its outcomes came."""
     return [_event_of(run, outcome) for outcome in sorted(run.get("unpublished", ()), key=_rank)]
 
@@ -69,7 +69,7 @@ def _rank(outcome: str) -> int:
     return order.index(outcome if outcome in order else None)
 
 
-def _event_of(run: Mapping[str, Any], outcome: str) -> Event:
+def _event_of(run: Run, outcome: str) -> Event:
     is_correction = outcome == CORRECTED
     members = {
         "id": json.dumps(f"{run['run_id']}/{outcome}" + (f"/{int(run['corrected'])}" if is_correction else "")),

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from runledger.domain.launches import LaunchRequest
+    from runledger.domain.run import Run
     from runledger.domain.settling import Facts, Seen
 
 
@@ -82,7 +83,7 @@ class Inspection:
     """
 
     kind: Literal["claim", "end", "waiting", "result", "status"]
-    run: Mapping[str, Any]
+    run: Run
     max_bytes: int = 0
     reads_on: bool = True
     missing: str | None = None

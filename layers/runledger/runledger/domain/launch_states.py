@@ -33,7 +33,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from runledger.domain.conditions import Absent, AtMost, Either, Equals, OneOf, Present, as_read
-from runledger.domain.ledger import NOT_DUE, Update, due
+from runledger.domain.ledger import NOT_DUE, SCHEMA, Update, due
 from runledger.domain.retry import FIRST_CHECK_SECONDS, LEASE_SECONDS
 from runledger.domain.times import iso
 from runledger.domain.unconfirmed import NONE_KEPT, kept_name, kept_of
@@ -140,6 +140,7 @@ def claimed(  # noqa: PLR0913 - the facts of a launch, each by name
         key={"launch_id": launch_id},
         when=(Absent("launch_id"),),
         set={
+            "schema": SCHEMA,
             "state": "starting",
             "attempt": 1,
             "digest": digest,
@@ -167,6 +168,7 @@ def answering(  # noqa: PLR0913 - the facts of a launch, each by name
         key={"launch_id": launch_id},
         when=(Absent("launch_id"),),
         set={
+            "schema": SCHEMA,
             "state": "started",
             "attempt": 1,
             "holder": launch_id,

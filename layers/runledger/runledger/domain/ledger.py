@@ -8,15 +8,17 @@ from __future__ import annotations
 
 import zlib
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from runledger.domain.conditions import Condition, Value
     from runledger.domain.deliveries import Payload
+    from runledger.domain.run import Run
 
 SHARDS = 8
+SCHEMA = 1  # of items that this version makes; those without one are older, and are read as well
 NOT_DUE = ("due_at", "due_shard")
 _EVENTS = "unpublished"  # the set of a run's outcomes whose events have not left
 # Beside that set, put and removed with it, stands a text which the stream's filter matches: AWS documents filters on
@@ -69,7 +71,7 @@ class Placed:
 class Change:
     """One write to the Runs table: the run as it was from then on, at epoch seconds `written_at`."""
 
-    run: dict[str, Any]
+    run: Run
     written_at: float
     sequence_number: str
 

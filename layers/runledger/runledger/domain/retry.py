@@ -24,6 +24,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from runledger.domain.run import Run
+
 FIRST_CHECK_SECONDS = 120  # a webhook is normally there long before
 LEASE_SECONDS = 60  # a launch function ends after 28 s, a reconcile's part in one launch after 35
 MISSES = 3  # checks that must find nothing before a run is lost
@@ -63,7 +65,7 @@ def is_stuck(failures: int) -> bool:
     return failures >= STUCK_AFTER
 
 
-def is_missed_for_good(run: Mapping[str, Any], now: float) -> bool:
+def is_missed_for_good(run: Run, now: float) -> bool:
     """Whether the miss of now is the third at least, half an hour or more after the first."""
     since = int(run.get("missed_since", now))
     return int(run.get("misses", 0)) + 1 >= MISSES and since <= now - MISSED_SECONDS
@@ -78,18 +80,18 @@ def canary_missed_since(canary: Mapping[str, Any], now: float) -> int:
     return since if since > now - _STALE_MISS_SECONDS else int(now)
 
 
-def is_enough(run: Mapping[str, Any]) -> bool:
+def is_enough(run: Run) -> bool:
     """Whether this look, at which LangGraph will not show a checkpoint, is the last one."""
     return int(run.get("unreadable", 0)) + 1 >= UNREADABLE_LOOKS
 
 
-def has_outlasted_all(run: Mapping[str, Any], now: float, max_run_seconds: int) -> bool:
+def has_outlasted_all(run: Run, now: float, max_run_seconds: int) -> bool:
     """Whether a run has outlasted what any run may take, so that it can't be waited for any longer."""
     starts = run.get("starts_at") or datetime.fromisoformat(run["created_at"]).timestamp()
     return now > int(starts) + max_run_seconds
 
 
-def is_overdue(run: Mapping[str, Any], now: float, max_run_seconds: int) -> bool:
+def is_overdue(run: Run, now: float, max_run_seconds: int) -> bool:
     """Whether a run could not be settled for longer than any run may take."""
     since = run.get("unread_since")
     return since is not None and now > int(since) + max_run_seconds

@@ -39,21 +39,20 @@ A run is due from each new outcome on. One that is worth an event stands in `unp
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from runledger.domain.conditions import Absent, AtLeast, AtMost, Either, Equals, OneOf, Present, as_read
 from runledger.domain.events import is_told
-from runledger.domain.ledger import NOT_DUE, Placed, Update, due, shard
+from runledger.domain.ledger import NOT_DUE, SCHEMA, Placed, Update, due, shard
 from runledger.domain.outcomes import is_known
 from runledger.domain.retry import FIRST_CHECK_SECONDS, MISSED_SECONDS, MISSES
 from runledger.domain.times import iso
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from runledger.domain.conditions import Value
     from runledger.domain.deliveries import Delivery
     from runledger.domain.outcomes import Outcome
+    from runledger.domain.run import Run
     from runledger.domain.settling import Seen
 
 OPEN = ("pending", "settling", "awaiting_input")  # outcomes of a run that LangGraph is still to be asked about
@@ -82,6 +81,7 @@ def pending(  # noqa: PLR0913 - the facts of a run, each by name
         key={"run_id": run_id},
         when=(NEW,),
         set={
+            "schema": SCHEMA,
             "launch_id": launch_id,
             "thread_id": thread_id,
             "assistant_id": assistant_id,
@@ -138,6 +138,7 @@ def believed(delivery: Delivery, placed: Placed, langgraph_url: str, now: float)
         key={"run_id": delivery.run_id},
         when=(Absent("run_id"),),
         set={
+            "schema": SCHEMA,
             "confirmed": False,
             "langgraph_url": langgraph_url,
             "assistant_id": delivery.assistant_id,
@@ -150,7 +151,7 @@ def believed(delivery: Delivery, placed: Placed, langgraph_url: str, now: float)
     )
 
 
-def superseding(delivery: Delivery, placed: Placed, item: Mapping[str, Any], now: float) -> Update:
+def superseding(delivery: Delivery, placed: Placed, item: Run, now: float) -> Update:
     """Put a webhook's payload in the place of what reconcile wrote; `item` is the run as it was read.
 
     Only where the two agree: else the run is `contradicted`.
@@ -173,7 +174,7 @@ def superseding(delivery: Delivery, placed: Placed, item: Mapping[str, Any], now
     )
 
 
-def conflicts(delivery: Delivery, item: Mapping[str, Any]) -> bool:
+def conflicts(delivery: Delivery, item: Run) -> bool:
     """Whether a delivery contradicts a final outcome; a `settling` one may turn out to be any end of a success.
 
     Where LangGraph's word is the same, what came after it is our own: a run was cancelled while it waited.
@@ -222,7 +223,7 @@ def reconciled(  # noqa: PLR0913 - what was found, where its large parts are, an
     )
 
 
-def is_denied(item: Mapping[str, Any], seen: Seen) -> bool:
+def is_denied(item: Run, seen: Seen) -> bool:
     """Whether LangGraph's status is another than the one that a run's webhook reported: its payload is not true."""
     return item.get("source") == "webhook" and is_known(item["status"]) and item["status"] != seen.status
 
@@ -247,7 +248,7 @@ def settled(run_id: str, seen: Seen, now: float, questions_key: str | None = Non
     )
 
 
-def published(item: Mapping[str, Any]) -> Update:
+def published(item: Run) -> Update:
     """Note that the events of a run's `unpublished` outcomes have left; `item` is the run as it was read.
 
     With that a run that is over is due no more, unless a webhook is awaited or it became due for another reason. It

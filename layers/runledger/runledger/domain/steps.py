@@ -31,16 +31,15 @@ The last three end the task that waits, where the launch is over. A launch that 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 from runledger.domain.retry import WATCHES
 from runledger.domain.run_states import COUNTS, OPEN
 from runledger.domain.verification import is_doubtful
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from runledger.domain.launch_states import Launch
+    from runledger.domain.run import Run
 
 type Kind = Literal["publish", "inspect", "report_missing", "end_unasked", "close", "wait"]
 type LaunchStep = Literal["wait", "recover", "confirm", "adopt", "watch", "close"]
@@ -56,7 +55,7 @@ class Step:
     until: int | None = None
 
 
-def next_step(run: Mapping[str, Any], now: float) -> Step:
+def next_step(run: Run, now: float) -> Step:
     """Return what a run needs at epoch second `now`. With 0 nothing is due: only what is done at once is a step."""
     step, due_at = _at_once(run), run.get("due_at")
     if due_at is None:  # only by another hand can an event be unpublished then
@@ -79,12 +78,12 @@ def next_launch_step(launch: Launch, now: float) -> LaunchStep:
     return "watch" if launch.may_be_doubled and launch.watches < WATCHES else "close"
 
 
-def is_fresh(run: Mapping[str, Any]) -> bool:
+def is_fresh(run: Run) -> bool:
     """Whether nobody has worked on a run, or is to, since it came to its outcome."""
     return not any(name in run for name in COUNTS)
 
 
-def _at_once(run: Mapping[str, Any]) -> Step | None:
+def _at_once(run: Run) -> Step | None:
     if "claim" in run:
         return Step("inspect", "claim")
     if run.get("unpublished") and not is_doubtful(run):
@@ -96,7 +95,7 @@ def _at_once(run: Mapping[str, Any]) -> Step | None:
     return Step("inspect", "result") if run["outcome"] == "settling" else None
 
 
-def _when_due(run: Mapping[str, Any]) -> Step:
+def _when_due(run: Run) -> Step:
     is_notified = run["outcome"] == "lost" and run.get("heard")
     if run["outcome"] not in OPEN and not is_notified and not is_doubtful(run):
         return Step("close")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -28,9 +28,9 @@ class Ticket:
         """Return the message's body."""
         return json.dumps({self.key: self.item_id, "due_at": self.due_at})
 
-    def is_good(self, item: Mapping[str, Any] | None) -> bool:
+    def is_good(self, item: Mapping[str, object]) -> bool:
         """Whether nobody has worked on the item since it was put into the queue."""
-        return item is not None and item.get("due_at") == self.due_at
+        return item.get("due_at") == self.due_at
 
 
 def parse_ticket(text: str) -> Ticket:

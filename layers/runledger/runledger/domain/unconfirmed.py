@@ -26,12 +26,14 @@ from typing import TYPE_CHECKING, Any
 
 from runledger.domain.conditions import Absent, Below, Differs, Equals, Present
 from runledger.domain.deliveries import Delivery, Payload
-from runledger.domain.ledger import Placed, Update, due
+from runledger.domain.ledger import SCHEMA, Placed, Update, due
 from runledger.domain.retry import FIRST_CHECK_SECONDS
 from runledger.domain.times import iso
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from runledger.domain.run import Run
 
 MAX_OF_LAUNCH = 4  # unconfirmed runs of one launch at a time; there is one, unless its token has leaked
 MAX_CLAIMS_AN_HOUR = 5_000  # by all shared keys together
@@ -165,6 +167,7 @@ def claimed(delivery: Delivery, placed: Placed, by: str | None, langgraph_url: s
         key={"run_id": delivery.run_id},
         when=(Absent("run_id"),),
         set={
+            "schema": SCHEMA,
             "outcome": UNCONFIRMED,
             "status": delivery.status,
             "source": "webhook",
@@ -188,6 +191,6 @@ def contested(one: Kept, now: float) -> Update:
     )
 
 
-def claim_of(run: Mapping[str, Any]) -> Kept:
+def claim_of(run: Run) -> Kept:
     """Return the delivery that an unconfirmed run was claimed by."""
     return Kept.read(run["run_id"], run["claim"])

@@ -20,11 +20,11 @@ whose event has left already is corrected by an event of its own, `Run Corrected
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from runledger.domain.conditions import Absent, Differs, Either, Equals, Present, as_read
 from runledger.domain.events import CORRECTED, is_told
-from runledger.domain.ledger import NOT_DUE, Placed, Update, due
+from runledger.domain.ledger import NOT_DUE, SCHEMA, Placed, Update, due
 from runledger.domain.run_states import (
     CLAIM,
     CLAIM_ALONE,
@@ -42,18 +42,17 @@ from runledger.domain.times import iso
 from runledger.domain.unconfirmed import UNCONFIRMED
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from runledger.domain.conditions import Condition, Value
     from runledger.domain.deliveries import Delivery
     from runledger.domain.outcomes import Outcome
+    from runledger.domain.run import Run
     from runledger.domain.settling import Facts, Seen
     from runledger.domain.unconfirmed import Kept
 
 _OF_PAYLOAD = ("payload", "payload_key", "payload_bytes", "payload_sha256")
 
 
-def contradicted(delivery: Delivery, placed: Placed, item: Mapping[str, Any], now: float) -> Update:
+def contradicted(delivery: Delivery, placed: Placed, item: Run, now: float) -> Update:
     """Keep a delivery that differs from what is recorded beside it: the latest such one, and how many there were.
 
     LangGraph decides between the two, once: `item` is the run as it was read. After that (`corrected`) its answer
@@ -126,6 +125,7 @@ def unconfirmed(one: Kept, launch_id: str, now: float) -> Update:
         key={"run_id": delivery.run_id},
         when=(NEW,),
         set={
+            "schema": SCHEMA,
             "launch_id": launch_id,
             "created_at": iso(one.since),
             **of_webhook(delivery, one.placed, now),
@@ -135,12 +135,12 @@ def unconfirmed(one: Kept, launch_id: str, now: float) -> Update:
     )
 
 
-def is_doubtful(run: Mapping[str, Any]) -> bool:
+def is_doubtful(run: Run) -> bool:
     """Whether LangGraph has yet to say what a run came to: no event of it leaves before."""
     return bool(run.get("unverified") or run.get("disputed"))
 
 
-def verified(run: Mapping[str, Any], *, is_known: bool = True) -> Update:
+def verified(run: Run, *, is_known: bool = True) -> Update:
     """Note that LangGraph says of a run what its webhook said; or that it does not know the run any more.
 
     In that case (not `is_known`) what the webhook said stands, and is marked as not confirmed.
@@ -157,7 +157,7 @@ def verified(run: Mapping[str, Any], *, is_known: bool = True) -> Update:
     )
 
 
-def doubted(run: Mapping[str, Any], now: float) -> Update:
+def doubted(run: Run, now: float) -> Update:
     """Note that LangGraph says otherwise than the webhook of a run: its whole answer is to be read."""
     return Update(
         key={"run_id": run["run_id"]},
@@ -166,9 +166,7 @@ def doubted(run: Mapping[str, Any], now: float) -> Update:
     )
 
 
-def corrected(
-    item: Mapping[str, Any], seen: Seen, placed: Placed | None, now: float, questions_key: str | None = None
-) -> Update:
+def corrected(item: Run, seen: Seen, placed: Placed | None, now: float, questions_key: str | None = None) -> Update:
     """Record what LangGraph says of a run that is disputed, or whose end it does not confirm; `item` is as it was read.
 
     Where LangGraph's status is the recorded one, the outcome stays, and the payload is LangGraph's. An outcome whose
@@ -204,7 +202,7 @@ def corrected(
     )
 
 
-def _unsent(item: Mapping[str, Any], outcome: Outcome) -> frozenset[str] | None:
+def _unsent(item: Run, outcome: Outcome) -> frozenset[str] | None:
     """Return the events that are to be sent once a run's outcome is `outcome` instead of the recorded one."""
     recorded, unsent = item["outcome"], frozenset(item.get("unpublished", ()))
     if outcome == recorded:
@@ -214,7 +212,7 @@ def _unsent(item: Mapping[str, Any], outcome: Outcome) -> frozenset[str] | None:
     return (unsent - {recorded} | new) or None
 
 
-def reopened(item: Mapping[str, Any], now: float) -> Update:
+def reopened(item: Run, now: float) -> Update:
     """Take back the end of a run that LangGraph says goes on: the delivery was not LangGraph's.
 
     `item` is the run as it was read. The genuine delivery is recorded when it comes.
@@ -237,12 +235,12 @@ def reopened(item: Mapping[str, Any], now: float) -> Update:
     )
 
 
-def is_believed(item: Mapping[str, Any]) -> bool:
+def is_believed(item: Run) -> bool:
     """Whether a run is in the ledger on the word of a shared key alone (`believed` in `run_states`)."""
     return item.get("confirmed") is False and "launch_id" not in item
 
 
-def disowned(made: Update, item: Mapping[str, Any], now: float) -> Update:
+def disowned(made: Update, item: Run, now: float) -> Update:
     """Record a run of ours that a shared key has reported as one without a thread: that was never LangGraph's.
 
     `made` is what `pending` made for it, `item` the run as it was read. All that the delivery said is taken back.
@@ -265,7 +263,7 @@ def disowned(made: Update, item: Mapping[str, Any], now: float) -> Update:
     )
 
 
-def _unchanged(item: Mapping[str, Any]) -> tuple[Condition, ...]:
+def _unchanged(item: Run) -> tuple[Condition, ...]:
     """Return the conditions that a run has the outcome, payload and unsent events that were read."""
     unsent = frozenset(item["unpublished"]) if "unpublished" in item else None
     return (

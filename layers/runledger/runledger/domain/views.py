@@ -17,6 +17,8 @@ from runledger.domain.verification import is_doubtful
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
+    from runledger.domain.run import Run
+
 _FINAL = ("succeeded", "failed", "timed_out", "cancelled", "rolled_back", "answered", "abandoned")
 SUMMARY = (
     "run_id",
@@ -84,10 +86,10 @@ _WITHOUT_RUNS = {
     "refused": "refused",
 }  # outcomes of a launch, by its state
 
-type Item = Mapping[str, Any]
+type Item = Mapping[str, Any] | Run
 
 
-def is_final(item: Item) -> bool:
+def is_final(item: Run) -> bool:
     """Whether a run's outcome stays as it is. A lost run may yet be heard of, and LangGraph may say otherwise."""
     return item["outcome"] in _FINAL and not is_doubtful(item)
 
@@ -122,7 +124,7 @@ def page(items: Iterable[Item], prefix: str, next_cursor: str | None) -> str:
     return object_of({"runs": _array(items, prefix), "next_cursor": json.dumps(next_cursor)})
 
 
-def launch(item: Item, runs: Sequence[Item], prefix: str) -> str:
+def launch(item: Mapping[str, Any], runs: Sequence[Run], prefix: str) -> str:
     """Write a launch with its `runs`, the newest first, as JSON text.
 
     Its outcome is that of its newest run, or `refused` where LangGraph would start none, or `removed` where its runs

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from runledger.domain.answers import Answer
     from runledger.domain.inspection import Started
+    from runledger.domain.run import Run
     from runledger.domain.strict_json import Json
     from runledger.use_cases.launcher import Launcher
 
@@ -41,7 +42,7 @@ class Answering:
     given: Answer
     until: float
 
-    def answer(self, run: Mapping[str, Any]) -> str:
+    def answer(self, run: Run) -> str:
         """Answer a run, as it was read; return the id of the run that goes on, or raise a Problem.
 
         An answer that has arrived already is found again, whether or not its sender could record it.
@@ -58,7 +59,7 @@ class Answering:
         not_held(run, now)
         return replace(self, launcher=self.launcher.of(run))._give(run, now)  # noqa: SLF001 - it is the same class
 
-    def _give(self, run: Mapping[str, Any], now: float) -> str:
+    def _give(self, run: Run, now: float) -> str:
         """Give the answer, at the run's own deployment, unless the run has got one."""
         found = as_it_waits(self.launcher, run, self.until)
         if isinstance(found, MovedOn):
@@ -70,7 +71,7 @@ class Answering:
             return self.answer(held)
         return self._start({**run, "answer_nonce": nonce}, request, holder)
 
-    def _start(self, run: Mapping[str, Any], request: LaunchRequest, holder: str) -> str:
+    def _start(self, run: Run, request: LaunchRequest, holder: str) -> str:
         start = Start(
             request=request,
             launch_id=launch_of(self.launcher, run),
@@ -100,7 +101,7 @@ class Answering:
         telemetry.logger.info("answered", by=started.run_id)
         return started.run_id
 
-    def _adopt(self, run: Mapping[str, Any], found: MovedOn) -> str:
+    def _adopt(self, run: Run, found: MovedOn) -> str:
         """Return the answer that LangGraph has got already, if it is the same."""
         move_on(self.launcher, run, found)
         if found.answered_by is None:
@@ -111,14 +112,14 @@ class Answering:
         telemetry.logger.info("adopted")
         return str(found.answered_by)
 
-    def _let_go(self, run: Mapping[str, Any], holder: str) -> None:
+    def _let_go(self, run: Run, holder: str) -> None:
         """Let others answer; where that fails, they can when the time to hold it is over."""
         try:
             self.launcher.runs.apply(answer_states.unanswered(run["run_id"], holder, time.time()))
         except Problem as problem:
             telemetry.logger.error("a run stays held", detail=problem.detail)
 
-    def _record(self, run: Mapping[str, Any], started: Started) -> None:
+    def _record(self, run: Run, started: Started) -> None:
         """Record an answer that was started. Where that fails it goes on all the same, and reconcile finds it."""
         now, digest = time.time(), self.given.digest
         detail = "no time is left"
@@ -133,7 +134,7 @@ class Answering:
         telemetry.count("unrecorded")
         telemetry.logger.error("a started answer stays to be recorded", detail=detail)
 
-    def _request(self, run: Mapping[str, Any], original: Mapping[str, Any]) -> LaunchRequest:
+    def _request(self, run: Run, original: Mapping[str, Any]) -> LaunchRequest:
         """Ask for a run that goes on as the one that waits began: its configuration, breakpoints and metadata."""
         kwargs = original["kwargs"]
         config = {name: kwargs["config"][name] for name in ("tags", "recursion_limit") if name in kwargs["config"]}

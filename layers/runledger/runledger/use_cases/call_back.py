@@ -14,6 +14,7 @@ from runledger.domain.problems import Problem
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from runledger.domain.run import Run
     from runledger.use_cases.ports import PayloadStore, Store, Tasks
 
 
@@ -22,8 +23,8 @@ class Callbacks:
     """What it takes to find out whether a launch is over, and to end its task."""
 
     tasks: Tasks
-    runs: Store
-    launches: Store
+    runs: Store[Run]
+    launches: Store[dict[str, Any]]
     bucket: PayloadStore
 
     def settle(self, launch_id: str) -> None:
@@ -69,7 +70,7 @@ class Callbacks:
             return None
         return report_of(run, self._payload(run), self.bucket.name)
 
-    def _last_run(self, run_id: str | None) -> dict[str, Any] | None:
+    def _last_run(self, run_id: str | None) -> Run | None:
         """Follow a launch's runs from the first to the one that nobody of ours has answered."""
         run = None
         while run_id:
@@ -77,7 +78,7 @@ class Callbacks:
             run_id = run.get("answered_by") if run and "answer_digest" in run else None
         return run
 
-    def _payload(self, run: Mapping[str, Any]) -> str | None:
+    def _payload(self, run: Run) -> str | None:
         if run["outcome"] != "succeeded" or int(run.get("payload_bytes", 0)) > MAX_OUTPUT_BYTES:
             return None
         if "payload_key" in run:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from runledger import telemetry
 from runledger.domain import answer_states, run_states
@@ -12,12 +12,11 @@ from runledger.domain.problems import Problem
 from runledger.use_cases.human_input import as_it_waits, move_on, not_held
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
+    from runledger.domain.run import Run
     from runledger.use_cases.launcher import Launcher
 
 
-def cancel(launcher: Launcher, run: Mapping[str, Any], until: float) -> str:
+def cancel(launcher: Launcher, run: Run, until: float) -> str:
     """End a run; return what the ledger says of it by now, or raise a Problem where there is nothing to end.
 
     The ledger hears of it by webhook or reconcile. One that waits has ended for LangGraph, which can't cancel it: it
@@ -43,7 +42,7 @@ def cancel(launcher: Launcher, run: Mapping[str, Any], until: float) -> str:
     return outcome
 
 
-def _stop_waiting(launcher: Launcher, run: Mapping[str, Any], until: float) -> str:
+def _stop_waiting(launcher: Launcher, run: Run, until: float) -> str:
     now = time.time()
     not_held(run, now)
     if "answer_nonce" in run:  # an answer may have reached LangGraph
@@ -60,7 +59,7 @@ def _stop_waiting(launcher: Launcher, run: Mapping[str, Any], until: float) -> s
     return "cancelled"
 
 
-def _cancel_in_langgraph(launcher: Launcher, run: Mapping[str, Any], until: float) -> None:
+def _cancel_in_langgraph(launcher: Launcher, run: Run, until: float) -> None:
     ended_as = launcher.of(run).server.cancel(run["thread_id"], run["run_id"], until)
     if ended_as is None:
         telemetry.count("cancelled")

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from runledger.domain.inspection import Denied
     from runledger.domain.launch_states import Launch
+    from runledger.domain.run import Run
     from runledger.domain.unconfirmed import Kept
     from runledger.use_cases.launcher import Launcher
     from runledger.use_cases.ports import PayloadStore, Store
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 _LOOKS = retry.MISSES  # at least, before a run that LangGraph does not know is given up
 
 
-def note_verified(runs: Store, run: Mapping[str, Any], found: Verified | Denied) -> None:
+def note_verified(runs: Store[Run], run: Run, found: Verified | Denied) -> None:
     """Record what LangGraph says of the end that a webhook reported."""
     if isinstance(found, Verified):
         runs.apply(verification.verified(run))
@@ -34,7 +35,7 @@ def note_verified(runs: Store, run: Mapping[str, Any], found: Verified | Denied)
 
 
 def note_claim(
-    runs: Store, launches: Store, bucket: PayloadStore, run: Mapping[str, Any], found: Confirmed | NotOurs
+    runs: Store[Run], launches: Store[dict[str, Any]], bucket: PayloadStore, run: Run, found: Confirmed | NotOurs
 ) -> None:
     """Record what LangGraph says of the run of a claim."""
     one, now = unconfirmed.claim_of(run), time.time()

@@ -16,12 +16,13 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from runledger.domain.inspection import Gone
-    from runledger.use_cases.work import Item, Work
+    from runledger.domain.run import Run
+    from runledger.use_cases.work import Work
 
 _PROOF_SECONDS = 5.0  # for what LangGraph is asked to prove that it is itself
 
 
-def give_up(work: Work, gone: Iterable[tuple[Item, Gone]], *, is_refused: bool) -> None:
+def give_up(work: Work, gone: Iterable[tuple[Run, Gone]], *, is_refused: bool) -> None:
     """Count a miss for each run, or end it after the last one; where `is_refused` LangGraph lets nobody in."""
     if is_refused:
         url = work.launcher.server.url
@@ -41,7 +42,7 @@ def give_up(work: Work, gone: Iterable[tuple[Item, Gone]], *, is_refused: bool) 
             work.failed(item, error)
 
 
-def _miss(work: Work, item: Item, found: Gone, now: float) -> None:
+def _miss(work: Work, item: Run, found: Gone, now: float) -> None:
     run_id = item["run_id"]
     if found.rolled_back and item["outcome"] in ("pending", "lost"):
         if work.update(run_states.rolled_back(run_id, now)):
@@ -55,7 +56,7 @@ def _miss(work: Work, item: Item, found: Gone, now: float) -> None:
         _end(work, item, now, is_proven=is_proven)
 
 
-def _end(work: Work, item: Item, now: float, *, is_proven: bool) -> None:
+def _end(work: Work, item: Run, now: float, *, is_proven: bool) -> None:
     """End a run that LangGraph knows no more, as far as it can be ended."""
     run_id = item["run_id"]
     if is_doubtful(item):  # LangGraph has deleted it since: what its webhook reported is all there is
@@ -75,13 +76,13 @@ def _end(work: Work, item: Item, now: float, *, is_proven: bool) -> None:
         work.update(run_states.closed(run_id, int(item["due_at"])))
 
 
-def _has_outlasted_all(work: Work, item: Item, now: float) -> bool:
+def _has_outlasted_all(work: Work, item: Run, now: float) -> bool:
     if item["outcome"] == "awaiting_input":  # it may wait for as long as a person takes
         return now > int(item.get("missed_since", now)) + work.launcher.max_run_seconds
     return retry.has_outlasted_all(item, now, work.launcher.max_run_seconds)
 
 
-def _is_itself(work: Work, item: Item) -> bool:
+def _is_itself(work: Work, item: Run) -> bool:
     """Whether the deployment still knows what it has to know, so that its 404 is about the run alone (G13)."""
     server = work.launcher.server
     if not work.has_time():  # the next look has time for it

@@ -16,19 +16,18 @@ from runledger.domain.unconfirmed import kept_about
 from runledger.use_cases.record_delivery import record_kept
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from runledger.domain.inspection import Started
+    from runledger.domain.run import Run
     from runledger.use_cases.launcher import Launcher
 
 
-def not_held(run: Mapping[str, Any], now: float) -> None:
+def not_held(run: Run, now: float) -> None:
     """Raise a 409 Problem while somebody may be at work on an answer to the run."""
     if answer_states.is_held(run, now):
         raise answer_in_progress(int(run["answer_until"]) - int(now))
 
 
-def as_it_waits(launcher: Launcher, run: Mapping[str, Any], until: float) -> dict[str, Any] | MovedOn:
+def as_it_waits(launcher: Launcher, run: Run, until: float) -> dict[str, Any] | MovedOn:
     """Return a run as LangGraph has it, or what its thread did next; a 409 Problem where it knows neither."""
     found = launcher.server.waiting(run, until)
     if isinstance(found, Gone):
@@ -36,19 +35,20 @@ def as_it_waits(launcher: Launcher, run: Mapping[str, Any], until: float) -> dic
     return found
 
 
-def move_on(launcher: Launcher, run: Mapping[str, Any], found: MovedOn) -> bool:
+def move_on(launcher: Launcher, run: Run, found: MovedOn) -> bool:
     """Note that a run waits no more, after the run that took over, if Runledger has made that; return if it is news."""
     now = time.time()
     digest = None
     if found.answer:
         digest = str(found.answer["metadata"][ANSWER_DIGEST])
-        known = {**run, "metadata": run.get("metadata") or metadata_of(found.answer["metadata"])}
+        metadata = run.get("metadata") or metadata_of(found.answer["metadata"])
+        known: Run = {**run, "metadata": metadata} if metadata else run
         record_answer(launcher, known, started_as(found.answer), digest, now)
     update = answer_states.moved_on(run["run_id"], found.answered_by, now, digest=digest)
     return launcher.runs.apply(update) is None
 
 
-def record_answer(launcher: Launcher, run: Mapping[str, Any], started: Started, digest: str, now: float) -> None:
+def record_answer(launcher: Launcher, run: Run, started: Started, digest: str, now: float) -> None:
     """Record the run that answers, before the other is `answered`: in between, its launch would seem to be over."""
     if "launch_id" not in run:
         begun = launch_states.answering(
@@ -68,6 +68,6 @@ def record_answer(launcher: Launcher, run: Mapping[str, Any], started: Started, 
         record_kept(launcher.recorder, launcher.launches, launch_id, kept)
 
 
-def launch_of(launcher: Launcher, run: Mapping[str, Any]) -> str:
+def launch_of(launcher: Launcher, run: Run) -> str:
     """Return the launch to which a run's answer belongs: the run's own, or one that begins with the answer."""
     return str(run.get("launch_id") or launch_id_after(run["run_id"], launcher.ledger_id))

@@ -17,10 +17,11 @@ from runledger.domain.unconfirmed import INLINE_BYTES, Kept
 from runledger.use_cases.record_delivery import Recorded
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
 
     from runledger.domain.deliveries import Delivery
     from runledger.domain.ledger import Placed
+    from runledger.domain.run import Run
     from runledger.domain.tokens import Grant
     from runledger.use_cases.ports import Store
     from runledger.use_cases.record_delivery import Recorder
@@ -34,10 +35,10 @@ class Keeping:
     """
 
     recorder: Recorder
-    launches: Store
+    launches: Store[dict[str, Any]]
     langgraph_url: str
 
-    def keep(self, delivery: Delivery, placed: Placed, grant: Grant, claim: Mapping[str, Any]) -> Recorded | None:
+    def keep(self, delivery: Delivery, placed: Placed, grant: Grant, claim: Run) -> Recorded | None:
         """Keep a delivery whose run is not recorded, and return None; or record it where the run is recorded by now.
 
         `claim` is the run's claim, or nothing. Raises a 503 Problem where too many are kept: LangGraph sends it again,
@@ -63,7 +64,7 @@ class Keeping:
         self.launches.apply(launch_states.heard(launch_id, now))
         raise _too_many("of this launch")
 
-    def _claim(self, delivery: Delivery, placed: Placed, grant: Grant, claim: Mapping[str, Any]) -> Recorded | None:
+    def _claim(self, delivery: Delivery, placed: Placed, grant: Grant, claim: Run) -> Recorded | None:
         now, run = time.time(), claim
         if not claim:  # the bound is for new ones; a repeat costs nothing
             if self.launches.apply(unconfirmed.counted(now)) is not None:

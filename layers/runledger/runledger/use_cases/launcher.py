@@ -19,11 +19,10 @@ from runledger.domain.unconfirmed import kept_about
 from runledger.use_cases.record_delivery import record_kept
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from runledger.domain.inspection import Started
     from runledger.domain.launch_states import Launch
     from runledger.domain.launches import LaunchRequest
+    from runledger.domain.run import Run
     from runledger.domain.tokens import KeyRing
     from runledger.use_cases.call_back import Callbacks
     from runledger.use_cases.ports import AgentServer, AgentServers, PayloadStore, RunStore, Secret, Store
@@ -44,7 +43,7 @@ class Launcher:
     servers: AgentServers
     recorder: Recorder
     runs: RunStore
-    launches: Store
+    launches: Store[dict[str, Any]]
     bucket: PayloadStore
     callbacks: Callbacks
     ring: Secret[KeyRing]
@@ -56,7 +55,7 @@ class Launcher:
         there = self.servers.at(url)
         return self if there is self.server else replace(self, server=there)
 
-    def of(self, run: Mapping[str, Any]) -> Launcher:
+    def of(self, run: Run) -> Launcher:
         """Return what asks a run's deployment; raise as `at` does."""
         return self.at(url_of(run, self.launches))
 
@@ -197,7 +196,7 @@ class Launcher:
         return time.time() > datetime.fromisoformat(launch.created_at).timestamp() + self.max_run_seconds
 
 
-def url_of(run: Mapping[str, Any], launches: Store) -> str | None:
+def url_of(run: Run, launches: Store[dict[str, Any]]) -> str | None:
     """Return the URL of a run's deployment as the ledger has it.
 
     A run that was recorded before each had it does not have it itself; its launch does.

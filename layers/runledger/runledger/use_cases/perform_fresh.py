@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections import defaultdict
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from runledger import telemetry
 from runledger.domain.inspection import Confirmed, Denied, Ended, Inspection, NotOurs, Verified
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from runledger.domain.inspection import Found
     from runledger.domain.ledger import Change
+    from runledger.domain.run import Run
     from runledger.use_cases.work import Work
 
 _EACH_SECONDS = 5.0
@@ -86,7 +87,7 @@ def _ask_at(work: Work, inspections: list[Inspection]) -> None:
         telemetry.logger.warning("nothing is settled now", detail=problem.detail)
         return
     for inspection, one in zip(inspections, found, strict=True):
-        run = dict(inspection.run)
+        run = inspection.run
         telemetry.about_only(launch_id=run.get("launch_id"), run_id=run["run_id"])
         try:
             _record(work, run, one)
@@ -94,7 +95,7 @@ def _ask_at(work: Work, inspections: list[Inspection]) -> None:
             telemetry.logger.warning("a run is settled later", detail=detail_of(error))
 
 
-def _record(work: Work, run: dict[str, Any], found: Found | Exception) -> None:
+def _record(work: Work, run: Run, found: Found | Exception) -> None:
     """Record what decides; all else is asked again when the run is due."""
     launcher = work.launcher
     match found:

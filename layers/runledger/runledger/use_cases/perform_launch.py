@@ -20,7 +20,8 @@ from runledger.use_cases.work import detail_of, is_unreached
 if TYPE_CHECKING:
     from runledger.domain.ledger import Update
     from runledger.use_cases.launcher import Launcher
-    from runledger.use_cases.work import Item, Work
+    from runledger.use_cases.ports import Item
+    from runledger.use_cases.work import Work
 
 
 def perform_launch(work: Work, item: Item) -> None:

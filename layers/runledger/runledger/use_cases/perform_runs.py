@@ -26,18 +26,19 @@ from runledger.use_cases.take_status import look_alone, take_status, unreadable
 
 if TYPE_CHECKING:
     from runledger.domain.inspection import Found
+    from runledger.domain.run import Run
     from runledger.domain.steps import Step
     from runledger.use_cases.launcher import Launcher
-    from runledger.use_cases.work import Item, Work
+    from runledger.use_cases.work import Work
 
 _AT_ONCE_BYTES = 2 * 1024 * 1024  # of a result; larger ones are read one at a time
 _EACH_SECONDS = 10.0
 
 
-def perform_runs(work: Work, items: list[Item]) -> None:
+def perform_runs(work: Work, items: list[Run]) -> None:
     """Perform the next step of each run. What fails is deferred and stops no other."""
     there: dict[str, Launcher] = {}
-    asked: defaultdict[str, list[Item]] = defaultdict(list)
+    asked: defaultdict[str, list[Run]] = defaultdict(list)
     for item in items:
         telemetry.about_only(launch_id=item.get("launch_id"), run_id=item["run_id"])
         try:
@@ -50,7 +51,7 @@ def perform_runs(work: Work, items: list[Item]) -> None:
         _ask(work.at(launcher), asked[url])
 
 
-def _to_ask(work: Work, item: Item) -> Launcher | None:
+def _to_ask(work: Work, item: Run) -> Launcher | None:
     """Return what asks about a run; None where LangGraph is not asked now. Steps without asking are performed here."""
     while (step := next_step(item, int(item["due_at"]))).kind != "inspect":
         if not _has_more(work, item, step):
@@ -66,7 +67,7 @@ def _to_ask(work: Work, item: Item) -> Launcher | None:
     return launcher
 
 
-def _has_more(work: Work, item: Item, step: Step) -> bool:
+def _has_more(work: Work, item: Run, step: Step) -> bool:
     """Perform one step that needs no asking, and take it off the item; return whether another one may follow."""
     match step.kind:
         case "publish":
@@ -86,7 +87,7 @@ def _has_more(work: Work, item: Item, step: Step) -> bool:
     return False
 
 
-def _ask(work: Work, items: list[Item]) -> None:
+def _ask(work: Work, items: list[Run]) -> None:
     """Ask one deployment about runs, record what is found, then judge those that it does not know."""
     server = work.launcher.server
     try:
@@ -101,14 +102,14 @@ def _ask(work: Work, items: list[Item]) -> None:
         for item in items:
             work.failed(item, problem)
         return
-    gone: list[tuple[Item, Gone]] = []
+    gone: list[tuple[Run, Gone]] = []
     answers = [_record(work, item, one, gone) for item, one in zip(items, found, strict=True) if deadline.has_time()]
     work.outages.note(server.url, has_answered=any(answers))
     is_refused = any(isinstance(one, AgentServerError) and one.slug == "api-key-refused" for one in found)
     give_up(work, gone, is_refused=is_refused)
 
 
-def _record(work: Work, item: Item, found: Found | Exception, gone: list[tuple[Item, Gone]]) -> bool:
+def _record(work: Work, item: Run, found: Found | Exception, gone: list[tuple[Run, Gone]]) -> bool:
     """Record what was found of one run, or what LangGraph did instead; return whether it answered."""
     telemetry.about_only(launch_id=item.get("launch_id"), run_id=item["run_id"])
     try:
@@ -125,7 +126,7 @@ def _record(work: Work, item: Item, found: Found | Exception, gone: list[tuple[I
     return True
 
 
-def _seen(work: Work, item: Item, found: Found | Exception) -> Found | None:
+def _seen(work: Work, item: Run, found: Found | Exception) -> Found | None:
     """Return what was found, read alone where that is needed; None where there is nothing to record now."""
     try:
         if isinstance(found, TooLargeError | TimedOutError) and "claim" not in item:
@@ -138,7 +139,7 @@ def _seen(work: Work, item: Item, found: Found | Exception) -> Found | None:
     return found
 
 
-def _unanswered(work: Work, item: Item, problem: AgentServerError) -> bool:
+def _unanswered(work: Work, item: Run, problem: AgentServerError) -> bool:
     try:
         if not work.is_overdue(item) or not take_status(work, item, problem.detail):
             work.failed(item, problem)
@@ -147,7 +148,7 @@ def _unanswered(work: Work, item: Item, problem: AgentServerError) -> bool:
     return False
 
 
-def _inspection(item: Item) -> Inspection:
+def _inspection(item: Run) -> Inspection:
     """Return what LangGraph is to be asked about a run."""
     question = next_step(item, int(item["due_at"])).question or "result"
     if question == "result" and (item["outcome"] != "settling" or item.get("disputed")):  # else its result is here

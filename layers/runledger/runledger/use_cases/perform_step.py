@@ -15,8 +15,10 @@ from runledger.use_cases.perform_runs import perform_runs
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from runledger.domain.run import Run
     from runledger.domain.tickets import Ticket
-    from runledger.use_cases.work import Item, Work
+    from runledger.use_cases.ports import Item, Store
+    from runledger.use_cases.work import Work
 
 
 def perform(work: Work, tickets: Iterable[Ticket]) -> None:
@@ -24,11 +26,13 @@ def perform(work: Work, tickets: Iterable[Ticket]) -> None:
 
     A step that fails is deferred in its item. What there is no time for is due again at once.
     """
-    runs: list[Item] = []
+    runs: list[Run] = []
     launches: list[Item] = []
     for ticket in tickets:
-        if (item := _read(work, ticket)) is not None:
-            (runs if ticket.key == RUN else launches).append(item)
+        if ticket.key == RUN:
+            runs.extend(_read(work.launcher.runs, ticket))
+        else:
+            launches.extend(_read(work.launcher.launches, ticket))
     perform_runs(work, runs)
     for item in launches:
         if work.has_time():
@@ -37,20 +41,19 @@ def perform(work: Work, tickets: Iterable[Ticket]) -> None:
             _release(work, item)
 
 
-def _read(work: Work, ticket: Ticket) -> Item | None:
-    """Return a ticket's item; None where somebody has worked on it since, or it can't be read: then it is due later."""
+def _read[T: (Run, Item)](store: Store[T], ticket: Ticket) -> list[T]:
+    """Return a ticket's item; none where somebody has worked on it since, or it can't be read: then it is due later."""
     telemetry.about_only(**{ticket.key: ticket.item_id})
-    store = work.launcher.runs if ticket.key == RUN else work.launcher.launches
     try:
         item = store.item(ticket.item_id)
     except Problem as problem:
         telemetry.count("failed")
         telemetry.logger.error("an item is left until its ticket ends", detail=problem.detail)
-        return None
-    if ticket.is_good(item):
-        return item
+        return []
+    if item is not None and ticket.is_good(item):
+        return [item]
     telemetry.count("superseded")
-    return None
+    return []
 
 
 def _release(work: Work, item: Item) -> None:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Protocol
 
+from runledger.domain.run import Run
+
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from runledger.domain.callbacks import Report
     from runledger.domain.deliveries import Payload
@@ -20,20 +22,20 @@ if TYPE_CHECKING:
 type Item = dict[str, Any]
 
 
-class Store(Protocol):
-    """One table. Every method raises a 503 Problem where the table can't be reached."""
+class Store[T](Protocol):
+    """One table of Ts. Every method raises a 503 Problem where the table can't be reached."""
 
-    def apply(self, update: Update) -> Item | None:
+    def apply(self, update: Update) -> T | None:
         """Make a change. None where it was made; where its conditions did not hold, the item as it is."""
 
-    def item(self, item_id: str) -> Item | None:
+    def item(self, item_id: str) -> T | None:
         """Return the item with this id, as it is now; None where there is none."""
 
 
-class RunStore(Store, Protocol):
+class RunStore(Store[Run], Protocol):
     """The Runs table."""
 
-    def of_launch(self, launch_id: str) -> Iterator[Item]:
+    def of_launch(self, launch_id: str) -> Iterator[Run]:
         """Yield summaries of a launch's runs, the oldest first, as of a moment ago."""
 
 
@@ -42,12 +44,15 @@ class ListedRunStore(RunStore, Protocol):
 
     def newest_of_outcome(
         self, outcome_shard: str, limit: int, newest: str | None, after: Position | None
-    ) -> list[Item]:
+    ) -> list[Run]:
         """Return summaries of the runs in one shard of an outcome, newest first, not newer than `newest`."""
 
 
-class DueStore(Store, Protocol):
+class DueStore(Protocol):
     """One table with its due index."""
+
+    def apply(self, update: Update) -> object | None:
+        """Make a change; None where it was made."""
 
     def due(self, shard: int, up_to: int) -> Iterator[Item]:
         """Yield the keys of what is due in one shard at epoch second `up_to`, the longest due first."""
@@ -226,7 +231,7 @@ class AgentServer(Protocol):
     def cancel(self, thread_id: str, run_id: str, until: float) -> str | None:
         """Cancel a run; return None where that is done, else what has become of it."""
 
-    def waiting(self, run: Mapping[str, Any], until: float) -> Item | MovedOn | Gone:
+    def waiting(self, run: Run, until: float) -> Item | MovedOn | Gone:
         """Return a run that waits as LangGraph has it, or what its thread did next."""
 
     def inspect(self, inspection: Inspection, until: float) -> Found:

@@ -24,6 +24,7 @@ from runledger.domain.times import iso
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from runledger.domain.run import Run
     from runledger.use_cases.ports import AgentServer, AgentServers, ListedRunStore, Store
 
 _OUTCOMES = ("succeeded", "pending", "failed", "awaiting_input")  # of runs that LangGraph may still have
@@ -37,12 +38,12 @@ class Prover:
     """What it takes to find witnesses. A proof serves for a minute, for runs that are not older than its witness."""
 
     runs: ListedRunStore
-    launches: Store
+    launches: Store[dict[str, Any]]
     servers: AgentServers
     _failed: dict[str, tuple[str, float]] = field(default_factory=dict)  # by URL: the run's time, and when it failed
     _proofs: dict[str, tuple[str, float]] = field(default_factory=dict)  # by URL: the witness's time, and when that was
 
-    def is_itself(self, server: AgentServer, run: Mapping[str, Any], until: float) -> bool:
+    def is_itself(self, server: AgentServer, run: Run, until: float) -> bool:
         """Whether a deployment knows something as old as a run that it does not know; `until` as for `AgentServer`."""
         created_at, now = str(run["created_at"]), time.time()
         since, at = self._proofs.get(server.url, ("~", 0.0))
@@ -64,14 +65,14 @@ class Prover:
         self._proofs[server.url] = (witness, now)
         return True
 
-    def _known_run(self, server: AgentServer, run: Mapping[str, Any], until: float) -> str | None:
+    def _known_run(self, server: AgentServer, run: Run, until: float) -> str | None:
         """Return the time of a recent run that the deployment knows; None where it knows none of the newest."""
         for item in itertools.islice(self._witnesses(server, run), _MOST):
             if server.get(item["thread_id"], item["run_id"], until) is not None:
                 return str(item["created_at"])
         return None
 
-    def _witnesses(self, server: AgentServer, run: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    def _witnesses(self, server: AgentServer, run: Run) -> Iterator[Mapping[str, Any]]:
         """Yield runs of the same deployment that are as old as `run` or a little older, one thread each.
 
         What a shared key alone vouches for has no thread.

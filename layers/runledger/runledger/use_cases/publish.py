@@ -12,6 +12,7 @@ from runledger.domain.events import events_of
 from runledger.domain.verification import is_doubtful
 
 if TYPE_CHECKING:
+    from runledger.domain.run import Run
     from runledger.use_cases.call_back import Callbacks
     from runledger.use_cases.ports import EventBus, Store
 
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 class Publisher:
     """Where what runs came to is published."""
 
-    runs: Store
+    runs: Store[Run]
     bus: EventBus
     callbacks: Callbacks
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from runledger import telemetry
 from runledger.domain import launch_states, tokens
@@ -39,7 +39,7 @@ class Receiver:
 
     ledger_id: str
     ring: RereadableSecret[KeyRing]
-    launches: Store
+    launches: Store[dict[str, Any]]
     recorder: Recorder
     langgraph_url: str
     inline_payload_bytes: int

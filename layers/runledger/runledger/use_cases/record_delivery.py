@@ -11,10 +11,9 @@ from runledger.domain import run_states, unconfirmed, verification
 from runledger.domain.problems import Problem
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from runledger.domain.deliveries import Delivery
     from runledger.domain.ledger import Placed
+    from runledger.domain.run import Run
     from runledger.domain.unconfirmed import Kept
     from runledger.use_cases.ports import PayloadStore, Store
 
@@ -31,7 +30,7 @@ class Recorded:
 class Recorder:
     """Where deliveries are recorded."""
 
-    runs: Store
+    runs: Store[Run]
     bucket: PayloadStore
 
     def record(
@@ -41,7 +40,7 @@ class Recorder:
         launch_id: str | None,
         *,
         disputed: bool = False,
-    ) -> Recorded | Mapping[str, Any]:
+    ) -> Recorded | Run:
         """Record one delivery by the token of a launch, or by a shared key (None).
 
         Where the ledger does not have the run, or as a claim alone, returns what it has: nothing, or the claim.
@@ -65,7 +64,7 @@ class Recorder:
         self,
         delivery: Delivery,
         placed: Placed,
-        item: Mapping[str, Any],
+        item: Run,
         launch_id: str | None,
     ) -> Recorded:
         """Record a delivery about a run of which something is recorded, or that belongs to somebody else."""
@@ -86,7 +85,7 @@ class Recorder:
             self._contradict(delivery, item, launch_id)
         return Recorded(item["outcome"], is_repeat=True)
 
-    def _contradict(self, delivery: Delivery, item: Mapping[str, Any], launch_id: str | None) -> None:
+    def _contradict(self, delivery: Delivery, item: Run, launch_id: str | None) -> None:
         placed = self.bucket.put(launch_id, delivery.run_id, delivery.payload)
         if self.runs.apply(verification.contradicted(delivery, placed, item, time.time())) is not None:
             return
@@ -101,7 +100,7 @@ class Recorder:
         )
 
 
-def record_kept(recorder: Recorder, launches: Store, launch_id: str, one: Kept) -> None:
+def record_kept(recorder: Recorder, launches: Store[dict[str, Any]], launch_id: str, one: Kept) -> None:
     """Record a delivery that was kept in a launch, whose run is recorded by now."""
     recorder.record(one.delivery, one.placed, launch_id, disputed=one.disputed)
     launches.apply(unconfirmed.taken(launch_id, one))

@@ -17,11 +17,12 @@ from runledger.use_cases.human_input import move_on
 if TYPE_CHECKING:
     from runledger.domain.inspection import Found
     from runledger.domain.ledger import Placed
+    from runledger.domain.run import Run
     from runledger.domain.settling import Seen
-    from runledger.use_cases.work import Item, Work
+    from runledger.use_cases.work import Work
 
 
-def record_finding(work: Work, item: Item, found: Found) -> None:
+def record_finding(work: Work, item: Run, found: Found) -> None:
     """Record what LangGraph says of a due run that it knows, or of a claim."""
     now = time.time()
     if "claim" in item:
@@ -45,13 +46,13 @@ def record_finding(work: Work, item: Item, found: Found) -> None:
             _end(work, item, found, now)
 
 
-def record_moved_on(work: Work, item: Item, found: MovedOn) -> None:
+def record_moved_on(work: Work, item: Run, found: MovedOn) -> None:
     """Record that a run waits for a person no more."""
     if move_on(work.launcher, item, found):
         telemetry.logger.info("answered" if found.answered_by else "abandoned", by=found.answered_by)
 
 
-def settle(work: Work, item: Item, found: Seen, now: float) -> None:
+def settle(work: Work, item: Run, found: Seen, now: float) -> None:
     """Record what a success was; a status that has no outcome yet is asked for again."""
     seen = _with_outcome(work, item, found)
     if seen is None:
@@ -63,7 +64,7 @@ def settle(work: Work, item: Item, found: Seen, now: float) -> None:
         telemetry.logger.info("settled", outcome=seen.outcome)
 
 
-def _claim(work: Work, item: Item, found: object, now: float) -> None:
+def _claim(work: Work, item: Run, found: object, now: float) -> None:
     """Record what LangGraph says of a claim. It counts for nothing else, so a token can't decide what is lost."""
     if isinstance(found, Confirmed | NotOurs):
         note_claim(work.launcher.runs, work.launcher.launches, work.launcher.bucket, item, found)
@@ -75,7 +76,7 @@ def _claim(work: Work, item: Item, found: object, now: float) -> None:
         telemetry.logger.error("LangGraph does not know the run of a delivery; it stays unconfirmed")
 
 
-def _going(work: Work, item: Item, now: float) -> None:
+def _going(work: Work, item: Run, now: float) -> None:
     """Record that a run goes on, or waits. Where its webhook reported an end, that was not LangGraph's."""
     waits = item["outcome"] == "awaiting_input" and not item.get("disputed")
     if item.get("source") == "webhook" and not waits:
@@ -87,7 +88,7 @@ def _going(work: Work, item: Item, now: float) -> None:
     work.postpone(item, known=True)
 
 
-def _reopen(work: Work, item: Item, now: float) -> None:
+def _reopen(work: Work, item: Run, now: float) -> None:
     """Take back an end that LangGraph denies: the run goes on."""
     run = work.launcher.runs.item(item["run_id"])
     if run is not None and run["outcome"] == item["outcome"] and work.update(verification.reopened(run, now)):
@@ -95,7 +96,7 @@ def _reopen(work: Work, item: Item, now: float) -> None:
         telemetry.logger.error("a delivery reported an end, but LangGraph says that the run goes on")
 
 
-def _correct(work: Work, item: Item, found: Ended, now: float) -> None:
+def _correct(work: Work, item: Run, found: Ended, now: float) -> None:
     """Record what LangGraph says of a run about which deliveries contradict each other, or it."""
     run = work.launcher.runs.item(item["run_id"])
     if run is None or not is_doubtful(run):
@@ -112,7 +113,7 @@ def _correct(work: Work, item: Item, found: Ended, now: float) -> None:
         work.publish(item)
 
 
-def _end(work: Work, item: Item, found: Ended, now: float) -> None:
+def _end(work: Work, item: Run, found: Ended, now: float) -> None:
     """Record how a run ended whose webhook has not come yet, or of which none was due."""
     placed, key = _placed(work, item, found), _questions(work, item, found.seen)
     deliverable = placed is not None and is_deliverable(placed.payload)
@@ -131,7 +132,7 @@ def _end(work: Work, item: Item, found: Ended, now: float) -> None:
         telemetry.logger.info("reconciled", status=found.seen.status, outcome=found.seen.outcome)
 
 
-def _with_outcome(work: Work, item: Item, seen: Seen) -> Seen | None:
+def _with_outcome(work: Work, item: Run, seen: Seen) -> Seen | None:
     """Return what was seen with an outcome; None where LangGraph's status has none, and may get one yet (G14)."""
     if seen.outcome != "settling":
         return seen
@@ -140,11 +141,11 @@ def _with_outcome(work: Work, item: Item, seen: Seen) -> Seen | None:
     return unread({**item, "status": seen.status}, "LangGraph's status has not become one that Runledger knows.")
 
 
-def _questions(work: Work, item: Item, seen: Seen) -> str | None:
+def _questions(work: Work, item: Run, seen: Seen) -> str | None:
     return work.launcher.bucket.put_questions(item.get("launch_id"), item["run_id"], seen.all_questions)
 
 
-def _placed(work: Work, item: Item, found: Ended) -> Placed | None:
+def _placed(work: Work, item: Run, found: Ended) -> Placed | None:
     """Store the result that LangGraph gave; None where it is too large."""
     if found.result is None:
         return None

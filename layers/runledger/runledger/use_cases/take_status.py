@@ -18,10 +18,11 @@ from runledger.use_cases.record_finding import record_finding
 
 if TYPE_CHECKING:
     from runledger.domain.inspection import Found, UnreadableError
-    from runledger.use_cases.work import Item, Work
+    from runledger.domain.run import Run
+    from runledger.use_cases.work import Work
 
 
-def look_alone(work: Work, item: Item) -> Found | None:
+def look_alone(work: Work, item: Run) -> Found | None:
     """Read a large or slow result if there is time; None where there is none.
 
     The run is postponed first, should this process not outlive it. A result that can't be read in time, again and
@@ -38,7 +39,7 @@ def look_alone(work: Work, item: Item) -> Found | None:
         return _ask(work, Inspection("status", item))
 
 
-def unreadable(work: Work, item: Item, error: UnreadableError) -> None:
+def unreadable(work: Work, item: Run, error: UnreadableError) -> None:
     """Ask again where LangGraph itself would not show a checkpoint, five times; then its status has to do (G14)."""
     is_enough = retry.is_enough(item) or work.is_overdue(item)
     if not is_enough or not take_status(work, item, str(error)):
@@ -46,7 +47,7 @@ def unreadable(work: Work, item: Item, error: UnreadableError) -> None:
         work.failed(item, error)
 
 
-def take_status(work: Work, item: Item, missing: str) -> bool:
+def take_status(work: Work, item: Run, missing: str) -> bool:
     """End a run by its status alone; return whether that could be done. What is recorded says what is missing."""
     if item.get("unverified") and not item.get("disputed"):
         _believe(work, item)
@@ -66,7 +67,7 @@ def take_status(work: Work, item: Item, missing: str) -> bool:
     return True
 
 
-def _believe(work: Work, item: Item) -> None:
+def _believe(work: Work, item: Run) -> None:
     """Take an end that LangGraph could not be asked about, for as long as a run may take, as reported (G14)."""
     telemetry.count("unreadable")
     telemetry.logger.error("LangGraph can't be asked about the end of a run; it is published as reported")

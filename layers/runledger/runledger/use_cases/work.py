@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from runledger import telemetry
 from runledger.domain import retry, run_states
@@ -15,12 +15,11 @@ from runledger.domain.problems import Problem
 if TYPE_CHECKING:
     from runledger.domain.deployments import NoKeyError
     from runledger.domain.ledger import Update
+    from runledger.domain.run import Run
     from runledger.use_cases.launcher import Launcher
     from runledger.use_cases.outages import Outages
     from runledger.use_cases.prove_server import Prover
     from runledger.use_cases.publish import Publisher
-
-type Item = dict[str, Any]
 
 _BUS = "event bus"
 
@@ -48,7 +47,7 @@ class Work:
         """Whether something may be begun that takes long."""
         return time.monotonic() < self.ends
 
-    def is_overdue(self, item: Item) -> bool:
+    def is_overdue(self, item: Run) -> bool:
         """Whether a run could not be settled for longer than any run may take."""
         return retry.is_overdue(item, time.time(), self.launcher.max_run_seconds)
 
@@ -56,7 +55,7 @@ class Work:
         """Make a change of a run; return whether it was made. Where it was not, somebody else was faster."""
         return self.launcher.runs.apply(update) is None
 
-    def publish(self, item: Item) -> None:
+    def publish(self, item: Run) -> None:
         """Publish what a run came to; later, where the bus does not answer."""
         if self.outages.is_out(_BUS):
             self.leave_alone(item)
@@ -68,34 +67,34 @@ class Work:
             raise
         self.outages.note(_BUS, has_answered=True)
 
-    def postpone(self, item: Item, *, known: bool = False, is_ended: bool = False) -> None:
+    def postpone(self, item: Run, *, known: bool = False, is_ended: bool = False) -> None:
         """Look at a run again later: LangGraph knows it, or this look failed."""
         now = time.time()
         later = retry.next_check(int(item.get("checks", 0)) + 1, now, self.max_check_seconds)
         unsettled = None if known and not is_ended else now
         self.update(run_states.postponed(item["run_id"], int(item["due_at"]), later, known=known, unsettled=unsettled))
 
-    def defer(self, item: Item, until: float) -> None:
+    def defer(self, item: Run, until: float) -> None:
         """Ask about a run later, which counts as no look at it; at the latest when its ticket ends."""
         try:
             self.update(run_states.deferred(item["run_id"], int(item["due_at"]), until))
         except Problem as problem:
             telemetry.logger.error("a run is left until its ticket ends", detail=problem.detail)
 
-    def leave_alone(self, item: Item) -> None:
+    def leave_alone(self, item: Run) -> None:
         """Work on a run later, because a server is left alone that has not answered others."""
         self.defer(item, self._next_try(item))
 
-    def _next_try(self, item: Item) -> float:
+    def _next_try(self, item: Run) -> float:
         return retry.next_try(int(item.get("failures", 0)) + 1, time.time(), self.max_check_seconds)
 
-    def defer_without_key(self, item: Item, problem: NoKeyError) -> None:
+    def defer_without_key(self, item: Run, problem: NoKeyError) -> None:
         """Leave a run for later whose deployment must not be asked now."""
         telemetry.count("deployment_without_key")
         telemetry.logger.error("a run is deferred", detail=problem.detail)
         self.defer(item, retry.deferred_until(time.time(), self.max_check_seconds))
 
-    def failed(self, item: Item, error: Exception) -> None:
+    def failed(self, item: Run, error: Exception) -> None:
         """Work on a run later, because this time it failed. A write that fails too leaves it due when its ticket ends.
 
         What a server did not answer does not make the next waits longer.
