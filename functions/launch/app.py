@@ -42,14 +42,14 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """Answer one API Gateway event, or work on messages of the launch queue."""
     if "Records" not in event:
         return serve(event, context, lambda http: _ROUTES[http.route](http))
-    telemetry.begin(context)
+    telemetry.start(context)
     try:
         messages = map(sqs.read, event["Records"])
         return sqs.to_repeat(
             parts().messages.work(messages, lambda: _until(context.get_remaining_time_in_millis() / 1000))
         )
     finally:
-        telemetry.end()
+        telemetry.flush()
 
 
 def launch(http: Request) -> Answer:

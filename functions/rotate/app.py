@@ -33,7 +33,7 @@ def handler(event: object, context: LambdaContext) -> dict[str, Any] | None:
     A command that is wrong is answered with its problem (RFC 9457). Whatever fails raises, so that Secrets Manager
     stops the rotation, and the invocation counts as an error.
     """
-    telemetry.begin(context)
+    telemetry.start(context)
     try:
         its = parts()
         if not isinstance(event, dict) or "Step" not in event:
@@ -49,7 +49,7 @@ def handler(event: object, context: LambdaContext) -> dict[str, Any] | None:
     except MovedOnError:
         raise _failed("The ring was changed by somebody else meanwhile. Try again.") from None
     finally:
-        telemetry.end()
+        telemetry.flush()
     return None
 
 

@@ -23,7 +23,7 @@ parts = Once(build)
 
 def handler(event: dict[str, Any], context: LambdaContext) -> None:  # noqa: ARG001 - the schedule says nothing
     """Put what is due into the queue until it is done or the time is up."""
-    telemetry.begin(context)
+    telemetry.start(context)
     ends = time.monotonic() + context.get_remaining_time_in_millis() / 1000 - _SPARE_SECONDS
     try:
         parts().work(ends)
@@ -31,4 +31,4 @@ def handler(event: dict[str, Any], context: LambdaContext) -> None:  # noqa: ARG
         telemetry.count("failed")
         telemetry.logger.error("a sweep ends early", detail=problem.detail)
     finally:
-        telemetry.end()
+        telemetry.flush()

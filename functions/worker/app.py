@@ -34,7 +34,7 @@ parts = Once(build)
 
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """Work on a batch of records; answer which of them are to come again."""
-    telemetry.begin(context)
+    telemetry.start(context)
     ends = time.monotonic() + context.get_remaining_time_in_millis() / 1000
     try:
         if event["Records"][0]["eventSource"] == "aws:sqs":
@@ -42,7 +42,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
         changes = [stream.read(record) for record in event["Records"]]
         return stream.to_repeat(perform_fresh(replace(parts(), ends=ends - _CHANGE_SECONDS), changes))
     finally:
-        telemetry.end()
+        telemetry.flush()
 
 
 def _queued(records: list[dict[str, Any]], ends: float) -> dict[str, Any]:

@@ -20,7 +20,7 @@ from samtranslator.yaml_helper import yaml_parse
 from local.stream import batches, matches
 from local.template import ROOT, Template
 from runledger.adapters.expressions import request
-from runledger.domain.events import is_told
+from runledger.domain.events import is_published
 from runledger.domain.ledger import Update
 from runledger.domain.messages import TRY_SECONDS, wait_seconds
 from runledger.domain.outcomes import Outcome
@@ -250,8 +250,8 @@ def test_g8_the_worker_sees_each_write_that_is_an_event_or_to_be_settled_and_no_
         written = {
             name.removeprefix(":"): value for name, value in request(update)["ExpressionAttributeValues"].items()
         }
-        assert ("unpublished" in written) == is_told(outcome)
-        assert bool(seen(**written)) == (is_told(outcome) or outcome in ("settling", "unconfirmed"))
+        assert ("unpublished" in written) == is_published(outcome)
+        assert bool(seen(**written)) == (is_published(outcome) or outcome in ("settling", "unconfirmed"))
         assert bool(seen(outcome={"S": outcome})) == (outcome in ("settling", "unconfirmed"))
 
 

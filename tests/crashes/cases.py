@@ -504,8 +504,8 @@ def finish(scenario: Scenario, case: Case) -> list[str]:
             world.deliver(world.delivery(run_id))
     for looks in range(1, 41):
         due, outcomes = world.next_due, [run["outcome"] for run in world.items("RunsTable")]
-        is_told = not any("unpublished" in run for run in world.items("RunsTable"))
-        if due is None or (is_told and case.is_at_rest(outcomes, scenario.outcome)):
+        is_published = not any("unpublished" in run for run in world.items("RunsTable"))
+        if due is None or (is_published and case.is_at_rest(outcomes, scenario.outcome)):
             return case.check(scenario.outcome)
         if looks % 10 == 0:
             world.wait_for_runs()

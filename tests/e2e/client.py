@@ -70,8 +70,8 @@ class Ledger:
         def look() -> dict[str, Any] | None:
             item = self.run(run_id)
             is_known = item.get("outcome", "pending") not in ("pending", "settling", "unconfirmed")
-            is_told = is_known and "unpublished" not in item
-            return item if is_told else None
+            is_published = is_known and "unpublished" not in item
+            return item if is_published else None
 
         return eventually(look, 30)
 

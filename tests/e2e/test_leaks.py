@@ -57,7 +57,7 @@ def sent(ledger: Ledger, tmp_path_factory: pytest.TempPathFactory) -> Iterator[S
         eventually(lambda: not evidence.task_tokens() or None)
         for run in traffic.launched:
             traffic.token_of(run)
-        kinds.unheard(traffic)
+        kinds.webhook_missing(traffic)
         kinds.rotations(traffic)
         kinds.poison(traffic, lines)
         kinds.queries(traffic)

@@ -154,7 +154,7 @@ def deliveries(traffic: Traffic) -> None:
     traffic.deliver(quote(shared.decode()), *names, 400)
 
 
-def unheard(traffic: Traffic) -> None:
+def webhook_missing(traffic: Traffic) -> None:
     """Let reconcile find what became of a run whose webhook never came."""
     traffic.stack.apis["WebhookApi"].close()
     try:

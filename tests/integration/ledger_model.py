@@ -321,7 +321,7 @@ def postponed(run: Item, was_due: int, due_at: int, *, known: bool) -> Item | No
     return changed(run, failures=run.get("failures", 0) + 1)
 
 
-def unheard(run: Item, recorded: str) -> Item | None:
+def webhook_missing(run: Item, recorded: str) -> Item | None:
     if (run.get("source"), run.get("outcome")) != ("reconcile", recorded) or not run.get("webhook_awaited"):
         return None
     return changed(run, webhook_awaited=None)

@@ -459,7 +459,7 @@ class RunWriters(Writers):
     @rule()
     def its_webhook_is_given_up(self) -> None:
         outcome = self.item["outcome"]
-        self.writes((run_states.unheard(self.id, outcome), partial(model.unheard, recorded=outcome)))
+        self.writes((run_states.webhook_missing(self.id, outcome), partial(model.webhook_missing, recorded=outcome)))
 
     @precondition(lambda self: self.item and not 0 < self.item.get("due_at", 0) <= self.now)
     @rule()

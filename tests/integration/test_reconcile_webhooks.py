@@ -259,14 +259,14 @@ def test_g1_a_webhook_in_the_same_moment_as_the_second_look_is_not_counted_as_lo
     """The look lists the run as awaited; the webhook is recorded before its write."""
     run_id = scene.launched("error")
     item: Any = scene.look(run_id)
-    made = run_states.unheard
+    made = run_states.webhook_missing
     told = delivery_of(run_id)
 
     def slower(*args: Any) -> Any:
         scene.apply(run_states.superseding(*told, item, scene.wall.now))
         return made(*args)
 
-    monkeypatch.setattr(run_states, "unheard", slower)
+    monkeypatch.setattr(run_states, "webhook_missing", slower)
     assert scene.look(run_id)["source"] == "webhook"
     assert scene.output.counts == {"reconciled": 1, "published": 1}
 

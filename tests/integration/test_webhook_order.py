@@ -62,7 +62,7 @@ def test_g4_of_twenty_at_once_one_makes_the_transition(
     with serving(webhook.function.environment):
         with ThreadPoolExecutor(20) as pool:
             answers = list(pool.map(lambda _: webhook.app.receive(http), range(20)))
-        telemetry.end()
+        telemetry.flush()
     assert [answer.status for answer in answers] == [200] * 20
     assert sorted(answer.body["duplicate"] for answer in answers) == [False] + [True] * 19
     assert output.counts == {"delivered": 1, "duplicate": 19}

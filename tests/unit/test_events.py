@@ -10,13 +10,13 @@ import pytest
 from jsonschema import Draft202012Validator, FormatChecker
 
 from local.template import ROOT
-from runledger.domain.events import CORRECTED, detail_type, events_of, is_told
+from runledger.domain.events import CORRECTED, detail_type, events_of, is_published
 from runledger.domain.json_text import MAX_METADATA_BYTES
 from runledger.domain.outcomes import Outcome
 from runledger.domain.questions import MAX_BYTES
 
 SCHEMAS = json.loads((ROOT / "events" / "schemas" / "run-events.json").read_text())
-TOLD = [outcome for outcome in get_args(Outcome) if is_told(outcome)]
+TOLD = [outcome for outcome in get_args(Outcome) if is_published(outcome)]
 AT = "2026-11-22T05:59:32.822367Z"
 RUN: Any = {
     "run_id": "01a201d6-a0d4-71ed-b1cb-bd7f037d2e51",

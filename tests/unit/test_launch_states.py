@@ -240,13 +240,13 @@ def test_g8_the_newest_token_of_the_same_request_counts_and_makes_its_launch_due
 
 
 def test_g8_a_launch_whose_task_could_not_be_told_is_due_soon() -> None:
-    update = launch_states.owing(LAUNCH, NOW)
+    update = launch_states.call_later(LAUNCH, NOW)
     assert (update.key, update.when) == ({"launch_id": LAUNCH}, (Present("task_token"),))
     assert update.set == {"due_at": SECOND + LEASE_SECONDS, "due_shard": SHARD}
 
 
 def test_g1_a_launch_that_is_to_be_tried_again_is_left_alone_until_then_and_no_check_is_counted() -> None:
-    update = launch_states.put_off(LAUNCH, NOW + 300)
+    update = launch_states.deferred(LAUNCH, NOW + 300)
     assert (update.key, update.when) == ({"launch_id": LAUNCH}, (Present("due_at"),))
     assert update.set == {"due_at": SECOND + 300, "due_shard": SHARD}
     assert not update.add

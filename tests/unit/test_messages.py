@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from runledger.domain.launches import parse_launch
-from runledger.domain.messages import letter_of, parse_message, wait_seconds
+from runledger.domain.messages import dead_letter_of, parse_message, wait_seconds
 from runledger.domain.problems import Problem
 from runledger.domain.requests import MAX_BODY_BYTES
 from runledger.domain.retry import LEASE_SECONDS
@@ -59,22 +59,22 @@ def test_messages_that_failed_at_once_do_not_come_back_at_once() -> None:
 
 
 def test_g5_a_letter_names_its_key_and_has_no_token() -> None:
-    letter, token = letter_of('{"input": 1.00, "n": 1e999, "callback": {"task_token": "secret"}}', MESSAGE)
+    letter, token = dead_letter_of('{"input": 1.00, "n": 1e999, "callback": {"task_token": "secret"}}', MESSAGE)
     assert token == "secret"
     assert letter == f'{{"idempotency_key":"{MESSAGE}","input":1.00,"n":1e999}}'
 
 
 def test_g2_a_letter_keeps_the_key_that_the_message_named() -> None:
-    letter, token = letter_of(text(idempotency_key="mine"), MESSAGE)
+    letter, token = dead_letter_of(text(idempotency_key="mine"), MESSAGE)
     assert (json.loads(letter), token) == ({**BODY, "idempotency_key": "mine"}, None)
 
 
 @pytest.mark.parametrize("callback", [None, 1, "secret", [], {}, {"task_token": 12}, {"task_token": None}])
 def test_a_callback_that_is_none_names_no_task(callback: object) -> None:
-    letter, token = letter_of(text(callback=callback), MESSAGE)
+    letter, token = dead_letter_of(text(callback=callback), MESSAGE)
     assert ("callback" in letter, token) == (False, None)
 
 
 @pytest.mark.parametrize("body", ["", "x", "[1]", '"a"', "[" * 100_000])
 def test_what_is_no_object_is_kept_as_it_is(body: str) -> None:
-    assert letter_of(body, MESSAGE) == (body, None)
+    assert dead_letter_of(body, MESSAGE) == (body, None)

@@ -408,7 +408,7 @@ def test_g8_a_run_that_waits_or_is_waited_for_stays_due_when_it_was_told(more: A
 
 @pytest.mark.parametrize("name", ["succeeded", "failed", "settling", "awaiting_input"])
 def test_g1_a_webhook_is_given_up_once_and_only_if_it_has_not_come(name: Outcome) -> None:
-    update = run_states.unheard(RUN, name)
+    update = run_states.webhook_missing(RUN, name)
     assert update.when == (Equals("source", "reconcile"), Equals("outcome", name), Present("webhook_awaited"))
     assert changes(update) == {}
     assert update.remove == ("webhook_awaited",)

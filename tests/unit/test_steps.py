@@ -110,7 +110,7 @@ def after(run: Any, step: Step, now: float, *, goes_on: bool) -> Update:  # noqa
         case Step("publish"):
             return run_states.published(run)
         case Step("report_missing"):
-            return run_states.unheard(RUN, run["outcome"])
+            return run_states.webhook_missing(RUN, run["outcome"])
         case Step("close"):
             return run_states.closed(RUN, run["due_at"])
         case Step("end_unasked"):

@@ -87,8 +87,8 @@ TRANSITIONS = {
     "refused": launch_states.refused(LAUNCHED, "thread-busy", "It is busy.", NOW),
     "heard": launch_states.heard(LAUNCH, NOW),
     "called_for": launch_states.called_for(LAUNCH, "d", "token", 1_000, NOW),
-    "owing": launch_states.owing(LAUNCH, NOW),
-    "put_off": launch_states.put_off(LAUNCH, NOW),
+    "owing": launch_states.call_later(LAUNCH, NOW),
+    "put_off": launch_states.deferred(LAUNCH, NOW),
     "canary": launch_states.canary("canary-1", LAUNCH, None, NOW),
     "canary, once more": launch_states.canary("canary-1", LAUNCH, RUN, NOW),
     "canary_miss": launch_states.canary_miss("canary-1", LAUNCH, int(NOW)),
@@ -140,8 +140,8 @@ TRANSITIONS = {
         for seen in (SEEN, UNBEGUN, FAILED)
         for place in (*PLACES, "too large")
     },
-    "unheard, final": run_states.unheard(RUN, "failed"),
-    "unheard, open": run_states.unheard(RUN, "settling"),
+    "webhook_missing, final": run_states.webhook_missing(RUN, "failed"),
+    "webhook_missing, open": run_states.webhook_missing(RUN, "settling"),
     "missed": run_states.missed(RUN, 1, NOW, NOW),
     "lost": run_states.lost(RUN, NOW),
     "rolled_back": run_states.rolled_back(RUN, NOW),

@@ -22,7 +22,7 @@ from runledger.domain.inspection import (
 )
 from runledger.domain.launches import launch_named_by
 from runledger.domain.settling import STILL, facts_of, unsettled
-from runledger_langgraph.inspection import look
+from runledger_langgraph.inspection import inspect_result
 
 if TYPE_CHECKING:
     from langgraph_sdk.client import LangGraphClient
@@ -42,7 +42,7 @@ async def verify(client: LangGraphClient, run: Run) -> Verified | Denied | Runni
     return Verified() if found["status"] == run["status"] else Denied()
 
 
-async def look_at_claim(client: LangGraphClient, run: Run, ledger_id: str) -> Confirmed | NotOurs | Gone:
+async def inspect_claim(client: LangGraphClient, run: Run, ledger_id: str) -> Confirmed | NotOurs | Gone:
     """Ask whether the run of a claim exists, and belongs to whom the claim's token speaks for."""
     one = unconfirmed.claim_of(run)
     thread_id, run_id = one.delivery.thread_id, one.delivery.run_id
@@ -59,7 +59,7 @@ async def look_at_claim(client: LangGraphClient, run: Run, ledger_id: str) -> Co
         return Confirmed(facts, None)
     try:
         async with asyncio.timeout(_CHECKPOINT_SECONDS):
-            ended = await look(client, thread_id, run_id, facts.created_at, 0)
+            ended = await inspect_result(client, thread_id, run_id, facts.created_at, 0)
     except (TooLargeError, UnreadableError, TimeoutError):
         return Confirmed(facts, unsettled(found))  # it is settled as every other run whose checkpoint can't be read
     return Confirmed(facts, ended.seen) if isinstance(ended, Ended) else Gone(rolled_back=False)

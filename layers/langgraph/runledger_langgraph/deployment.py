@@ -18,8 +18,8 @@ from runledger.domain.inspection import (
     UnreadableError,
     started_as,
 )
-from runledger_langgraph.claims import get_run, look_at_claim, verify
-from runledger_langgraph.inspection import at_once, look, look_at_status, look_waiting, runs_of_launch
+from runledger_langgraph.claims import get_run, inspect_claim, verify
+from runledger_langgraph.inspection import at_once, inspect_result, inspect_status, inspect_waiting, runs_of_launch
 from runledger_langgraph.refusals import ERRORS, KEY_REFUSED, explain, fault
 from runledger_langgraph.runs import make_thread, start_run
 
@@ -137,7 +137,7 @@ class Deployment:
         thread_id, run_id = run["thread_id"], run["run_id"]
 
         async def find(client: LangGraphClient) -> dict[str, Any] | MovedOn | Gone:
-            found = await look_waiting(client, thread_id, run_id, run.get("answer_nonce"))
+            found = await inspect_waiting(client, thread_id, run_id, run.get("answer_nonce"))
             if not isinstance(found, Running):
                 return found
             try:
@@ -174,15 +174,15 @@ class Deployment:
         run = inspection.run
         match inspection.kind:
             case "claim":
-                return await look_at_claim(client, run, self.ledger_id)
+                return await inspect_claim(client, run, self.ledger_id)
             case "end":
                 return await verify(client, run)
             case "waiting":
-                return await look_waiting(client, run["thread_id"], run["run_id"], run.get("answer_nonce"))
+                return await inspect_waiting(client, run["thread_id"], run["run_id"], run.get("answer_nonce"))
         of = (run["thread_id"], run["run_id"], run["created_at"])
         if inspection.kind == "status":
-            return await look_at_status(client, *of, inspection.missing)
-        return await look(client, *of, inspection.max_bytes, inspection.reads_on)
+            return await inspect_status(client, *of, inspection.missing)
+        return await inspect_result(client, *of, inspection.max_bytes, inspection.reads_on)
 
     def _ask[T](self, until: float, question: Callable[[LangGraphClient], Awaitable[T]]) -> T:
         key = self.api_key.value()

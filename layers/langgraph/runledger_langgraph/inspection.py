@@ -35,7 +35,7 @@ _V7 = 7
 _FIRST = datetime(2000, 1, 1, tzinfo=UTC)  # no run is as old
 
 
-async def look(  # noqa: PLR0913, PLR0917 - a run, and how much of its result to read
+async def inspect_result(  # noqa: PLR0913, PLR0917 - a run, and how much of its result to read
     client: LangGraphClient,
     thread_id: str,
     run_id: str,
@@ -65,7 +65,7 @@ async def look(  # noqa: PLR0913, PLR0917 - a run, and how much of its result to
     return Gone(rolled_back=True) if is_superseded else Ended(found, _as_delivered(run, checkpoint, found, tokens))
 
 
-async def look_at_status(
+async def inspect_status(
     client: LangGraphClient, thread_id: str, run_id: str, created_at: str, missing: str | None = None
 ) -> Look:
     """Ask what became of a run whose checkpoint can't be read.
@@ -81,7 +81,7 @@ async def look_at_status(
     return Ended(unread(run, missing, thread) if missing else unsettled(run), None)
 
 
-async def look_waiting(
+async def inspect_waiting(
     client: LangGraphClient, thread_id: str, run_id: str, nonce: str | None
 ) -> Running | MovedOn | Gone:
     """Ask whether a run that stopped at a question still waits: until a later run of its thread has done something.

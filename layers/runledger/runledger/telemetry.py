@@ -23,7 +23,7 @@ logger = Logger()
 metrics = Metrics()
 
 
-def begin(context: LambdaContext) -> None:
+def start(context: LambdaContext) -> None:
     """Start an invocation with clean keys, and its time."""
     deadline.start(context)
     logger.clear_state()
@@ -56,13 +56,13 @@ def count_outcome(outcome: str) -> None:
 
     Of the service `ledger`, because a run is published by notify, or by reconcile.
     """
-    _tell_of_ledger("runs", 1, outcome=outcome)
+    _count_for_ledger("runs", 1, outcome=outcome)
     failure = is_failure(outcome)
     if failure is not None:
-        _tell_of_ledger("failed_runs", int(failure))
+        _count_for_ledger("failed_runs", int(failure))
 
 
-def _tell_of_ledger(name: str, value: int, **dimensions: str) -> None:
+def _count_for_ledger(name: str, value: int, **dimensions: str) -> None:
     with single_metric(name, MetricUnit.Count, value) as metric:
         for dimension, of in {"service": "ledger", **dimensions}.items():
             metric.add_dimension(dimension, of)
@@ -87,7 +87,7 @@ def report(problem: Problem) -> None:
     say(message, status=problem.status, reason=problem.slug, detail=problem.detail)
 
 
-def end() -> None:
+def flush() -> None:
     """Write the invocation's metrics out, and forget its time."""
     deadline.stop()
     if metrics.metric_set:

@@ -74,7 +74,7 @@ def serve(event: dict[str, Any], context: LambdaContext, handle: Callable[[Reque
     A Problem becomes its RFC 9457 answer: 4xx is counted as `refused` with its reason, 5xx as `failed`. Any other
     exception is a fault of ours: logged, counted as `failed`, answered 500 so that the sender repeats (G6).
     """
-    telemetry.begin(context)
+    telemetry.start(context)
     try:
         answer = handle(_request(event, context))
         return _response(answer.status, "application/json", answer.body, answer.headers)
@@ -86,7 +86,7 @@ def serve(event: dict[str, Any], context: LambdaContext, handle: Callable[[Reque
         telemetry.count("failed")
         return _problem_response(internal())
     finally:
-        telemetry.end()
+        telemetry.flush()
 
 
 def _request(event: dict[str, Any], context: LambdaContext) -> Request:

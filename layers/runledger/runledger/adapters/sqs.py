@@ -57,7 +57,7 @@ class Queue:
         except (BotoCoreError, ClientError) as error:
             telemetry.logger.warning("a message comes again earlier than it should", error=type(error).__name__)
 
-    def leave(self, letter: str, reason: str) -> None:
+    def send(self, letter: str, reason: str) -> None:
         """Put a dead letter into the queue, the reason as an attribute beside it; a 503 Problem where that fails."""
         deadline.check()
         room = (MAX_MESSAGE_BYTES - len(letter.encode()) - len("reasonString")) // 4  # characters of four bytes at most

@@ -49,7 +49,7 @@ class Event:
     detail: str
 
 
-def is_told(outcome: str) -> bool:
+def is_published(outcome: str) -> bool:
     """Whether a run's coming to this outcome is an event."""
     return outcome not in _SILENT
 

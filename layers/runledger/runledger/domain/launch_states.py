@@ -10,7 +10,7 @@
 | continued   | any, no delivery about the run kept   | the same, with the newest run that answers a question         |
 | refused     | `starting`, held, not heard of        | `refused`, with the reason; due if a task or a watch waits    |
 | called_for  | any, of this request, no newer token  | the same, with the token of a task that waits; due            |
-| owing       | any, called for                       | the same, due soon: the task could not be told                |
+| call_later  | any, called for                       | the same, due soon: the task could not be told                |
 | called_back | any, with this token                  | the same, without it                                          |
 | heard       | any                                   | the same, due now                                             |
 | checked     | any, due as read                      | the same, due no more                                         |
@@ -18,7 +18,7 @@
 | postponed   | any that is due                       | the same, one failed check more, due later                    |
 | unreached   | any that is due                       | the same, one failure more, due later                         |
 | enqueued    | any, due as read                      | the same, in the work queue, due again later                  |
-| put_off     | any that is due                       | the same, due later                                           |
+| deferred    | any that is due                       | the same, due later                                           |
 | canary      | no launch: as read                    | a thread by which a deployment is known, not missed           |
 | canary_miss | that canary                           | the same, not known to the deployment since a time            |
 | canary_seen | that canary                           | the same, missed no more                                      |
@@ -275,7 +275,7 @@ def called_for(launch_id: str, digest: str, task_token: str, called_at: int, now
     )
 
 
-def owing(launch_id: str, now: float) -> Update:
+def call_later(launch_id: str, now: float) -> Update:
     """The launch is over and its task could not be told: reconcile tries that again."""
     return Update(
         key={"launch_id": launch_id},
@@ -350,7 +350,7 @@ def enqueued(launch_id: str, was_due: int, until: float) -> Update:
     )
 
 
-def put_off(launch_id: str, until: float) -> Update:
+def deferred(launch_id: str, until: float) -> Update:
     """Leave a launch alone until somebody who is to try it again has done so."""
     return Update(key={"launch_id": launch_id}, when=(Present("due_at"),), set=due(launch_id, until))
 

@@ -59,7 +59,7 @@ def wait_seconds(message_id: str, receives: int) -> int:
     return seconds + int(seconds * _SPREAD * (zlib.crc32(message_id.encode()) % 1000) / 1000) + 1
 
 
-def letter_of(text: str, message_id: str) -> tuple[str, str | None]:
+def dead_letter_of(text: str, message_id: str) -> tuple[str, str | None]:
     """Return what is kept of a message that became no launch, and the token of the task that waits for it.
 
     It names its key, because SQS gives a message that is moved back another id, and no longer has the token (G5); its

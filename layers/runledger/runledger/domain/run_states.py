@@ -13,7 +13,7 @@ Those of a run that waits for a person are in `answer_states`, those of deliveri
 | reconciled   | launch, `pending` or `lost`               | reconcile, what LangGraph says, payload                |
 | settled      | any, `settling`                           | `succeeded`, `awaiting_input` with questions, …        |
 | published    | any, its events as read                   | the same, no event to be sent; if over, due no more    |
-| unheard      | reconcile, webhook still awaited          | the same, webhook awaited no more                      |
+| webhook_missing | reconcile, webhook still awaited          | the same, webhook awaited no more                      |
 | missed       | any, due as read                          | the same, one miss more, due later                     |
 | lost         | launch, `pending`, missed often           | `lost`                                                 |
 | rolled_back  | launch, `pending` or `lost`               | reconcile, `rolled_back`                               |
@@ -42,7 +42,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from runledger.domain.conditions import Absent, AtLeast, AtMost, Either, Equals, OneOf, Present, as_read
-from runledger.domain.events import is_told
+from runledger.domain.events import is_published
 from runledger.domain.ledger import NOT_DUE, SCHEMA, Placed, Update, due, shard
 from runledger.domain.outcomes import is_known
 from runledger.domain.retry import FIRST_CHECK_SECONDS, MISSED_SECONDS, MISSES
@@ -199,7 +199,7 @@ def reconciled(  # noqa: PLR0913 - what was found, where its large parts are, an
 ) -> Update:
     """Record what LangGraph says of a run whose webhook has not come; `placed` is None for a result that can't be had.
 
-    When it is due again, it is time to say that the webhook is lost (`unheard`), unless none was to be sent, one
+    When it is due again, its webhook is reported as missing (`webhook_missing`), unless none was to be sent, one
     `is_heard` of that could not be recorded, or none could come: its result is not `is_deliverable`.
     """
     is_awaited = seen.began and not is_heard and is_deliverable
@@ -266,7 +266,7 @@ def published(item: Run) -> Update:
     )
 
 
-def unheard(run_id: str, outcome: Outcome) -> Update:
+def webhook_missing(run_id: str, outcome: Outcome) -> Update:
     """Note that the webhook of a run with this `outcome`, which should have been sent, never came."""
     return Update(
         key={"run_id": run_id},
@@ -438,12 +438,12 @@ def reached(run_id: str, outcome: Outcome, now: float) -> dict[str, Value | None
 
 def event(outcome: Outcome) -> dict[str, frozenset[str]]:
     """Return what is added to a run with a new outcome: the event that is to be sent, if it is worth one."""
-    return {"unpublished": frozenset((outcome,))} if is_told(outcome) else {}
+    return {"unpublished": frozenset((outcome,))} if is_published(outcome) else {}
 
 
 def unverified(outcome: Outcome) -> bool | None:
     """Return the mark of an outcome that LangGraph has not confirmed; a silent one needs none."""
-    return True if is_told(outcome) else None
+    return True if is_published(outcome) else None
 
 
 def of_outcome(run_id: str, outcome: str) -> dict[str, Value | None]:

@@ -23,7 +23,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from runledger.domain.conditions import Absent, Differs, Either, Equals, Present, as_read
-from runledger.domain.events import CORRECTED, is_told
+from runledger.domain.events import CORRECTED, is_published
 from runledger.domain.ledger import NOT_DUE, SCHEMA, Placed, Update, due
 from runledger.domain.run_states import (
     CLAIM,
@@ -207,7 +207,7 @@ def _unsent(item: Run, outcome: Outcome) -> frozenset[str] | None:
     recorded, unsent = item["outcome"], frozenset(item.get("unpublished", ()))
     if outcome == recorded:
         return unsent or None
-    was_sent = is_told(recorded) and recorded not in unsent
+    was_sent = is_published(recorded) and recorded not in unsent
     new = frozenset({CORRECTED}) if was_sent else event(outcome).get("unpublished", frozenset())
     return (unsent - {recorded} | new) or None
 

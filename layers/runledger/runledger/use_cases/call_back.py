@@ -47,7 +47,7 @@ class Callbacks:
             telemetry.logger.warning("nobody waits for this launch any more")
         self.launches.apply(launch_states.called_back(launch_id, launch["task_token"]))
 
-    def settle_or_owe(self, launch_id: str) -> None:
+    def settle_or_defer(self, launch_id: str) -> None:
         """Do so, or have reconcile do it where Step Functions is out of order or lets nobody in.
 
         Raises a 503 Problem where not even that can be noted.
@@ -56,7 +56,7 @@ class Callbacks:
             self.settle(launch_id)
         except Problem as problem:
             telemetry.logger.warning("a task is told later", detail=problem.detail)
-            self.launches.apply(launch_states.owing(launch_id, time.time()))
+            self.launches.apply(launch_states.call_later(launch_id, time.time()))
 
     def _report(self, launch: Mapping[str, Any]) -> Report | None:
         if launch["state"] == "refused":

@@ -13,7 +13,7 @@ from runledger import telemetry
 from runledger.domain import launch_states
 from runledger.domain.callbacks import refusal_of
 from runledger.domain.launches import launch_id_of
-from runledger.domain.messages import TRY_SECONDS, letter_of, parse_message, wait_seconds
+from runledger.domain.messages import TRY_SECONDS, dead_letter_of, parse_message, wait_seconds
 from runledger.domain.problems import Problem, internal
 from runledger.domain.retry import FIRST_CHECK_SECONDS
 from runledger.use_cases.launch_run import Launching
@@ -73,22 +73,22 @@ class Messages:
         state = launch["state"] if launch and launch["digest"] == digest else None  # None: nothing of it is put down
         is_late = time.time() >= message.first_at + TRY_SECONDS
         if state in (None, "refused") and (is_late or problem.about == "request"):
-            letter, token = letter_of(message.text, message.message_id)
+            letter, token = dead_letter_of(message.text, message.message_id)
             if state is None and token:
                 self._tell(token, launch_id, problem, is_late=is_late)
-            self.dead_letters.leave(letter, problem.detail)
+            self.dead_letters.send(letter, problem.detail)
             if state == "refused":
-                self.launcher.callbacks.settle_or_owe(str(launch_id))
+                self.launcher.callbacks.settle_or_defer(str(launch_id))
             telemetry.count("dead_letter")
             telemetry.logger.error("a message is a dead letter", reason=problem.slug, detail=problem.detail)
             return True
         if is_late:
             telemetry.logger.warning("a message is left to reconcile, which goes on trying its launch")
             return True
-        self._put_off(message, launch_id, state)
+        self._defer(message, launch_id, state)
         return False
 
-    def _put_off(self, message: Message, launch_id: str | None, state: str | None) -> None:
+    def _defer(self, message: Message, launch_id: str | None, state: str | None) -> None:
         """Let a message come again later, and reconcile look at its launch only if it doesn't.
 
         A launch that LangGraph has refused waits for the message for as long as that is tried, because it may have to
@@ -99,7 +99,7 @@ class Messages:
         self.queue.hide(message, seconds)
         if launch_id and state:
             last = message.first_at + TRY_SECONDS if state == "refused" else now
-            update = launch_states.put_off(launch_id, last + seconds + FIRST_CHECK_SECONDS)
+            update = launch_states.deferred(launch_id, last + seconds + FIRST_CHECK_SECONDS)
             self.launcher.launches.apply(update)
 
     def _tell(self, token: str, launch_id: str | None, problem: Problem, *, is_late: bool) -> None:

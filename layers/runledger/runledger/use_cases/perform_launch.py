@@ -79,7 +79,7 @@ def _step(work: Work, launcher: Launcher, launch: Launch, was_due: int) -> None:
 
 def _defer(work: Work, item: Item, until: float) -> None:
     """Leave a launch for later whose deployment is not asked now; it counts as no check that failed."""
-    _change(work, launch_states.put_off(item["launch_id"], until))
+    _change(work, launch_states.deferred(item["launch_id"], until))
 
 
 def _failed(work: Work, item: Item, error: Exception) -> None:

@@ -22,7 +22,7 @@ from runledger.domain.settling import unread
 from runledger.domain.steps import next_step
 from runledger.use_cases.give_up import give_up
 from runledger.use_cases.record_finding import record_finding, settle
-from runledger.use_cases.take_status import look_alone, take_status, unreadable
+from runledger.use_cases.take_status import read_alone, take_status, unreadable
 
 if TYPE_CHECKING:
     from runledger.domain.inspection import Found
@@ -75,7 +75,7 @@ def _has_more(work: Work, item: Run, step: Step) -> bool:
             del item["unpublished"]
             return next_step(item, int(item["due_at"])).kind != "close"  # that is done by then
         case "report_missing":
-            if work.update(run_states.unheard(item["run_id"], item["outcome"])):
+            if work.update(run_states.webhook_missing(item["run_id"], item["outcome"])):
                 telemetry.count("recovered")
                 telemetry.logger.warning("recovered: the run's webhook never came", outcome=item["outcome"])
             del item["webhook_awaited"]
@@ -130,7 +130,7 @@ def _seen(work: Work, item: Run, found: Found | Exception) -> Found | None:
     """Return what was found, read alone where that is needed; None where there is nothing to record now."""
     try:
         if isinstance(found, TooLargeError | TimedOutError) and "claim" not in item:
-            return look_alone(work, item)
+            return read_alone(work, item)
         if isinstance(found, Exception):
             raise found
     except UnreadableError as error:

@@ -58,6 +58,6 @@ def _read[T: (Run, Item)](store: Store[T], ticket: Ticket) -> list[T]:
 
 def _release(work: Work, item: Item) -> None:
     try:
-        work.launcher.launches.apply(launch_states.put_off(item["launch_id"], time.time()))
+        work.launcher.launches.apply(launch_states.deferred(item["launch_id"], time.time()))
     except Problem as problem:
         telemetry.logger.error("a launch is left until its ticket ends", detail=problem.detail)

@@ -122,7 +122,7 @@ class InParallel(Protocol):
 class DeadLetters(Protocol):
     """The queue of what could not be done."""
 
-    def leave(self, letter: str, reason: str) -> None:
+    def send(self, letter: str, reason: str) -> None:
         """Put a dead letter into the queue; raise a 503 Problem where that fails."""
 
 

@@ -38,7 +38,7 @@ class Publisher:
         events = events_of(item)
         self.bus.send(events)
         if "launch_id" in item and is_over(item):
-            self.callbacks.settle_or_owe(item["launch_id"])
+            self.callbacks.settle_or_defer(item["launch_id"])
         if self.runs.apply(run_states.published(item)) is not None:
             return  # it came to something else meanwhile, or somebody else was faster
         for outcome in item["unpublished"]:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from runledger.use_cases.work import Work
 
 
-def look_alone(work: Work, item: Run) -> Found | None:
+def read_alone(work: Work, item: Run) -> Found | None:
     """Read a large or slow result if there is time; None where there is none.
 
     The run is postponed first, should this process not outlive it. A result that can't be read in time, again and
