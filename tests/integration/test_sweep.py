@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from runledger.domain.problems import unavailable
 from runledger.domain.retry import TICKET_SECONDS
 from tests.integration import faults as kinds
 from tests.integration.langgraph_double import Told
 from tests.integration.support import CHECK, LEASE_ENDS, NOW, Recovery, claim, client_of, new_id
 
 if TYPE_CHECKING:
+    from runledger.domain.ledger import Update
     from tests.integration.conftest import Load
     from tests.integration.faults import Faults
     from tests.integration.scene import Scene
@@ -204,3 +206,21 @@ def test_g10_what_is_in_the_work_queue_is_not_worked_on_from_the_stream_too(scen
     (change,) = notify.batches()
     notify.bring(change)
     assert "unpublished" not in scene.run(run_id)
+
+
+def test_g10_a_ledger_that_cannot_be_written_is_no_outage_of_langgraph(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runs = [scene.launched("error") for _ in range(5)]
+
+    def failing(_: Update) -> None:
+        raise unavailable("The ledger can't be written (InternalServerError).")
+
+    scene.wall.now = NOW + 120
+    scene.reconcile.enqueue()
+    (batch,) = scene.reconcile.batches()
+    with monkeypatch.context() as patch:
+        patch.setattr(scene.launcher.runs, "apply", failing)
+        for record in batch:
+            scene.reconcile.bring([record])
+    assert scene.steps.count("POST /threads/…/history") == len(runs)

@@ -103,14 +103,16 @@ def _ask(work: Work, items: list[Run]) -> None:
             work.failed(item, problem)
         return
     gone: list[tuple[Run, Gone]] = []
-    answers = [_record(work, item, one, gone) for item, one in zip(items, found, strict=True) if deadline.has_time()]
-    work.outages.note(server.url, has_answered=any(answers))
+    work.outages.note(server.url, has_answered=not all(isinstance(one, AgentServerError) for one in found))
+    for item, one in zip(items, found, strict=True):
+        if deadline.has_time():  # else it is due when its ticket ends
+            _record(work, item, one, gone)
     is_refused = any(isinstance(one, AgentServerError) and one.slug == "api-key-refused" for one in found)
     give_up(work, gone, is_refused=is_refused)
 
 
-def _record(work: Work, item: Run, found: Found | Exception, gone: list[tuple[Run, Gone]]) -> bool:
-    """Record what was found of one run, or what LangGraph did instead; return whether it answered."""
+def _record(work: Work, item: Run, found: Found | Exception, gone: list[tuple[Run, Gone]]) -> None:
+    """Record what was found of one run, or what LangGraph did instead."""
     telemetry.about_only(launch_id=item.get("launch_id"), run_id=item["run_id"])
     try:
         seen = _seen(work, item, found)
@@ -119,11 +121,9 @@ def _record(work: Work, item: Run, found: Found | Exception, gone: list[tuple[Ru
         elif seen is not None:
             record_finding(work, item, seen)
     except AgentServerError as problem:
-        return _unanswered(work, item, problem)
+        _unreached(work, item, problem)
     except Exception as error:  # noqa: BLE001 - a poisoned run never stops the others
         work.failed(item, error)
-        return False
-    return True
 
 
 def _seen(work: Work, item: Run, found: Found | Exception) -> Found | None:
@@ -139,13 +139,12 @@ def _seen(work: Work, item: Run, found: Found | Exception) -> Found | None:
     return found
 
 
-def _unanswered(work: Work, item: Run, problem: AgentServerError) -> bool:
+def _unreached(work: Work, item: Run, problem: AgentServerError) -> None:
     try:
         if not work.is_overdue(item) or not take_status(work, item, problem.detail):
             work.failed(item, problem)
     except Exception as error:  # noqa: BLE001 - as above
         work.failed(item, error)
-    return False
 
 
 def _inspection(item: Run) -> Inspection:
