@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from runledger.domain.run import Run
 
 FIRST_CHECK_SECONDS = 120  # a webhook is normally there long before
-LEASE_SECONDS = 60  # a launch function ends after 28 s, a reconcile's part in one launch after 35
+LEASE_SECONDS = 60  # a launch function ends after 28 s, a worker's part in one launch after 35
 MISSES = 3  # checks that must find nothing before a run is lost
 MISSED_SECONDS = 1800  # and over how long
 _STALE_MISS_SECONDS = 2 * 86_400  # looks are a day apart at the most, where MaxCheckSeconds is that long
