@@ -3,7 +3,7 @@
 A launch is recorded first, so that a run can't start unseen; then LangGraph is asked; then the run is recorded, whose
 result will come to the webhook. What fails before LangGraph is asked has started nothing. What fails after it leaves
 the launch `starting`, that is unknown, and due to be looked at: by the caller's next request with the same
-Idempotency-Key, or by reconcile. An answer to a run that waits is held on that run in the same way.
+Idempotency-Key, or by the worker. An answer to a run that waits is held on that run in the same way.
 """
 
 from __future__ import annotations

@@ -21,6 +21,7 @@ _METERED_BYTES = 512 * 1024  # of one request, at the HTTP API's price
 PLATFORM_BYTES = 400  # START, END and REPORT of an invocation: an assumption
 ACCESS_BYTES = 400  # a line of the gateway's: an assumption
 _MONTH_MINUTES = 30 * 24 * 60
+_POLLS = 15  # of each queue in a minute: an assumption
 _READERS = 5  # secrets kept by launch (2), webhook, worker (2), each in one warm environment
 _METRICS = ("launched", "delivered", "spilled", "settled", "published", "oldest_due")  # that ordinary traffic has
 
@@ -91,13 +92,14 @@ def kept(size: str) -> float:
 
 
 def found() -> float:
-    """Return what DynamoDB and the bus take for a million runs that the worker finds and publishes, two visits each."""
+    """Return what a million runs cost at DynamoDB, queue and bus that the worker finds, publishes and closes."""
     visits = [BILLS[f"{what} 10 {step}"] for step in ("due", "told") for what in ("a sweep,", "work on")]
     units, events = (
         sum(n) / 10
         for n in ((sum(bill.written.values()) for bill in visits), (bill.calls.get("PutEvents", 0) for bill in visits))
     )
-    return prices.WRITE_UNIT.of(units * RUNS) + prices.EVENT.of(events * RUNS)
+    messages = 2 * 3 / 10  # each visit's is sent, received and deleted together with nine others
+    return prices.WRITE_UNIT.of(units * RUNS) + prices.EVENT.of(events * RUNS) + prices.MESSAGE.of(messages * RUNS)
 
 
 def fixed() -> Dollars:
@@ -111,10 +113,13 @@ def fixed() -> Dollars:
     seconds = milliseconds(idle, memory) / 1000
     each_pass = prices.GB_SECOND["x86_64"].of(seconds * memory / 1024) + prices.INVOCATION.of(1)
     each_pass += prices.SCHEDULED.of(1) + prices.READ_UNIT.of(idle.read) + prices.LOG_BYTE.of(2 * PLATFORM_BYTES)
+    queues = sum(function.messages is not None for function in FUNCTIONS)
+    polls = queues * _POLLS * _MONTH_MINUTES
     return {
         f"{alarms} alarms": prices.ALARM.of(alarms),
         f"{len(_METRICS)} custom metrics: {', '.join(_METRICS)}": prices.METRIC.of(len(_METRICS)),
         f"{secrets} secrets": prices.SECRET.of(secrets),
         f"their reads, {_READERS} every five minutes": prices.SECRET_READ.of(_READERS * _MONTH_MINUTES / 5),
+        f"polls of {queues} queues by Lambda, five of 20 s at a time": prices.MESSAGE.of(polls),
         f"{_MONTH_MINUTES:,} sweeps with nothing due": _MONTH_MINUTES * each_pass,
     }

@@ -6,7 +6,7 @@
 | `us`      | who runs the stack     | 502                | comes again for 6 hours | `misconfigured` |
 | `moment`  | nobody: send it again  | 409, 429, 502, 504 | comes again for 6 hours | `failed` if 5xx |
 
-A refused launch can be tried again with the same key. Reconcile gives a launch up at once where it is about the
+A refused launch can be tried again with the same key. The worker gives a launch up at once where it is about the
 request, else when MaxRunSeconds are over. Where the run may have been started all the same the launch stays `starting`.
 """
 

@@ -54,7 +54,7 @@ def gauge(name: str, seconds: float) -> None:
 def count_outcome(outcome: str) -> None:
     """Add one to `runs` of this outcome; tell 1 or 0 as `failed_runs`, whose average is the rate of failures.
 
-    Of the service `ledger`, because a run is published by notify, or by reconcile.
+    Of the service `ledger`: it is about the runs, whichever function publishes them.
     """
     _count_for_ledger("runs", 1, outcome=outcome)
     failure = is_failure(outcome)

@@ -36,7 +36,7 @@ _ANSWER = ("answer_digest", "answer_holder", "answer_until")
 def answering(item: Run, digest: str, holder: str, now: float) -> Update:
     """Hold a run that waits, to answer it; `item` is the run as it was read, held by nobody now.
 
-    It is due when the time for it is over: if nobody has recorded by then what came of it, reconcile asks LangGraph.
+    It is due when the time for it is over: if nobody has recorded by then what came of it, the worker asks LangGraph.
     """
     until = int(now) + LEASE_SECONDS
     nonce = nonce_of(item, holder)

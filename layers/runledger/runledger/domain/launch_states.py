@@ -276,7 +276,7 @@ def called_for(launch_id: str, digest: str, task_token: str, called_at: int, now
 
 
 def call_later(launch_id: str, now: float) -> Update:
-    """The launch is over and its task could not be told: reconcile tries that again."""
+    """The launch is over and its task could not be ended: the worker tries that again."""
     return Update(
         key={"launch_id": launch_id},
         when=(Present("task_token"),),

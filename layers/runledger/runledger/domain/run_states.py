@@ -28,7 +28,7 @@ Those of a run that waits for a person are in `answer_states`, those of deliveri
 
 Rank: `pending` < `settling` < `lost` < reconciled < webhook < confirmed by LangGraph (G4, G11). An outcome changes only
 out of `pending`, `settling`, `lost` and `awaiting_input`, unless LangGraph itself says otherwise. The webhook's payload
-is LangGraph's own text, so it replaces what reconcile wrote, unless the two disagree about the outcome.
+is LangGraph's own text, so it replaces what asking LangGraph gave, unless the two disagree about the outcome.
 
 A webhook vouches for its run by a token alone, and tokens leak. So an end that it tells of is `unverified` until
 LangGraph has said the same, and no event leaves before that; a success is settled by LangGraph anyway. Where two
@@ -152,7 +152,7 @@ def believed(delivery: Delivery, placed: Placed, langgraph_url: str, now: float)
 
 
 def superseding(delivery: Delivery, placed: Placed, item: Run, now: float) -> Update:
-    """Put a webhook's payload in the place of what reconcile wrote; `item` is the run as it was read.
+    """Put a webhook's payload in the place of what asking LangGraph gave; `item` is the run as it was read.
 
     Only where the two agree: else the run is `contradicted`.
     """

@@ -120,7 +120,7 @@ class Answering:
             telemetry.logger.error("a run stays held", detail=problem.detail)
 
     def _record(self, run: Run, started: Started) -> None:
-        """Record an answer that was started. Where that fails it goes on all the same, and reconcile finds it."""
+        """Record an answer that was started. Where that fails it goes on all the same, and the worker finds it."""
         now, digest = time.time(), self.given.digest
         detail = "no time is left"
         try:

@@ -48,7 +48,7 @@ class Callbacks:
         self.launches.apply(launch_states.called_back(launch_id, launch["task_token"]))
 
     def settle_or_defer(self, launch_id: str) -> None:
-        """Do so, or have reconcile do it where Step Functions is out of order or lets nobody in.
+        """Do so, or have the worker do it later where Step Functions is unavailable or refuses the call.
 
         Raises a 503 Problem where not even that can be noted.
         """

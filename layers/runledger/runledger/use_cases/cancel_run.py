@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 def cancel(launcher: Launcher, run: Run, until: float) -> str:
     """End a run; return what the ledger says of it by now, or raise a Problem where there is nothing to end.
 
-    The ledger hears of it by webhook or reconcile. One that waits has ended for LangGraph, which can't cancel it: it
+    The ledger is told by webhook, or by the worker. One that waits has ended for LangGraph, which can't cancel it: it
     ends in the ledger alone.
     """
     outcome = str(run["outcome"])

@@ -68,7 +68,7 @@ class Messages:
         return False  # the queue brings it again
 
     def _is_ended(self, message: Message, launch_id: str | None, digest: str, problem: Problem) -> bool:
-        """Make a dead letter of a message, leave its launch to reconcile, or put it off; return whether it is over."""
+        """Make a dead letter of a message, leave its launch to the worker, or defer it; return whether it is over."""
         launch = self.launcher.launches.item(launch_id) if launch_id else None
         state = launch["state"] if launch and launch["digest"] == digest else None  # None: nothing of it is put down
         is_late = time.time() >= message.first_at + TRY_SECONDS
@@ -83,16 +83,16 @@ class Messages:
             telemetry.logger.error("a message is a dead letter", reason=problem.slug, detail=problem.detail)
             return True
         if is_late:
-            telemetry.logger.warning("a message is left to reconcile, which goes on trying its launch")
+            telemetry.logger.warning("the worker goes on with the launch of a message")
             return True
         self._defer(message, launch_id, state)
         return False
 
     def _defer(self, message: Message, launch_id: str | None, state: str | None) -> None:
-        """Let a message come again later, and reconcile look at its launch only if it doesn't.
+        """Let a message come again later, and the worker look at its launch only if it doesn't.
 
         A launch that LangGraph has refused waits for the message for as long as that is tried, because it may have to
-        wait for its turn too, and reconcile would tell its task that nothing comes of it.
+        wait for its turn too, and the worker would end its task with a failure.
         """
         now, seconds = time.time(), wait_seconds(message.message_id, message.receives)
         telemetry.gauge("waiting", now - message.first_at)
