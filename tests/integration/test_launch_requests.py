@@ -11,7 +11,7 @@ import pytest
 
 from runledger.domain import tokens
 from runledger.domain.launches import parse_launch
-from runledger.domain.ledger import shard
+from runledger.domain.ledger import SCHEMA, shard
 from tests.integration.langgraph_double import ASSISTANT_ID
 from tests.integration.support import CHECK, LEASE_ENDS, LEDGER_ID, NOW, delivery, new_id
 
@@ -82,6 +82,7 @@ def test_the_ledger_has_the_launch_and_its_run(launch: Door, aws: Aws, langgraph
     body = launch.call(text).body
     item = aws.launch(body["launch_id"]) or {}
     assert item == {
+        "schema": SCHEMA,
         "launch_id": body["launch_id"],
         "state": "started",
         "attempt": 1,
@@ -99,6 +100,7 @@ def test_the_ledger_has_the_launch_and_its_run(launch: Door, aws: Aws, langgraph
         "updated_at": MADE_AT,
     }
     assert aws.run(langgraph.run_id) == {
+        "schema": SCHEMA,
         "run_id": langgraph.run_id,
         "launch_id": body["launch_id"],
         "thread_id": body["thread_id"],

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from runledger.domain.ledger import shard
+from runledger.domain.ledger import SCHEMA, shard
 from tests.integration.support import CHECK, NOW, delivery, new_id, record_launch
 
 if TYPE_CHECKING:
@@ -71,6 +71,7 @@ def test_the_item_has_every_attribute_of_the_delivery_and_what_its_launcher_said
     assert webhook.call(body, f"token={token}").status == 200
     stored = cut(body, token)
     assert aws.run(run_id) == {
+        "schema": SCHEMA,
         "run_id": run_id,
         "launch_id": launch_id,
         "thread_id": "01a201d6-a0d1-70a4-a07d-24d5b1a571e8",

@@ -9,7 +9,7 @@ import pytest
 
 from runledger.adapters.secrets_manager import CACHE_SECONDS, REREAD_SECONDS
 from runledger.domain import run_states, tokens
-from runledger.domain.ledger import shard
+from runledger.domain.ledger import SCHEMA, shard
 from runledger.domain.unconfirmed import claim_of
 from tests.integration.spellings import percent_encoded
 from tests.integration.support import (
@@ -217,6 +217,7 @@ def test_g11_a_shared_token_claims_a_run_without_launch_once(load: Load, aws: Aw
     item = items[0]
     one = claim_of(item)
     assert item == {
+        "schema": SCHEMA,
         "run_id": run_id,
         "outcome": "unconfirmed",
         "status": "error",
