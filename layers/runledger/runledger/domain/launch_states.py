@@ -34,7 +34,7 @@ from typing import TYPE_CHECKING, Any
 
 from runledger.domain.conditions import Absent, AtMost, Either, Equals, OneOf, Present, as_read
 from runledger.domain.ledger import NOT_DUE, SCHEMA, Update, due
-from runledger.domain.retry import FIRST_CHECK_SECONDS, LEASE_SECONDS
+from runledger.domain.retry import FIRST_CHECK_SECONDS, LEASE_SECONDS, WATCHES
 from runledger.domain.times import iso
 from runledger.domain.unconfirmed import NONE_KEPT, kept_name, kept_of
 
@@ -113,6 +113,11 @@ class Launch:
     def may_be_doubled(self) -> bool:
         """Whether LangGraph may make a second run of it: started over on a thread that can't be deleted first."""
         return self.attempt > 1 and not self.own_thread
+
+    @property
+    def is_to_be_watched(self) -> bool:
+        """Whether LangGraph is still to be asked for a second run of it."""
+        return self.may_be_doubled and self.watches < WATCHES
 
 
 def claimed(  # noqa: PLR0913 - the facts of a launch, each by name

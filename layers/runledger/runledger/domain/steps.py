@@ -26,6 +26,7 @@ it is due. After each step the run is due later, or has another step, or is due 
 | has its run, and maybe a task that waits                   | `close`   |
 
 The last three end the task that waits, where the launch is over. A launch that was notified has its runs asked about.
+To adopt is to watch, too: such a launch is due again until it was asked about three times.
 """
 
 from __future__ import annotations
@@ -33,7 +34,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from runledger.domain.retry import WATCHES
 from runledger.domain.run_states import COUNTS, OPEN
 from runledger.domain.verification import is_doubtful
 
@@ -75,7 +75,7 @@ def next_launch_step(launch: Launch, now: float) -> LaunchStep:
         return "confirm"
     if launch.state == "refused":
         return "adopt"
-    return "watch" if launch.may_be_doubled and launch.watches < WATCHES else "close"
+    return "watch" if launch.is_to_be_watched else "close"
 
 
 def is_fresh(run: Run) -> bool:

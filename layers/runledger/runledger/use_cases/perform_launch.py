@@ -70,7 +70,7 @@ def _step(work: Work, launcher: Launcher, launch: Launch, was_due: int) -> None:
     if launch.is_heard or step != "close":
         for run in launcher.runs.of_launch(launch.launch_id):
             launcher.runs.apply(run_states.due_now(run["run_id"], now))
-    if step == "watch":
+    if launch.is_to_be_watched:  # a refused one, too: its earlier run may appear
         later = next_check(launch.watches, time.time(), work.max_check_seconds)
         launcher.launches.apply(launch_states.watched(launch, later))
     else:
